@@ -1,0 +1,1 @@
+"""Energy-management controller for sites that power large GPU clusters."""

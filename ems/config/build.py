@@ -1,0 +1,172 @@
+"""Turns validated files into the values that the rest of the product works with."""
+
+from dataclasses import dataclass
+from datetime import UTC
+
+from ems.config.files import ConfigFiles
+from ems.config.naming import block_ids, container_ids, expand_devices, expand_links, pv_block_ids, unit_ids
+from ems.config.schema.assets import BatteryPoolTable, GensetClassTable, PvPlantTable
+from ems.config.schema.limits import BatteryLimits, GensetLimits
+from ems.config.schema.tariffs import SeasonTable, TariffTable
+from ems.config.schema.twin import TwinFile
+from ems.model.battery import AcBlock, BatteryPool
+from ems.model.device import DeviceSpec, LinkSpec
+from ems.model.fuel import FuelCurve, FuelPoint
+from ems.model.genset import FuelTank, GensetClass
+from ems.model.grid import AnnouncedOutage, GridConnection, OutageStatistics
+from ems.model.load import Auxiliaries, CoolingKind, CoolingPlant, ItCluster
+from ems.model.problem import ContingencyKind
+from ems.model.pv import PvArray, PvMount, PvPlant
+from ems.model.site import ControlSettings, Economics, Penalties, Place, PlanningSettings, ReservePolicy, Site
+from ems.model.tariff import DemandCharge, Tariff, TariffSeason, TouWindow
+from ems.model.timegrid import GridShape
+from ems.model.twin import TwinErrors, TwinForecasts, TwinLoad, TwinOutages, TwinSpec, TwinWeather
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wiring:
+    """How the site's devices are reached."""
+
+    links: tuple[LinkSpec, ...]
+    devices: tuple[DeviceSpec, ...]
+
+
+def build_site(files: ConfigFiles) -> Site:
+    """Return the site that the files describe."""
+    assets, limits, tariffs = files.assets, files.limits, files.tariffs
+    place = files.site.site
+    return Site(
+        id=place.id,
+        name=place.name,
+        place=Place(
+            latitude_deg=place.latitude_deg,
+            longitude_deg=place.longitude_deg,
+            altitude_m=place.altitude_m,
+            timezone=place.timezone,
+        ),
+        it=ItCluster(**assets.it.model_dump()),
+        cooling=CoolingPlant(**{**assets.cooling.model_dump(), "kind": CoolingKind(assets.cooling.kind)}),
+        auxiliaries=Auxiliaries(**assets.auxiliaries.model_dump()),
+        batteries=tuple(_pool(name, table, limits.battery[name]) for name, table in assets.battery.items()),
+        gensets=tuple(_genset(name, table, limits.genset[name]) for name, table in assets.genset.items()),
+        pv=tuple(_pv(name, table) for name, table in assets.pv.items()),
+        grid=_grid(files),
+        tank=_tank(files),
+        reserve=ReservePolicy(
+            **{
+                **limits.reserve.model_dump(),
+                "survive": tuple(ContingencyKind(kind) for kind in limits.reserve.survive),
+            }
+        ),
+        economics=Economics(**tariffs.economics.model_dump(), site_loss_frac=assets.distribution.loss_frac),
+        penalties=Penalties(**tariffs.penalties.model_dump()),
+        planning=_planning(files),
+        control=ControlSettings(**files.control.control.model_dump()),
+    )
+
+
+def build_wiring(files: ConfigFiles) -> Wiring:
+    """Return links and devices with their numbers filled in."""
+    return Wiring(
+        links=tuple(link for _, link in expand_links(files.devices)),
+        devices=tuple(device for _, device in expand_devices(files.devices)),
+    )
+
+
+def build_twin(twin: TwinFile) -> TwinSpec:
+    """Return the simulation settings."""
+    return TwinSpec(
+        **twin.twin.model_dump(),
+        weather=TwinWeather(**twin.weather.model_dump()),
+        load=TwinLoad(**twin.load.model_dump()),
+        errors=TwinErrors(**twin.errors.model_dump()),
+        forecasts=TwinForecasts(**twin.forecasts.model_dump()),
+        outages=None if twin.outages is None else TwinOutages(**twin.outages.model_dump()),
+    )
+
+
+def _pool(name: str, table: BatteryPoolTable, limits: BatteryLimits) -> BatteryPool:
+    blocks = tuple(
+        AcBlock(id=block, container_ids=container_ids(name, block=number, per_block=table.containers_per_block))
+        for number, block in enumerate(block_ids(name, table.n_blocks), start=1)
+    )
+    fields = table.model_dump(exclude={"n_blocks", "containers_per_block", "grid_forming"})
+    return BatteryPool(id=name, blocks=blocks, can_form=table.grid_forming, **fields, **limits.model_dump())
+
+
+def _genset(name: str, table: GensetClassTable, limits: GensetLimits) -> GensetClass:
+    points = tuple(FuelPoint(power_kw=p.power_kw, fuel_l_per_h=p.fuel_l_per_h) for p in table.fuel)
+    fields = table.model_dump(exclude={"n_units", "fuel"})
+    return GensetClass(
+        id=name,
+        unit_ids=unit_ids(name, table.n_units),
+        fuel=FuelCurve(points=points),
+        **fields,
+        **limits.model_dump(),
+    )
+
+
+def _pv(name: str, table: PvPlantTable) -> PvPlant:
+    return PvPlant(
+        id=name,
+        block_ids=pv_block_ids(name, table.n_blocks),
+        dc_kwp=table.dc_kwp,
+        ac_kw=table.ac_kw,
+        frequency_watt_credit_frac=table.frequency_watt_credit_frac,
+        array=PvArray(**{**table.array.model_dump(), "mount": PvMount(table.array.mount)}),
+    )
+
+
+def _grid(files: ConfigFiles) -> GridConnection | None:
+    limits, tariff, outages = files.limits.grid, files.tariffs.tariff, files.forecasts.outages
+    if limits is None or tariff is None or outages is None:
+        return None
+    announced = (
+        AnnouncedOutage(start_utc=outage.start.astimezone(UTC), end_utc=outage.end.astimezone(UTC))
+        for outage in outages.announced
+    )
+    return GridConnection(
+        **limits.model_dump(),
+        tariff=_tariff(tariff),
+        outages=OutageStatistics(**outages.model_dump(exclude={"announced"})),
+        announced=tuple(sorted(announced, key=lambda outage: outage.start_utc)),
+    )
+
+
+def _tariff(table: TariffTable) -> Tariff:
+    return Tariff(
+        timezone=table.timezone,
+        seasons=tuple(_season(season) for season in table.season),
+        weekend_period=table.weekend_period,
+        holidays=frozenset(table.holidays),
+        export_price_per_kwh=table.export_price_per_kwh,
+        demand=None if table.demand is None else DemandCharge(**table.demand.model_dump()),
+    )
+
+
+def _season(table: SeasonTable) -> TariffSeason:
+    return TariffSeason(
+        months=tuple(table.months),
+        rest_period=table.rest_period,
+        windows=tuple(TouWindow(**window.model_dump()) for window in table.windows),
+        prices_per_kwh=tuple(sorted(table.prices_per_kwh.items())),
+    )
+
+
+def _tank(files: ConfigFiles) -> FuelTank | None:
+    tank, limits = files.assets.fuel_tank, files.limits.fuel_tank
+    if tank is None or limits is None:
+        return None
+    return FuelTank(**tank.model_dump(), reserve_l=limits.reserve_l)
+
+
+def _planning(files: ConfigFiles) -> PlanningSettings:
+    table = files.control.planning
+    shape = GridShape(
+        fine_min=table.fine_min,
+        fine_until_h=table.fine_until_h,
+        coarse_min=table.coarse_min,
+        horizon_h=table.horizon_h,
+    )
+    fields = table.model_dump(exclude={"fine_min", "fine_until_h", "coarse_min", "horizon_h"})
+    return PlanningSettings(**fields, shape=shape)

@@ -1,0 +1,15 @@
+"""Contradictions between keys that are each valid alone; one module per subject."""
+
+from collections.abc import Iterator
+
+from ems.config.crosscheck import assets, contracts, devices, operation
+from ems.config.crosscheck.finding import Finding
+from ems.config.files import ConfigFiles
+
+__all__ = ["Finding", "find_contradictions"]
+
+
+def find_contradictions(files: ConfigFiles) -> Iterator[Finding]:
+    """Yield every contradiction in a configuration."""
+    for subject in (assets, contracts, devices, operation):
+        yield from subject.contradictions(files)

@@ -1,0 +1,195 @@
+"""Nameplates against limits, and whether the site can be supplied at all."""
+
+from collections.abc import Iterator
+
+from ems.config.crosscheck.finding import Finding
+from ems.config.files import ConfigFiles
+from ems.config.schema.assets import AssetsFile, BatteryPoolTable, GensetClassTable
+from ems.config.schema.limits import BatteryLimits, GensetLimits
+from ems.model.fuel import FuelCurve, FuelPoint
+
+
+def contradictions(files: ConfigFiles) -> Iterator[Finding]:
+    """Yield contradictions between nameplates and limits."""
+    yield from _pairs_of_assets_and_limits(files)
+    for name in sorted(files.assets.battery.keys() & files.limits.battery.keys()):
+        yield from _battery(name, files.assets.battery[name], files.limits.battery[name])
+    for name in sorted(files.assets.genset.keys() & files.limits.genset.keys()):
+        yield from _genset(name, files.assets.genset[name], files.limits.genset[name])
+    yield from _pv(files.assets)
+    yield from _supply(files)
+    yield from _tank(files)
+
+
+def _pairs_of_assets_and_limits(files: ConfigFiles) -> Iterator[Finding]:
+    pairs = (
+        ("battery", files.assets.battery.keys(), files.limits.battery.keys()),
+        ("genset", files.assets.genset.keys(), files.limits.genset.keys()),
+    )
+    for kind, assets, limits in pairs:
+        for name in sorted(assets - limits):
+            yield Finding(
+                file="limits.toml",
+                path=(kind, name),
+                message=f"assets.toml has {kind}.{name} but its limits are missing",
+                allowed="every limit is stated; a missing limit never means unlimited",
+            )
+        for name in sorted(limits - assets):
+            yield Finding(
+                file="limits.toml",
+                path=(kind, name),
+                message=f"limits for a {kind} that assets.toml does not have",
+                allowed=", ".join(sorted(assets)) or None,
+            )
+
+
+def _battery(name: str, pool: BatteryPoolTable, limits: BatteryLimits) -> Iterator[Finding]:
+    for key, value in (
+        ("max_charge_kw", limits.max_charge_kw),
+        ("max_discharge_kw", limits.max_discharge_kw),
+    ):
+        if value > pool.pcs_kw:
+            yield Finding(
+                file="limits.toml",
+                path=("battery", name, key),
+                message=f"{value:g} kW is above the nameplate of the PCS",
+                allowed=f"at most {pool.pcs_kw:g} (assets.toml battery.{name}.pcs_kw)",
+            )
+    floor_pct = limits.soc_tech_min_pct + limits.soc_error_pct
+    if floor_pct >= limits.soc_max_pct:
+        yield Finding(
+            file="limits.toml",
+            path=("battery", name, "soc_max_pct"),
+            message=f"the SoC floor of {floor_pct:g} % (soc_tech_min_pct + soc_error_pct) is not below soc_max_pct",
+            allowed=f"above {floor_pct:g}",
+        )
+    if limits.warn_degc >= limits.max_degc:
+        yield Finding(
+            file="limits.toml",
+            path=("battery", name, "warn_degc"),
+            message="the derating must begin below max_degc",
+            allowed=f"below {limits.max_degc:g}",
+        )
+    if pool.min_forming_blocks > pool.n_blocks:
+        yield Finding(
+            file="assets.toml",
+            path=("battery", name, "min_forming_blocks"),
+            message=f"the pool has only {pool.n_blocks} blocks",
+            allowed=f"0 to {pool.n_blocks}",
+        )
+    if pool.min_forming_blocks > 0 and not pool.grid_forming:
+        yield Finding(
+            file="assets.toml",
+            path=("battery", name, "min_forming_blocks"),
+            message="forming blocks are required of a pool with grid_forming = false",
+            allowed="0, or grid_forming = true",
+        )
+
+
+def _genset(name: str, genset: GensetClassTable, limits: GensetLimits) -> Iterator[Finding]:
+    if limits.min_stable_kw >= genset.band_low_frac * genset.rated_kw + 1e-9:
+        yield Finding(
+            file="limits.toml",
+            path=("genset", name, "min_stable_kw"),
+            message="the lowest output lies above the economic band",
+            allowed=f"below {genset.band_low_frac * genset.rated_kw:g} (band_low_frac x rated_kw)",
+        )
+    if genset.band_low_frac >= genset.band_high_frac:
+        yield Finding(
+            file="assets.toml",
+            path=("genset", name, "band_low_frac"),
+            message="the economic band is empty",
+            allowed=f"below band_high_frac ({genset.band_high_frac:g})",
+        )
+    if genset.start_timeout_s < genset.start_s + genset.sync_s:
+        yield Finding(
+            file="assets.toml",
+            path=("genset", name, "start_timeout_s"),
+            message="a good start takes longer than the time-out",
+            allowed=f"at least {genset.start_s + genset.sync_s:g} (start_s + sync_s)",
+        )
+    points = [FuelPoint(power_kw=p.power_kw, fuel_l_per_h=p.fuel_l_per_h) for p in genset.fuel]
+    try:
+        FuelCurve(points=tuple(points))
+    except ValueError as error:
+        yield Finding(file="assets.toml", path=("genset", name, "fuel"), message=str(error))
+        return
+    if points[0].power_kw > limits.min_stable_kw or points[-1].power_kw < genset.rated_kw:
+        yield Finding(
+            file="assets.toml",
+            path=("genset", name, "fuel"),
+            message="the fuel table does not cover the range of output",
+            allowed=f"points from {limits.min_stable_kw:g} kW or less to {genset.rated_kw:g} kW or more",
+        )
+
+
+def _pv(assets: AssetsFile) -> Iterator[Finding]:
+    for name, plant in assets.pv.items():
+        if plant.ac_kw > 1.5 * plant.dc_kwp or plant.dc_kwp > 3.0 * plant.ac_kw:
+            yield Finding(
+                file="assets.toml",
+                path=("pv", name, "ac_kw"),
+                message=f"{plant.ac_kw:g} kW of inverters do not fit {plant.dc_kwp:g} kWp of modules",
+                allowed=f"{plant.dc_kwp / 3.0:g} to {1.5 * plant.dc_kwp:g}",
+            )
+
+
+def _supply(files: ConfigFiles) -> Iterator[Finding]:
+    assets = files.assets
+    forming = any(pool.grid_forming and pool.min_forming_blocks > 0 for pool in assets.battery.values())
+    if files.limits.grid is None and not forming:
+        yield Finding(
+            file="assets.toml",
+            path=("battery",),
+            message="a site without a grid needs a pool that forms one",
+            allowed="a pool with grid_forming = true and min_forming_blocks of at least 1",
+        )
+    present = {
+        "grid": files.limits.grid,
+        "genset": assets.genset,
+        "block": assets.battery,
+        "pv_block": assets.pv,
+    }
+    for index, loss in enumerate(files.limits.reserve.survive):
+        if not present[loss]:
+            yield Finding(
+                file="limits.toml",
+                path=("reserve", "survive", index),
+                message=f"the site has no {loss} to lose",
+                allowed=", ".join(kind for kind, what in present.items() if what),
+            )
+    if assets.it.idle_frac > assets.it.mean_frac:
+        yield Finding(
+            file="assets.toml",
+            path=("it", "idle_frac"),
+            message="the idle cluster draws more than the mean",
+            allowed=f"at most mean_frac ({assets.it.mean_frac:g})",
+        )
+
+
+def _tank(files: ConfigFiles) -> Iterator[Finding]:
+    tank, limits = files.assets.fuel_tank, files.limits.fuel_tank
+    if tank is None or limits is None:
+        if tank is not None or limits is not None:
+            yield Finding(
+                file="limits.toml",
+                path=("fuel_tank",),
+                message="a tank needs both its nameplate (assets.toml) and its limits (limits.toml)",
+            )
+        return
+    if not files.assets.genset:
+        yield Finding(file="assets.toml", path=("fuel_tank",), message="a fuel tank without any genset")
+    if tank.order_below_l + tank.delivery_l > tank.capacity_l:
+        yield Finding(
+            file="assets.toml",
+            path=("fuel_tank", "order_below_l"),
+            message="a delivery ordered at this level does not fit into the tank",
+            allowed=f"at most {tank.capacity_l - tank.delivery_l:g} (capacity_l - delivery_l)",
+        )
+    if limits.reserve_l >= tank.order_below_l:
+        yield Finding(
+            file="limits.toml",
+            path=("fuel_tank", "reserve_l"),
+            message="fuel would be ordered only when the reserve is already touched",
+            allowed=f"below {tank.order_below_l:g} (assets.toml fuel_tank.order_below_l)",
+        )

@@ -1,0 +1,44 @@
+"""The validated files of one configuration directory."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ems.config.schema.assets import AssetsFile
+from ems.config.schema.control import ControlFile
+from ems.config.schema.devices import DevicesFile
+from ems.config.schema.forecasts import ForecastsFile
+from ems.config.schema.limits import LimitsFile
+from ems.config.schema.mqtt import MqttFile
+from ems.config.schema.persistence import PersistenceFile
+from ems.config.schema.site import SiteFile
+from ems.config.schema.tariffs import TariffsFile
+from ems.config.schema.twin import TwinFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigFiles:
+    """All tables of a site; `twin` is None for a site that has no simulation settings."""
+
+    directory: Path
+    # where relative paths are looked up: the directory, then the sites that it extends
+    search: tuple[Path, ...]
+    site: SiteFile
+    assets: AssetsFile
+    limits: LimitsFile
+    tariffs: TariffsFile
+    control: ControlFile
+    devices: DevicesFile
+    forecasts: ForecastsFile
+    mqtt: MqttFile
+    persistence: PersistenceFile
+    twin: TwinFile | None
+
+    def resolve(self, relative: str) -> Path:
+        """Return the file that a relative path of the configuration means.
+
+        It counts from the directory; a file that only the extended site has is taken from there.
+        """
+        for home in self.search:
+            if (home / relative).exists():
+                return home / relative
+        return self.directory / relative

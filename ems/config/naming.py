@@ -1,0 +1,106 @@
+"""Names of assets that come in numbers, and the expansion of numbered links and devices."""
+
+import re
+from collections.abc import Iterator
+
+from ems.config.schema.assets import AssetsFile
+from ems.config.schema.devices import DevicesFile, DeviceTable, LinkTable
+from ems.model.device import DeviceSpec, LinkSpec
+
+# assets of which a site has one
+PCC = "pcc"
+IT = "it"
+COOLING_LOAD = "cooling"
+AUX = "aux"
+COOLING_PLANT = "cooling_plant"
+TANK = "tank"
+
+_NUMBER = re.compile(r"\{[nl](?::0(\d))?\}")
+
+
+def block_ids(pool: str, n_blocks: int) -> tuple[str, ...]:
+    """Return the names of a pool's AC blocks."""
+    return tuple(f"{pool}{n:02}" for n in range(1, n_blocks + 1))
+
+
+def container_ids(pool: str, *, block: int, per_block: int) -> tuple[str, ...]:
+    """Return the names of the containers of one block (blocks count from 1)."""
+    first = (block - 1) * per_block + 1
+    return tuple(f"{pool}-c{n:02}" for n in range(first, first + per_block))
+
+
+def unit_ids(genset_class: str, n_units: int) -> tuple[str, ...]:
+    """Return the names of a genset class's units."""
+    return tuple(f"{genset_class}{n:02}" for n in range(1, n_units + 1))
+
+
+def pv_block_ids(plant: str, n_blocks: int) -> tuple[str, ...]:
+    """Return the names of a PV plant's blocks."""
+    return tuple(f"{plant}{n:02}" for n in range(1, n_blocks + 1))
+
+
+def numbered(pattern: str, number: int) -> str:
+    """Fill the number into a pattern such as `bess{n:02}`."""
+    return _NUMBER.sub(lambda match: f"{number:0{int(match[1] or 1)}}", pattern)
+
+
+def expand_links(devices: DevicesFile) -> Iterator[tuple[int, LinkSpec]]:
+    """Yield every link with the index of the table that it comes from."""
+    for index, table in enumerate(devices.link):
+        for n in range(1, table.count + 1):
+            yield index, _link(table, n)
+
+
+def expand_devices(devices: DevicesFile) -> Iterator[tuple[int, DeviceSpec]]:
+    """Yield every device with the index of the table that it comes from."""
+    for index, table in enumerate(devices.device):
+        for n in range(1, table.count + 1):
+            yield index, _device(table, n)
+
+
+def asset_kinds(assets: AssetsFile, *, has_grid: bool) -> dict[str, str]:
+    """Return every asset name with its kind: block, container, genset, pv, or its own name."""
+    kinds = {name: name for name in (IT, COOLING_LOAD, AUX, COOLING_PLANT)}
+    if has_grid:
+        kinds[PCC] = PCC
+    if assets.fuel_tank is not None:
+        kinds[TANK] = TANK
+    for pool, table in assets.battery.items():
+        for number, block in enumerate(block_ids(pool, table.n_blocks), start=1):
+            kinds[block] = "block"
+            for container in container_ids(pool, block=number, per_block=table.containers_per_block):
+                kinds[container] = "container"
+    for name, genset in assets.genset.items():
+        kinds |= dict.fromkeys(unit_ids(name, genset.n_units), "genset")
+    for name, pv in assets.pv.items():
+        kinds |= dict.fromkeys(pv_block_ids(name, pv.n_blocks), "pv")
+    return kinds
+
+
+def _link(table: LinkTable, n: int) -> LinkSpec:
+    return LinkSpec(
+        id=numbered(table.id, n),
+        host=table.host,
+        port=table.port + n - 1,
+        timeout_s=table.timeout_s,
+        connect_delay_s=table.connect_delay_s,
+        gap_s=table.gap_s,
+        reconnect_min_s=table.reconnect_min_s,
+        reconnect_max_s=table.reconnect_max_s,
+    )
+
+
+def _device(table: DeviceTable, n: int) -> DeviceSpec:
+    link, place = divmod(n - 1, table.per_link)
+    return DeviceSpec(
+        id=numbered(table.id, n),
+        driver=table.driver,
+        asset=numbered(table.asset, n),
+        link=numbered(table.link, link + 1),
+        unit=table.unit + place,
+        map=table.map,
+        fast_s=table.fast_s,
+        slow_s=table.slow_s,
+        watchdog_s=table.watchdog_s,
+        rated_kw=table.rated_kw,
+    )

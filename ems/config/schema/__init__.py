@@ -1,0 +1,1 @@
+"""One module per file of a configuration directory; each defines the table that the file holds."""

@@ -1,0 +1,173 @@
+"""assets.toml: the nameplates of everything that makes, stores or consumes electricity."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ems.config.schema.fields import (
+    Cost,
+    Count,
+    Degrees,
+    DurationOrZeroS,
+    DurationS,
+    EfficiencyFrac,
+    EnergyKwh,
+    Frac,
+    Name,
+    PositiveFrac,
+    PositiveK,
+    PowerKw,
+    PowerOrZeroKw,
+    Table,
+    TemperatureDegC,
+    VolumeL,
+    VolumeOrZeroL,
+)
+
+
+class ItTable(Table):
+    """The GPU cluster behind one busbar meter."""
+
+    id: Name = Field(description="Name of the cluster in MQTT topics.")
+    design_kw: PowerKw = Field(description="IT power at design, network and storage included.")
+    mean_frac: PositiveFrac = Field(description="Expected mean share of design; the load forecast's cold start.")
+    idle_frac: Frac = Field(description="Share of design that the idle cluster draws.")
+    largest_block_frac: Frac = Field(description="Largest block that can drop at once, as a share of design.")
+    job_step_kw: PowerOrZeroKw = Field(description="Largest step of one job start or stop that is not announced.")
+
+
+class CoolingTable(Table):
+    """The cooling plant. Fractions of pumps and fans are electric kW per kW of heat at design."""
+
+    kind: Literal["liquid", "air"] = Field(
+        description="`liquid`: direct liquid cooling with dry cooler and trim chiller; `air`: chilled water only."
+    )
+    design_heat_kw_th: PowerKw = Field(description="Heat that the plant is built for.")
+    liquid_share_frac: Frac = Field(description="Share of the heat that leaves by cold plates.")
+    facility_supply_degc: TemperatureDegC = Field(description="Facility water supply setpoint (W40: 36).")
+    loop_delta_k: PositiveK = Field(description="Temperature rise of the facility water at design heat.")
+    dry_cooler_approach_k: PositiveK = Field(description="Dry cooler: leaving water above ambient at design.")
+    dry_cooler_fan_frac: Frac = Field(description="Dry cooler fans at full speed.")
+    chilled_supply_degc: TemperatureDegC = Field(description="Chilled water for the room air.")
+    trim_supply_max_degc: TemperatureDegC = Field(description="Warmest water that the trim chiller makes.")
+    carnot_frac: PositiveFrac = Field(description="Chiller COP as a share of Carnot.")
+    max_cop: Annotated[float, Field(ge=1.0, le=20.0)] = Field(description="Cap of the chiller COP.")
+    cdu_pump_frac: Frac = Field(description="Pumps of the coolant distribution units.")
+    facility_pump_frac: Frac = Field(description="Pumps of the facility water loop.")
+    chilled_pump_frac: Frac = Field(description="Pumps of the chilled water loop.")
+    room_fan_frac: Frac = Field(description="Fans of the room air units.")
+    support_margin_frac: Frac = Field(description="Added to the planning line, as a share of IT power (E17).")
+
+
+class AuxiliariesTable(Table):
+    """Lighting, controls, security."""
+
+    frac_of_it: Frac = Field(description="Share of served IT power.")
+    constant_kw: PowerOrZeroKw = Field(description="Constant part.")
+
+
+class DistributionTable(Table):
+    """Cables and transformers between the sources and the load feeders."""
+
+    loss_frac: Annotated[float, Field(ge=0.0, le=0.2)] = Field(description="Losses as a share of the served load.")
+
+
+class BatteryPoolTable(Table):
+    """A pool of equal AC blocks; powers are per block at the terminals of its transformer."""
+
+    n_blocks: Count = Field(description="AC blocks (PCS with its containers); named `<pool>01`, `<pool>02`, ...")
+    containers_per_block: Count = Field(description="Battery containers behind one PCS.")
+    pcs_kw: PowerKw = Field(description="Rating of one PCS.")
+    container_kwh: EnergyKwh = Field(description="Rated energy of one container.")
+    charge_eff_frac: EfficiencyFrac = Field(description="Terminals to cells, without the no-load part.")
+    discharge_eff_frac: EfficiencyFrac = Field(description="Cells to terminals, without the no-load part.")
+    no_load_kw: PowerOrZeroKw = Field(description="Constant losses of one PCS and transformer in operation.")
+    self_discharge_frac_per_day: Annotated[float, Field(ge=0.0, le=0.05)] = Field(
+        description="Share of the stored energy lost per day."
+    )
+    grid_forming: bool = Field(description="Whether the PCS can form the grid.")
+    min_forming_blocks: Annotated[int, Field(ge=0, le=1000)] = Field(
+        description="Blocks that stay closed and forming in island operation, whatever their power."
+    )
+    wear_cost_per_kwh: Cost = Field(description="Wear per kWh discharged.")
+    aux_base_kw_per_container: PowerOrZeroKw = Field(description="Controls and idle cooling of one container.")
+
+
+class FuelPointTable(Table):
+    """One point of the maker's fuel table."""
+
+    power_kw: PowerKw = Field(description="Electrical output of one unit.")
+    fuel_l_per_h: Annotated[float, Field(gt=0.0, le=10_000.0)] = Field(description="Fuel rate at that output.")
+
+
+class GensetClassTable(Table):
+    """Identical diesel gensets, named `<class>01`, `<class>02`, ..."""
+
+    n_units: Count = Field(description="Number of units.")
+    rated_kw: PowerKw = Field(description="Prime electrical rating of one unit at site conditions.")
+    band_low_frac: PositiveFrac = Field(description="Lower edge of the economic band.")
+    band_high_frac: PositiveFrac = Field(description="Upper edge of the economic band.")
+    ramp_frac_per_s: Annotated[float, Field(gt=0.0, le=1.0)] = Field(description="Load ramp, share of rating per s.")
+    step_frac: PositiveFrac = Field(description="Load step that a running unit accepts, share of rating.")
+    detect_s: DurationOrZeroS = Field(description="Time to detect the need of a start.")
+    crank_s: DurationS = Field(description="Length of one cranking attempt.")
+    rest_s: DurationOrZeroS = Field(description="Rest between two attempts.")
+    attempts: Annotated[int, Field(ge=1, le=10)] = Field(description="Attempts that the reserve must survive.")
+    start_s: DurationS = Field(description="Crank to nominal speed and voltage, first attempt.")
+    sync_s: DurationS = Field(description="Synchronising and closing the breaker.")
+    start_timeout_s: DurationS = Field(description="No breaker closed by then: the set has failed to start.")
+    cooldown_s: DurationS = Field(description="Unloaded run before the engine stops.")
+    start_fuel_l: VolumeOrZeroL = Field(description="Fuel of one start and cool-down.")
+    start_wear_cost: Cost = Field(description="Wear of one start.")
+    run_wear_cost_per_h: Cost = Field(description="Wear of one running hour.")
+    start_failure_frac: Annotated[float, Field(ge=0.0, le=0.5)] = Field(description="Failures per demand to start.")
+    fuel: list[FuelPointTable] = Field(min_length=2, description="The fuel table, in order of power.")
+
+
+class FuelTankTable(Table):
+    """Diesel in stock."""
+
+    capacity_l: VolumeL = Field(description="Content when full.")
+    order_below_l: VolumeL = Field(description="Level at which a delivery is ordered.")
+    delivery_l: VolumeL = Field(description="One delivery.")
+    max_deliveries_per_day: Count = Field(description="Deliveries that can arrive on one day.")
+    lead_time_h: Annotated[float, Field(ge=0.0, le=1000.0)] = Field(description="Order to arrival.")
+
+
+class PvArrayTable(Table):
+    """What the PV forecast needs to know; losses are shares of DC power."""
+
+    mount: Literal["single_axis", "fixed"] = Field(description="How the modules are held.")
+    tilt_deg: Annotated[float, Field(ge=0.0, le=90.0)] = Field(description="Fixed mounts: tilt; trackers: axis tilt.")
+    azimuth_deg: Degrees = Field(description="Fixed mounts: facing (180 south); trackers: axis azimuth.")
+    max_rotation_deg: Annotated[float, Field(ge=0.0, le=90.0)] = Field(description="Trackers: greatest rotation.")
+    ground_coverage_frac: PositiveFrac = Field(description="Trackers: module width over row distance.")
+    temp_coeff_frac_per_k: Annotated[float, Field(ge=-0.01, le=0.0)] = Field(description="Power against cell warmth.")
+    system_loss_frac: Frac = Field(description="Wiring, mismatch, availability and the like.")
+    soiling_loss_frac: Frac = Field(description="Dust.")
+    inverter_eff_frac: EfficiencyFrac = Field(description="Nominal efficiency of the inverters.")
+
+
+class PvPlantTable(Table):
+    """A PV plant of equal blocks, named `<plant>01`, `<plant>02`, ..."""
+
+    n_blocks: Count = Field(description="Number of blocks.")
+    dc_kwp: PowerKw = Field(description="Module power of one block.")
+    ac_kw: PowerKw = Field(description="Inverter rating of one block.")
+    frequency_watt_credit_frac: Frac = Field(
+        description="Share of its power that a block sheds by itself on over-frequency, as R0 down reserve."
+    )
+    array: PvArrayTable
+
+
+class AssetsFile(Table):
+    """assets.toml."""
+
+    it: ItTable
+    cooling: CoolingTable
+    auxiliaries: AuxiliariesTable
+    distribution: DistributionTable
+    battery: dict[Name, BatteryPoolTable] = Field(default_factory=dict, description="Battery pools by name.")
+    genset: dict[Name, GensetClassTable] = Field(default_factory=dict, description="Genset classes by name.")
+    pv: dict[Name, PvPlantTable] = Field(default_factory=dict, description="PV plants by name.")
+    fuel_tank: FuelTankTable | None = Field(None, description="Missing: diesel is not metered by a tank.")

@@ -1,0 +1,68 @@
+"""control.toml: constants of the fast loop and of planning. Every key has a tested default."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from ems.config.schema.fields import (
+    DurationH,
+    DurationMin,
+    DurationOrZeroS,
+    DurationS,
+    Frac,
+    PositiveFrac,
+    SmallPct,
+    Table,
+)
+
+
+class ControlTable(Table):
+    """The 1 s loop. Times are real seconds; accelerated runs stretch them together."""
+
+    period_s: Annotated[float, Field(ge=0.2, le=10.0)] = Field(1.0, description="Control cycle.")
+    load_filter_s: DurationS = Field(15.0, description="Low-pass of the net load (10 to 30 s).")
+    trim_gain_frac: PositiveFrac = Field(0.1, description="Integral gain per `trim_period_s`, for 3 s of loop delay.")
+    trim_period_s: DurationS = Field(1.0, description="Time for which the gain is stated.")
+    deadband_frac: Frac = Field(0.005, description="Setpoint changes below this share of rating are not written.")
+    stale_fast_s: DurationS = Field(3.0, description="Age at which a fast value is no longer known.")
+    stale_slow_s: DurationS = Field(10.0, description="Age at which a slow value is no longer known.")
+    setpoint_valid_s: DurationS = Field(15.0, description="A setpoint that is not renewed for this long has expired.")
+    heartbeat_s: DurationS = Field(1.0, description="Heartbeats and unchanged setpoints are renewed this often.")
+    adopt_wait_s: DurationOrZeroS = Field(5.0, description="After a start nothing is written for this long.")
+    degraded_clear_s: DurationS = Field(10.0, description="Causes of DEGRADED must be gone this long.")
+    soc_band_pct: SmallPct = Field(2.0, description="Forming units absorb errors within this SoC band of the plan.")
+    balance_exponent: Annotated[float, Field(ge=0.0, le=3.0)] = Field(
+        1.0, description="Weight of SoC when power is split among blocks."
+    )
+    headroom_hold_s: DurationS = Field(60.0, description="Energy must sustain an allocated power this long.")
+    soc_start_above_floor_pct: SmallPct = Field(2.0, description="Without a plan gensets start at floor plus this.")
+    soc_stop_above_start_pct: SmallPct = Field(10.0, description="... and stop at start plus this, or when PV carries.")
+    reserve_start_delay_s: DurationOrZeroS = Field(3.0, description="R1 short for this long starts gensets (rule 4).")
+
+
+class PlanningTable(Table):
+    """The rolling plan."""
+
+    period_s: Annotated[float, Field(ge=60.0, le=3600.0)] = Field(300.0, description="A plan this often.")
+    time_limit_s: Annotated[float, Field(ge=1.0, le=600.0)] = Field(
+        30.0, description="Wall-clock limit of one solve; the worker is killed 5 s later."
+    )
+    gap_frac: Annotated[float, Field(ge=0.0, le=0.05)] = Field(0.005, description="Relative gap at which to stop.")
+    fine_min: DurationMin = Field(15, description="Length of the fine steps.")
+    fine_until_h: DurationH = Field(12.0, description="Fine steps reach this far.")
+    coarse_min: DurationMin = Field(60, description="Length of the coarse steps.")
+    horizon_h: DurationH = Field(48.0, description="Length of the plan.")
+    max_age_periods: Annotated[float, Field(ge=1.0, le=12.0)] = Field(
+        3.0, description="A plan older than this many periods is not followed."
+    )
+    floor_margin_pct: SmallPct = Field(0.5, description="The plan keeps this far above the SoC floor of control.")
+    terminal_value_frac: Frac = Field(
+        0.9, description="Share of the avoided cost that stored energy is worth at the end."
+    )
+
+
+class ControlFile(Table):
+    """control.toml."""
+
+    control: ControlTable = Field(default_factory=ControlTable)
+    planning: PlanningTable = Field(default_factory=PlanningTable)

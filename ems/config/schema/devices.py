@@ -1,0 +1,66 @@
+"""devices.toml: links (one connection each) and the devices behind them.
+
+A table with `count` stands for that many, numbered from 1; `{n}` in a name is the number, `{n:02}` with a
+leading zero. Behind a link, `per_link` devices take unit numbers from `unit` upwards.
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from ems.config.schema.fields import (
+    Count,
+    DurationOrZeroS,
+    DurationS,
+    Host,
+    Name,
+    Port,
+    PowerKw,
+    Table,
+    UnitId,
+)
+
+Pattern = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*(\{n(:0[1-9])?\}[a-z0-9_-]*)?$", max_length=60)]
+LinkPattern = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*(\{l(:0[1-9])?\}[a-z0-9_-]*)?$", max_length=60)]
+DriverName = Annotated[str, Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*$", max_length=60)]
+
+
+class LinkTable(Table):
+    """One Modbus TCP endpoint, or `count` of them on consecutive ports or addresses."""
+
+    id: Pattern = Field(description="Name, or pattern with `{n}`.")
+    count: Count = Field(1, description="How many.")
+    host: Host = Field(description="Address.")
+    port: Port = Field(description="Port of the first; the following ones count up.")
+    timeout_s: DurationS = Field(1.0, description="An answer later than this is lost.")
+    connect_delay_s: DurationOrZeroS = Field(0.0, description="Pause after connecting, for devices that need it.")
+    gap_s: DurationOrZeroS = Field(0.0, description="Pause between two requests.")
+    reconnect_min_s: DurationS = Field(1.0, description="First pause before reconnecting.")
+    reconnect_max_s: DurationS = Field(4.0, description="Longest pause before reconnecting.")
+
+
+class DeviceTable(Table):
+    """One device, or `count` of them."""
+
+    id: Pattern = Field(description="Name, or pattern with `{n}`.")
+    count: Count = Field(1, description="How many.")
+    driver: DriverName = Field(description="Entry point of group `ems.drivers`.")
+    map: Name = Field(description="Register map: a shipped one, or a file `maps/<name>.toml` of this directory.")
+    asset: Pattern = Field(description="The asset it belongs to, or pattern with `{n}`.")
+    link: LinkPattern = Field(description="Link, or pattern with `{l}` for the number of the link.")
+    per_link: Count = Field(1, description="Devices behind each link.")
+    unit: UnitId = Field(1, description="Modbus unit of the first device behind a link.")
+    fast_s: DurationS = Field(1.0, description="Poll period of the map's fast blocks.")
+    slow_s: DurationS = Field(5.0, description="Poll period of the map's slow blocks.")
+    watchdog_s: DurationS | None = Field(
+        None,
+        description="The device falls back by itself after this silence; required for devices that are commanded.",
+    )
+    rated_kw: PowerKw | None = Field(None, description="Nameplate of the device, if it differs from its asset's.")
+
+
+class DevicesFile(Table):
+    """devices.toml."""
+
+    link: list[LinkTable] = Field(min_length=1, description="Endpoints.")
+    device: list[DeviceTable] = Field(min_length=1, description="Devices.")

@@ -1,0 +1,68 @@
+"""forecasts.toml: where forecasts come from, how old they may be, and what is known about outages."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ems.config.schema.fields import DurationH, Frac, RelativePath, Table
+
+
+class WeatherTable(Table):
+    """Weather: issues of a provider, and a typical year behind them."""
+
+    issued_file: RelativePath | None = Field(
+        None,
+        description="CSV that the provider's client rewrites; missing or old: the typical year's mean is used.",
+    )
+    max_age_h: DurationH = Field(12.0, description="An issue older than this counts as missing.")
+    typical_year_file: RelativePath = Field(description="Hourly or finer CSV of one year, for climatology.")
+    irradiance: Literal["horizontal", "plane_of_array"] = Field(
+        description="`horizontal`: ghi, dni, dhi; `plane_of_array`: one column in the plane of the modules."
+    )
+    temperature_file: RelativePath | None = Field(
+        None, description="Ambient temperature, where the typical year's file has none of this place."
+    )
+    stamp_mid: bool = Field(False, description="Stamps lie in the middle of their interval, not at its start.")
+    shift_min: Annotated[float, Field(ge=-720.0, le=720.0)] = Field(
+        0.0, description="Moves the irradiance series in time, for a site on another longitude."
+    )
+
+
+class LoadTable(Table):
+    """Load: seasonal persistence of the site's own record."""
+
+    season_h: DurationH = Field(24.0, description="Period of the pattern that is repeated.")
+    history_h: DurationH = Field(672.0, description="Record from which errors are judged.")
+
+
+class CarbonTable(Table):
+    """Carbon intensity of the grid."""
+
+    file: RelativePath = Field(description="CSV with time_utc and a column in kgCO2e per kWh.")
+    boundary: Literal["combustion", "lifecycle"] = Field(description="What the factor counts; never mixed in a report.")
+
+
+class AnnouncedTable(Table):
+    """A planned interruption of the grid."""
+
+    start: datetime = Field(description="With offset, e.g. 2026-03-01T09:00:00Z.")
+    end: datetime = Field(description="With offset; after the start.")
+
+
+class OutagesTable(Table):
+    """What is known about interruptions of the grid."""
+
+    share_of_year_frac: Frac = Field(description="Share of the year without grid.")
+    mean_h: DurationH = Field(description="Mean length.")
+    longest_h: DurationH = Field(description="Longest to be expected.")
+    announced: list[AnnouncedTable] = Field(default_factory=list, description="Planned interruptions.")
+
+
+class ForecastsFile(Table):
+    """forecasts.toml."""
+
+    weather: WeatherTable
+    load: LoadTable = Field(default_factory=LoadTable)
+    carbon: CarbonTable | None = Field(None, description="Required where limits.toml has a grid.")
+    outages: OutagesTable | None = Field(None, description="Required where limits.toml has a grid.")

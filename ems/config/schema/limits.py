@@ -1,0 +1,87 @@
+"""limits.toml: what must never be exceeded. Every limit is stated; a missing one is an error, never "unlimited"."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ems.config.schema.fields import (
+    DurationH,
+    DurationOrZeroH,
+    DurationS,
+    EnergyOrZeroKwh,
+    Frac,
+    Name,
+    Pct,
+    PowerKw,
+    PowerOrZeroKw,
+    SmallPct,
+    Table,
+    TemperatureDegC,
+    VolumeOrZeroL,
+)
+
+
+class BatteryLimits(Table):
+    """Limits of one block of a pool, and the SoC window of its containers."""
+
+    max_charge_kw: PowerKw = Field(description="Charge limit of one block, not above the PCS rating.")
+    max_discharge_kw: PowerKw = Field(description="Discharge limit of one block, not above the PCS rating.")
+    soc_tech_min_pct: SmallPct = Field(description="SoC at which discharge ends.")
+    soc_max_pct: Pct = Field(description="SoC at which charge ends.")
+    soc_error_pct: SmallPct = Field(description="Uncertainty of the SoC that the BMS reports.")
+    warn_degc: TemperatureDegC = Field(description="Cell temperature from which power is derated.")
+    max_degc: TemperatureDegC = Field(description="Cell temperature at which power is zero.")
+
+
+class GensetLimits(Table):
+    """Limits of one unit of a class."""
+
+    min_stable_kw: PowerKw = Field(description="Lowest lasting output.")
+    min_up_h: DurationOrZeroH = Field(description="Minimum run.")
+    min_down_h: DurationOrZeroH = Field(description="Minimum rest.")
+    max_starts_per_h: Annotated[float, Field(gt=0.0, le=60.0)] = Field(description="Starts per unit and hour.")
+
+
+class GridLimits(Table):
+    """The connection contract; leave the table out for a site without a grid."""
+
+    import_limit_kw: PowerKw = Field(description="Highest import.")
+    export_limit_kw: PowerOrZeroKw = Field(description="Highest export; 0 forbids it.")
+    nominal_hz: Annotated[float, Field(ge=45.0, le=65.0)] = Field(description="Nominal frequency.")
+    ride_h: DurationH = Field(description="Outage without announced end: ride this long on storage (start rule 5).")
+
+
+class FuelTankLimits(Table):
+    """What must stay in the tank; leave the table out where assets.toml has no tank."""
+
+    reserve_l: VolumeOrZeroL = Field(description="Kept for emergencies; an alarm below it.")
+
+
+class ReserveLimits(Table):
+    """What the site must survive, and how the reserve for it is sized."""
+
+    survive: list[Literal["grid", "genset", "block", "pv_block"]] = Field(
+        description="Single losses that must not interrupt the load."
+    )
+    swing_kw: PowerOrZeroKw = Field(description="Load swing within a second: peak minus mean.")
+    pv_drop_r0_frac: Frac = Field(description="Drop of available PV within 100 ms.")
+    pv_drop_r1_frac: Frac = Field(description="Drop of available PV within 10 s.")
+    sustain_r0_s: DurationS = Field(description="How long storage must sustain R0.")
+    sustain_r1_s: DurationS = Field(description="How long storage must sustain R1.")
+    gap_margin_frac: Frac = Field(description="Margin on the energy until gensets carry (E_gap).")
+    checkpoint_s: DurationS = Field(description="Orderly shutdown of the cluster (E_ckpt).")
+    checkpoint_load_frac: Frac = Field(description="Mean load during it, as a share of the critical load.")
+    black_start_kwh: EnergyOrZeroKwh = Field(description="Energy of a black start, two tries (E_bs).")
+    lead_s: DurationS = Field(description="Added to t_carry for the early start of gensets (t_lead).")
+    forecast_error_pv_frac: Frac = Field(description="Cold start of the net forecast error: share of PV rating.")
+    forecast_error_load_frac: Frac = Field(description="Cold start of the net forecast error: share of load.")
+
+
+class LimitsFile(Table):
+    """limits.toml."""
+
+    battery: dict[Name, BatteryLimits] = Field(default_factory=dict, description="Per battery pool.")
+    genset: dict[Name, GensetLimits] = Field(default_factory=dict, description="Per genset class.")
+    grid: GridLimits | None = None
+    fuel_tank: FuelTankLimits | None = None
+    reserve: ReserveLimits

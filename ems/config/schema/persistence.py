@@ -1,0 +1,42 @@
+"""persistence.toml: what is kept on disk and for how long."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from ems.config.schema.fields import Count, DurationMin, RelativePath, Table
+
+
+class StateTable(Table):
+    """State that a restart needs."""
+
+    directory: RelativePath = Field("var", description="State directory; systemd's STATE_DIRECTORY overrides it.")
+
+
+class HistorianTable(Table):
+    """The record of every cycle."""
+
+    enabled: bool = Field(default=True, description="Off for sites with a historian of their own.")
+    retain_days: Count = Field(30, description="Rows older than this are deleted.")
+    queue_rows: Count = Field(600, description="Rows kept while the disk is slow; the oldest go first.")
+
+
+class LedgerTable(Table):
+    """Source-to-sink energy accounts."""
+
+    interval_min: DurationMin = Field(15, description="Accounting interval; divides one hour.")
+
+
+class ProblemsTable(Table):
+    """Planning problems kept for replay with `ems plan`."""
+
+    keep: Annotated[int, Field(ge=0, le=1000)] = Field(200, description="How many; the oldest go first.")
+
+
+class PersistenceFile(Table):
+    """persistence.toml."""
+
+    state: StateTable = Field(default_factory=lambda: StateTable(directory="var"))
+    historian: HistorianTable = Field(default_factory=HistorianTable)
+    ledger: LedgerTable = Field(default_factory=LedgerTable)
+    problems: ProblemsTable = Field(default_factory=ProblemsTable)

@@ -1,0 +1,103 @@
+"""Diesel gensets: classes of identical units, and the fuel tank that feeds them."""
+
+from dataclasses import dataclass
+from math import ceil
+
+from ems.model.fuel import FuelCurve
+from ems.model.units import SECONDS_PER_HOUR
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GensetClass:
+    """Identical units; powers are electrical output of one unit at its bus breaker."""
+
+    id: str
+    unit_ids: tuple[str, ...]
+    rated_kw: float
+    min_stable_kw: float
+    band_low_frac: float
+    band_high_frac: float
+    fuel: FuelCurve
+    ramp_frac_per_s: float
+    # share of rated power that a running unit accepts in one step (ISO 8528-5, maker's load acceptance)
+    step_frac: float
+    min_up_h: float
+    min_down_h: float
+    max_starts_per_h: float
+    detect_s: float
+    crank_s: float
+    rest_s: float
+    attempts: int
+    start_s: float
+    sync_s: float
+    start_timeout_s: float
+    cooldown_s: float
+    start_fuel_l: float
+    start_wear_cost: float
+    run_wear_cost_per_h: float
+    start_failure_frac: float
+
+    @property
+    def n_units(self) -> int:
+        """Return the number of units."""
+        return len(self.unit_ids)
+
+    @property
+    def total_kw(self) -> float:
+        """Return the rated power of all units."""
+        return self.rated_kw * self.n_units
+
+    @property
+    def ramp_s(self) -> float:
+        """Return the time from no load to rated power."""
+        return 1.0 / self.ramp_frac_per_s
+
+    @property
+    def fix_s(self) -> float:
+        """Return t_fix: detection to synchronised, with every attempt but the last one failed."""
+        retries = (self.attempts - 1) * (self.crank_s + self.rest_s)
+        return self.detect_s + retries + self.start_s + self.sync_s
+
+    @property
+    def carry_s(self) -> float:
+        """Return t_carry: start command to carrying load."""
+        return self.fix_s + self.ramp_s
+
+    @property
+    def carry_h(self) -> float:
+        """Return t_carry in hours."""
+        return self.carry_s / SECONDS_PER_HOUR
+
+    def sets_to_carry(self, load_kw: float) -> int:
+        """Return how many units carry a load inside the economic band; 0 for no load.
+
+        The fewest units whose upper band edge covers the load; one unit where the load is below its band.
+        """
+        if load_kw <= 0.0:
+            return 0
+        n_units = ceil(load_kw / (self.band_high_frac * self.rated_kw) - 1e-9)
+        return min(n_units, self.n_units)
+
+    def economic_kw(self, *, fuel_cost_per_l: float) -> float:
+        """Return the output with the lowest running cost per kWh, wear of run hours included.
+
+        The cost per kWh of a piecewise linear curve plus a constant is lowest at one of its points.
+        """
+        candidates = [p.power_kw for p in self.fuel.points if self.min_stable_kw <= p.power_kw <= self.rated_kw]
+        return min(candidates, key=lambda kw: self.running_cost_per_h(kw, fuel_cost_per_l=fuel_cost_per_l) / kw)
+
+    def running_cost_per_h(self, power_kw: float, *, fuel_cost_per_l: float) -> float:
+        """Return fuel (with its CO2 price inside `fuel_cost_per_l`) and wear of one running unit."""
+        return self.fuel.fuel_l_per_h(power_kw) * fuel_cost_per_l + self.run_wear_cost_per_h
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FuelTank:
+    """Diesel in stock and how it is refilled."""
+
+    capacity_l: float
+    reserve_l: float
+    order_below_l: float
+    delivery_l: float
+    max_deliveries_per_day: int
+    lead_time_h: float

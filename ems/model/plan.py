@@ -1,0 +1,181 @@
+"""A dispatch plan: per-step values on a time grid, with the reasons and proofs that travel with it."""
+
+from bisect import bisect_right
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from ems.model.units import SECONDS_PER_HOUR
+
+
+class PlanSource(StrEnum):
+    """Which link of the fallback chain made the plan."""
+
+    MILP = "milp"
+    SHIFTED = "shifted"
+    RELAXED = "relaxed"
+    MERIT_ORDER = "merit_order"
+
+
+class PlanStatus(StrEnum):
+    """How good the plan is: optimal within the gap, a checked incumbent, or a fallback."""
+
+    OPTIMAL = "optimal"
+    FEASIBLE = "feasible"
+    FALLBACK = "fallback"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolStep:
+    """One battery pool in one step; `power_kw` is at the terminals, no-load losses included."""
+
+    id: str
+    charge_kw: float
+    discharge_kw: float
+    power_kw: float
+    stored_end_kwh: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GensetStep:
+    """One genset class in one step; power and fuel are the class's totals."""
+
+    id: str
+    n_on: int
+    n_started: int
+    n_stopped: int
+    power_kw: float
+    fuel_l_per_h: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReserveStep:
+    """One reserve requirement in one step: the contingency that leaves the least, and what it leaves."""
+
+    id: str
+    contingency: str
+    required_kw: float
+    held_kw: float
+    shortfall_kw: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanStep:
+    """One step; loads are served power, `net_q90_kw` is the 0.9 quantile of load minus PV."""
+
+    start_utc: datetime
+    duration_h: float
+    it_kw: float
+    cooling_kw: float
+    aux_kw: float
+    loss_kw: float
+    pv_kw: float
+    pv_available_kw: float
+    pv_q10_kw: float
+    load_q90_kw: float
+    net_q90_kw: float
+    import_kw: float
+    export_kw: float
+    unserved_kw: float
+    surplus_kw: float
+    pools: tuple[PoolStep, ...]
+    gensets: tuple[GensetStep, ...]
+    reserve: tuple[ReserveStep, ...]
+    binding: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def end_utc(self) -> datetime:
+        """Return the end of the step."""
+        return self.start_utc + timedelta(hours=self.duration_h)
+
+    @property
+    def load_kw(self) -> float:
+        """Return the served load at the bus, site losses included."""
+        return self.it_kw + self.cooling_kw + self.aux_kw + self.loss_kw
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectiveTerms:
+    """The objective term by term, in site currency; see docs/formulation.md."""
+
+    energy_import_cost: float = 0.0
+    energy_export_cost: float = 0.0
+    demand_cost: float = 0.0
+    fuel_cost: float = 0.0
+    starts_cost: float = 0.0
+    genset_wear_cost: float = 0.0
+    battery_wear_cost: float = 0.0
+    co2_cost: float = 0.0
+    low_load_cost: float = 0.0
+    change_cost: float = 0.0
+    unserved_cost: float = 0.0
+    surplus_cost: float = 0.0
+    reserve_cost: float = 0.0
+    floor_cost: float = 0.0
+    limit_cost: float = 0.0
+    terminal_value_cost: float = 0.0
+
+    def terms(self) -> dict[str, float]:
+        """Return every term by its name."""
+        return {field.name: float(getattr(self, field.name)) for field in fields(self)}
+
+    def total_cost(self) -> float:
+        """Return the sum of the terms."""
+        return sum(self.terms().values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SolveTimings:
+    """Wall and processor seconds of one solve, by phase."""
+
+    build_s: float = 0.0
+    handover_s: float = 0.0
+    solve_s: float = 0.0
+    extract_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A plan that control may follow once it has passed the independent check."""
+
+    schema: str
+    problem_id: str
+    site_id: str
+    created_utc: datetime
+    source: PlanSource
+    status: PlanStatus
+    gap_frac: float | None
+    objective: ObjectiveTerms
+    timings: SolveTimings
+    steps: tuple[PlanStep, ...]
+    relaxed: tuple[str, ...] = ()
+    note: str = ""
+
+    @property
+    def followed(self) -> bool:
+        """Return whether its commitment is a plan's, not the threshold rules' own view of the future."""
+        return self.source is not PlanSource.MERIT_ORDER
+
+    def step_at(self, instant: datetime) -> PlanStep | None:
+        """Return the step that covers an instant, None outside the plan."""
+        index = bisect_right(self.steps, instant, key=lambda step: step.start_utc) - 1
+        if index < 0:
+            return None
+        step = self.steps[index]
+        return step if instant < step.end_utc else None
+
+    def age_s(self, now_utc: datetime) -> float:
+        """Return seconds since the state from which the plan was made."""
+        return (now_utc - self.created_utc).total_seconds()
+
+    def steps_between(self, start: datetime, end: datetime) -> tuple[tuple[PlanStep, float], ...]:
+        """Return the steps that overlap [start, end), each with the hours of overlap."""
+        overlaps = []
+        for step in self.steps:
+            if step.start_utc >= end:
+                break
+            overlap_s = (min(end, step.end_utc) - max(start, step.start_utc)).total_seconds()
+            if overlap_s > 0.0:
+                overlaps.append((step, overlap_s / SECONDS_PER_HOUR))
+        return tuple(overlaps)

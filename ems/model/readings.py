@@ -1,0 +1,145 @@
+"""What a device answered: typed values with the time of the answer; unknown is None, with a reason.
+
+A driver produces these; it has decoded, scaled and range-checked every value. Staleness is judged by the
+reader (`ems.runtime.image`), not here. Energy counters are integer Wh and only ever rise.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+NO_FAULTS: Mapping[str, str] = MappingProxyType({})
+
+
+class GensetPhase(StrEnum):
+    """Where an engine is, as its own controller reports it."""
+
+    STOPPED = "stopped"
+    STARTING = "starting"
+    WARMING_UP = "warming_up"
+    SYNCHRONISING = "synchronising"
+    RUNNING = "running"
+    COOLING_DOWN = "cooling_down"
+    FAULT = "fault"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PcsReading:
+    """A power conversion system at its AC terminals; power > 0 discharges."""
+
+    device_id: str
+    at_s: float
+    power_kw: float | None
+    setpoint_kw: float | None
+    forming: bool | None
+    ready: bool | None
+    remote: bool | None
+    fallback_armed: bool | None
+    frequency_hz: float | None
+    discharge_wh: int | None
+    charge_wh: int | None
+    bad: Mapping[str, str] = field(default=NO_FAULTS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BmsReading:
+    """A battery container as its battery management system sees it."""
+
+    device_id: str
+    at_s: float
+    soc_pct: float | None
+    soh_pct: float | None
+    max_charge_kw: float | None
+    max_discharge_kw: float | None
+    cell_max_degc: float | None
+    cell_min_degc: float | None
+    cell_max_v: float | None
+    cell_min_v: float | None
+    alarm: bool | None
+    bad: Mapping[str, str] = field(default=NO_FAULTS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GensetReading:
+    """A genset controller."""
+
+    device_id: str
+    at_s: float
+    phase: GensetPhase | None
+    power_kw: float | None
+    setpoint_kw: float | None
+    breaker_closed: bool | None
+    remote: bool | None
+    energy_wh: int | None
+    fuel_used_l: float | None
+    run_h: float | None
+    n_starts: int | None
+    bad: Mapping[str, str] = field(default=NO_FAULTS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PvReading:
+    """A PV block's controller; `available_kw` is what it could deliver without a limit."""
+
+    device_id: str
+    at_s: float
+    power_kw: float | None
+    available_kw: float | None
+    limit_kw: float | None
+    energy_wh: int | None
+    bad: Mapping[str, str] = field(default=NO_FAULTS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PccReading:
+    """The meter and breaker at the point of common coupling; power > 0 imports."""
+
+    device_id: str
+    at_s: float
+    power_kw: float | None
+    breaker_closed: bool | None
+    grid_voltage_frac: float | None
+    bus_voltage_frac: float | None
+    frequency_hz: float | None
+    import_wh: int | None
+    export_wh: int | None
+    bad: Mapping[str, str] = field(default=NO_FAULTS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadReading:
+    """A feeder meter; `load_max_kw` is the highest value since the last poll window, from its registers."""
+
+    device_id: str
+    at_s: float
+    load_kw: float | None
+    load_max_kw: float | None
+    energy_wh: int | None
+    bad: Mapping[str, str] = field(default=NO_FAULTS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoolingReading:
+    """The cooling plant's controller with its weather sensor."""
+
+    device_id: str
+    at_s: float
+    ambient_degc: float | None
+    supply_degc: float | None
+    return_degc: float | None
+    capacity_kw_th: float | None
+    bad: Mapping[str, str] = field(default=NO_FAULTS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TankReading:
+    """The fuel tank's level gauge."""
+
+    device_id: str
+    at_s: float
+    fuel_l: float | None
+    bad: Mapping[str, str] = field(default=NO_FAULTS)
+
+
+Reading = PcsReading | BmsReading | GensetReading | PvReading | PccReading | LoadReading | CoolingReading | TankReading

@@ -1,0 +1,91 @@
+"""What control commands, why, and what became of it."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Cause(StrEnum):
+    """Reason codes; docs/glossary.md explains each."""
+
+    PLAN = "plan"
+    BALANCE = "balance"
+    SURPLUS = "surplus"
+    SOC_BALANCE = "soc_balance"
+    ENERGY_LOW = "energy_low"
+    SOC_LOW = "soc_low"
+    HEADROOM_LOW = "headroom_low"
+    GRID_LOST = "grid_lost"
+    DERATED = "derated"
+    RESERVE_HELD = "reserve_held"
+    PV_CARRIES = "pv_carries"
+    SOC_RECOVERED = "soc_recovered"
+    MINIMUM_RUN = "minimum_run"
+    FAILED_START = "failed_start"
+    PEAK_LIMIT = "peak_limit"
+    IMPORT_LIMIT = "import_limit"
+    ADOPTED = "adopted"
+    CLIPPED = "clipped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """Why something was decided, as a code and a sentence with figures."""
+
+    cause: Cause
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockSetpoint:
+    """Power of one AC block; for a grid-forming PCS it is the offset of its droop."""
+
+    id: str
+    power_kw: float
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GensetSetpoint:
+    """Run request and power of one set; `power_kw` counts only while the set runs."""
+
+    id: str
+    run: bool
+    power_kw: float
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PvSetpoint:
+    """Power limit of one PV block."""
+
+    id: str
+    limit_kw: float
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setpoints:
+    """All commands of one cycle; a device that is not listed is not written."""
+
+    blocks: tuple[BlockSetpoint, ...] = ()
+    gensets: tuple[GensetSetpoint, ...] = ()
+    pv: tuple[PvSetpoint, ...] = ()
+
+
+class Outcome(StrEnum):
+    """What became of a write."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    FAILED = "failed"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteOutcome:
+    """The end of one write: accepted (read back), refused (by the device), failed (differs), lost (no answer)."""
+
+    device_id: str
+    outcome: Outcome
+    at_s: float
+    detail: str = field(default="")

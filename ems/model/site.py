@@ -1,0 +1,143 @@
+"""The site: everything that is fixed between two edits of the configuration."""
+
+from dataclasses import dataclass
+
+from ems.model.battery import BatteryPool
+from ems.model.genset import FuelTank, GensetClass
+from ems.model.grid import GridConnection
+from ems.model.load import Auxiliaries, CoolingPlant, ItCluster
+from ems.model.problem import ContingencyKind
+from ems.model.pv import PvPlant
+from ems.model.timegrid import GridShape
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the site lies."""
+
+    latitude_deg: float
+    longitude_deg: float
+    altitude_m: float
+    timezone: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReservePolicy:
+    """Parameters of the reserve requirement; see control-and-safety sections 5 and 6 in docs/formulation.md."""
+
+    # which single losses must not interrupt the load
+    survive: tuple[ContingencyKind, ...]
+    swing_kw: float
+    pv_drop_r0_frac: float
+    pv_drop_r1_frac: float
+    sustain_r0_s: float
+    sustain_r1_s: float
+    gap_margin_frac: float
+    checkpoint_s: float
+    checkpoint_load_frac: float
+    black_start_kwh: float
+    lead_s: float
+    # cold start of the net forecast error, until the site's own record exists
+    forecast_error_pv_frac: float
+    forecast_error_load_frac: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Economics:
+    """Prices and factors in the site's currency; each has its source in the configuration."""
+
+    currency: str
+    diesel_price_per_l: float
+    co2_price_per_t: float
+    diesel_kgco2e_per_l: float
+    site_loss_frac: float
+
+    @property
+    def co2_price_per_kg(self) -> float:
+        """Return the CO2 price per kilogram."""
+        return self.co2_price_per_t / 1000.0
+
+    @property
+    def fuel_cost_per_l(self) -> float:
+        """Return what a burnt litre costs, its CO2 price included."""
+        return self.diesel_price_per_l + self.diesel_kgco2e_per_l * self.co2_price_per_kg
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Penalties:
+    """Prices of broken wishes, per kWh or per kW and hour; see docs/formulation.md, slack prices."""
+
+    unserved_price_per_kwh: float
+    reserve_price_per_kwh: float
+    floor_price_per_kwh: float
+    limit_price_per_kwh: float
+    low_load_price_per_kwh: float
+    commitment_change_cost: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanningSettings:
+    """How plans are made."""
+
+    period_s: float
+    time_limit_s: float
+    gap_frac: float
+    shape: GridShape
+    max_age_periods: float
+    floor_margin_pct: float
+    terminal_value_frac: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlSettings:
+    """Constants of the fast loop, all in seconds so that any step length works."""
+
+    period_s: float
+    load_filter_s: float
+    trim_gain_frac: float
+    trim_period_s: float
+    deadband_frac: float
+    stale_fast_s: float
+    stale_slow_s: float
+    setpoint_valid_s: float
+    heartbeat_s: float
+    adopt_wait_s: float
+    degraded_clear_s: float
+    soc_band_pct: float
+    balance_exponent: float
+    headroom_hold_s: float
+    soc_start_above_floor_pct: float
+    soc_stop_above_start_pct: float
+    reserve_start_delay_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """The whole site as the product knows it."""
+
+    id: str
+    name: str
+    place: Place
+    it: ItCluster
+    cooling: CoolingPlant
+    auxiliaries: Auxiliaries
+    batteries: tuple[BatteryPool, ...]
+    gensets: tuple[GensetClass, ...]
+    pv: tuple[PvPlant, ...]
+    grid: GridConnection | None
+    tank: FuelTank | None
+    reserve: ReservePolicy
+    economics: Economics
+    penalties: Penalties
+    planning: PlanningSettings
+    control: ControlSettings
+
+    @property
+    def full_kwh(self) -> float:
+        """Return the rated energy of all pools."""
+        return sum(pool.rated_kwh for pool in self.batteries)
+
+    @property
+    def design_load_kw(self) -> float:
+        """Return IT design load with auxiliaries, without cooling (which depends on the weather)."""
+        return self.it.design_kw * (1.0 + self.auxiliaries.frac_of_it) + self.auxiliaries.constant_kw

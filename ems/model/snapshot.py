@@ -1,0 +1,124 @@
+"""The process image of one control cycle: frozen, complete or honestly incomplete.
+
+Values are per asset, not per device. A value is None when it is stale, implausible or was never read;
+`problems` says why. Nothing in here changes during a cycle.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from ems.model.readings import GensetPhase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Why a value of a device is missing from the image."""
+
+    device_id: str
+    value: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockState:
+    """One AC block, its PCS and containers taken together."""
+
+    id: str
+    power_kw: float | None
+    setpoint_kw: float | None
+    forming: bool | None
+    ready: bool
+    controllable: bool
+    fallback_armed: bool | None
+    soc_pct: float | None
+    full_kwh: float | None
+    max_charge_kw: float | None
+    max_discharge_kw: float | None
+    cell_max_degc: float | None
+    discharge_wh: int | None
+    charge_wh: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GensetState:
+    """One genset."""
+
+    id: str
+    phase: GensetPhase | None
+    power_kw: float | None
+    setpoint_kw: float | None
+    breaker_closed: bool | None
+    controllable: bool
+    energy_wh: int | None
+    fuel_used_l: float | None
+    run_h: float | None
+    n_starts: int | None
+
+    @property
+    def carries(self) -> bool:
+        """Return whether the set is known to run with its breaker closed and ready for load."""
+        return self.phase is GensetPhase.RUNNING and self.breaker_closed is True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PvState:
+    """One PV block."""
+
+    id: str
+    power_kw: float | None
+    available_kw: float | None
+    limit_kw: float | None
+    controllable: bool
+    energy_wh: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PccState:
+    """The point of common coupling."""
+
+    power_kw: float | None
+    breaker_closed: bool | None
+    grid_voltage_frac: float | None
+    bus_voltage_frac: float | None
+    frequency_hz: float | None
+    import_wh: int | None
+    export_wh: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadState:
+    """A metered load."""
+
+    load_kw: float | None
+    load_max_kw: float | None
+    energy_wh: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoolingState:
+    """The cooling plant and the weather at the site."""
+
+    ambient_degc: float | None
+    supply_degc: float | None
+    capacity_kw_th: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteSnapshot:
+    """Everything that control may know in one cycle."""
+
+    at_s: float
+    utc: datetime
+    blocks: tuple[BlockState, ...]
+    gensets: tuple[GensetState, ...]
+    pv: tuple[PvState, ...]
+    pcc: PccState | None
+    it: LoadState
+    cooling_load: LoadState
+    aux: LoadState
+    cooling: CoolingState
+    tank_l: float | None
+    frequency_hz: float | None
+    problems: tuple[Problem, ...]
+    # difference between the oldest and the youngest sample that enters the power balance
+    spread_s: float

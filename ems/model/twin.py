@@ -1,0 +1,85 @@
+"""What the simulated site is beyond the configuration of the real one: weather, load, errors, seeds."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TwinWeather:
+    """The true weather of the twin: a yearly series, and noise below its resolution.
+
+    `shift_min` moves the series earlier (positive) for a site further east; stamps may lie in the middle of
+    their interval (`stamp_mid`).
+    """
+
+    file: str
+    irradiance: str
+    temperature_file: str
+    shift_min: float
+    stamp_mid: bool
+    cloud_noise_frac: float
+    cloud_time_s: float
+    ambient_offset_k: float
+    # the hottest hour of the year is stretched to this temperature; None leaves the series as it is
+    hottest_degc: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TwinLoad:
+    """The GPU load: measured shapes, job steps and noise; shares are of IT design power."""
+
+    inference_frac: float
+    diurnal_frac: float
+    weekend_frac: float
+    job_rate_per_h: float
+    job_step_frac: float
+    swing_frac: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TwinErrors:
+    """Sensor and link imperfections: gain errors are drawn once per sensor, noise every sample."""
+
+    gain_frac: float
+    noise_frac: float
+    soc_error_pct: float
+    command_latency_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TwinForecasts:
+    """The simulated weather service: how often it issues and how wrong it is (at 1 h and at 48 h lead)."""
+
+    issue_every_h: float
+    horizon_h: float
+    clearness_error_1h_frac: float
+    clearness_error_48h_frac: float
+    temperature_error_48h_k: float
+    correlation_h: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TwinOutages:
+    """Unplanned grid outages of the twin; durations are drawn between the shortest and the longest."""
+
+    share_of_year_frac: float
+    mean_h: float
+    shortest_h: float
+    longest_h: float
+    reclose_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TwinSpec:
+    """Everything the twin needs beside the site."""
+
+    seed: int
+    soc_start_pct: float
+    soc_spread_pct: float
+    tank_start_l: float
+    peak_so_far_kw: float
+    weather: TwinWeather
+    load: TwinLoad
+    errors: TwinErrors
+    forecasts: TwinForecasts
+    outages: TwinOutages | None
+    start_failure_frac: float
