@@ -1,11 +1,14 @@
-"""The validated files of one configuration directory."""
+"""The files of one configuration directory: which there are, and their validated content."""
 
+import inspect
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from ems.config.schema.assets import AssetsFile
 from ems.config.schema.control import ControlFile
 from ems.config.schema.devices import DevicesFile
+from ems.config.schema.fields import Table
 from ems.config.schema.forecasts import ForecastsFile
 from ems.config.schema.limits import LimitsFile
 from ems.config.schema.mqtt import MqttFile
@@ -13,6 +16,28 @@ from ems.config.schema.persistence import PersistenceFile
 from ems.config.schema.site import SiteFile
 from ems.config.schema.tariffs import TariffsFile
 from ems.config.schema.twin import TwinFile
+
+SCHEMAS: dict[str, type[Table]] = {
+    "site.toml": SiteFile,
+    "assets.toml": AssetsFile,
+    "limits.toml": LimitsFile,
+    "tariffs.toml": TariffsFile,
+    "control.toml": ControlFile,
+    "devices.toml": DevicesFile,
+    "forecasts.toml": ForecastsFile,
+    "mqtt.toml": MqttFile,
+    "persistence.toml": PersistenceFile,
+    "twin.toml": TwinFile,
+}
+# every key of control and persistence has a default; only simulations read twin
+OPTIONAL_FILES = frozenset({"control.toml", "persistence.toml", "twin.toml"})
+
+
+def introduction(file_name: str) -> str:
+    """Return what the module of a file's schema says about the file."""
+    text = inspect.cleandoc(sys.modules[SCHEMAS[file_name].__module__].__doc__ or "")
+    sentence = text.removeprefix(f"{file_name}: ")
+    return sentence[:1].upper() + sentence[1:]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

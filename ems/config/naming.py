@@ -60,21 +60,25 @@ def expand_devices(devices: DevicesFile) -> Iterator[tuple[int, DeviceSpec]]:
 
 def asset_kinds(assets: AssetsFile, *, has_grid: bool) -> dict[str, str]:
     """Return every asset name with its kind: block, container, genset, pv, or its own name."""
-    kinds = {name: name for name in (IT, COOLING_LOAD, AUX, COOLING_PLANT)}
+    return dict(assets_with_kinds(assets, has_grid=has_grid))
+
+
+def assets_with_kinds(assets: AssetsFile, *, has_grid: bool) -> Iterator[tuple[str, str]]:
+    """Yield the name and kind of every asset; a configuration that is not checked yet may repeat names."""
+    yield from ((name, name) for name in (IT, COOLING_LOAD, AUX, COOLING_PLANT))
     if has_grid:
-        kinds[PCC] = PCC
+        yield PCC, PCC
     if assets.fuel_tank is not None:
-        kinds[TANK] = TANK
+        yield TANK, TANK
     for pool, table in assets.battery.items():
         for number, block in enumerate(block_ids(pool, table.n_blocks), start=1):
-            kinds[block] = "block"
+            yield block, "block"
             for container in container_ids(pool, block=number, per_block=table.containers_per_block):
-                kinds[container] = "container"
+                yield container, "container"
     for name, genset in assets.genset.items():
-        kinds |= dict.fromkeys(unit_ids(name, genset.n_units), "genset")
+        yield from ((unit, "genset") for unit in unit_ids(name, genset.n_units))
     for name, pv in assets.pv.items():
-        kinds |= dict.fromkeys(pv_block_ids(name, pv.n_blocks), "pv")
-    return kinds
+        yield from ((block, "pv") for block in pv_block_ids(name, pv.n_blocks))
 
 
 def _link(table: LinkTable, n: int) -> LinkSpec:

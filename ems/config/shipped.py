@@ -14,15 +14,16 @@ def shipped_sites() -> tuple[str, ...]:
 
 def shipped_site(name: str) -> Path | None:
     """Return the directory of a shipped site, None if there is none of that name."""
-    return next((home / name for home in _HOMES if _is_site(home / name)), None)
+    if name not in shipped_sites():
+        return None
+    return next(home / name for home in _HOMES if _is_site(home / name))
 
 
 def site_directory(site: str | Path) -> Path:
     """Return the directory that a SITE argument means: a directory, else the name of a shipped site."""
     path = Path(site)
-    if path.is_dir():
-        return path
-    return shipped_site(str(site)) or path
+    directory = shipped_site(str(site))
+    return path if directory is None or path.is_dir() else directory
 
 
 def _is_site(directory: Path) -> bool:

@@ -1,217 +1,246 @@
 """Reads the TOML files of a configuration directory and remembers where each key came from."""
 
+import difflib
 import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-from ems.config.shipped import shipped_site
+from ems.config.files import OPTIONAL_FILES, SCHEMAS
+from ems.config.lines import KeyLines
+from ems.config.notation import KeyPath, written
+from ems.config.shipped import shipped_site, shipped_sites
 from ems.errors import ConfigError, ConfigProblem
 
-KeyPath = tuple[str | int, ...]
 TomlTable = dict[str, object]
 
-FILE_NAMES = (
-    "site.toml",
-    "assets.toml",
-    "limits.toml",
-    "tariffs.toml",
-    "control.toml",
-    "devices.toml",
-    "forecasts.toml",
-    "mqtt.toml",
-    "persistence.toml",
-    "twin.toml",
-)
-OPTIONAL_FILES = frozenset({"control.toml", "persistence.toml", "twin.toml"})
-_TOML_POSITION = re.compile(r"\(at line (\d+), column \d+\)")
-# what a person may write in one key: a file far beyond it is a mistake or an attack
+# what a person may write: a file far beyond it is a mistake or an attack
 _MAX_FILE_BYTES = 1_000_000
+# the memory that `tomllib` takes for one dotted key grows with the square of its parts
+_MAX_LINE_CHARS = 5_000
+# the schema has six
+_MAX_LEVELS = 20
+_TOML_POSITION = re.compile(r"\(at line (\d+), column \d+\)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """One real file: of the directory itself, or of a site that it extends."""
+
+    path: Path
+    text: str
+    table: TomlTable
+
+    @cached_property
+    def lines(self) -> KeyLines:
+        """Return the lines of its keys."""
+        return KeyLines(self.text)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceFile:
-    """One logical file after merging; `origin` says which real file gave each key path."""
+    """One logical file: the layers of its name, the directory's own first."""
 
     name: str
-    table: TomlTable
-    origin: Mapping[KeyPath, Path] = field(default_factory=dict)
+    layers: tuple[Layer, ...] = ()
+
+    @cached_property
+    def table(self) -> TomlTable:
+        """Return the layers laid over each other: tables merge, everything else is replaced."""
+        merged: TomlTable = {}
+        for layer in reversed(self.layers):
+            merged = _merged(merged, layer.table)
+        return merged
 
     def locate(self, path: KeyPath) -> tuple[str, int | None]:
         """Return the file and line of a key path, of its nearest existing ancestor if it is missing."""
-        for length in range(len(path), -1, -1):
-            file = self.origin.get(path[:length])
-            if file is not None:
-                return str(file), find_line(file, path[:length])
-        return self.name, None
+        best: Layer | None = None
+        best_depth = -1
+        for layer in self.layers:
+            depth, may_be_below = _descend(layer.table, path)
+            if depth > best_depth:
+                best, best_depth = layer, depth
+            if not may_be_below:
+                break
+        if best is None:
+            return self.name, None
+        return str(best.path), best.lines.line_of(path[:best_depth])
 
 
-def read_directory(directory: Path) -> dict[str, SourceFile]:
-    """Read every file of a configuration directory, with the files of the site that it extends below it.
+@dataclass(frozen=True, kw_only=True)
+class SourceTree:
+    """All files of a configuration; `directories` are its own and those that it extends, nearest first."""
+
+    directories: tuple[Path, ...]
+    files: dict[str, SourceFile]
+
+    def file(self, name: str) -> SourceFile:
+        """Return a file, an empty one where the configuration has none."""
+        return self.files.get(name) or SourceFile(name=name)
+
+
+def read_directory(directory: Path) -> SourceTree:
+    """Read every file of a configuration directory, with the files of the sites that it extends below it.
 
     Raises:
         ConfigError: The directory, a required file or the extended site is missing, or a file is no TOML.
     """
-    if not directory.is_dir():
+    directories = [directory]
+    layers = _read_layers(directory)
+    files = {name: SourceFile(name=name, layers=(layer,)) for name, layer in layers.items()}
+    while "site.toml" in layers and "extends" in layers["site.toml"].table:
+        parent = _extended(layers["site.toml"], below=directories)
+        directories.append(parent)
+        layers = _read_layers(parent)
+        for name, layer in layers.items():
+            above = files[name].layers if name in files else ()
+            files[name] = SourceFile(name=name, layers=(*above, layer))
+    if missing := [name for name in SCHEMAS if name not in files and name not in OPTIONAL_FILES]:
+        raise ConfigError(*(_missing(directory / name) for name in missing))
+    return SourceTree(directories=tuple(directories), files=files)
+
+
+def _read_layers(directory: Path) -> dict[str, Layer]:
+    layers: dict[str, Layer] = {}
+    problems: list[ConfigProblem] = []
+    for path in _toml_files(directory):
+        try:
+            if path.name not in SCHEMAS:
+                raise _stranger(path)
+            layers[path.name] = _read(path)
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(*problems)
+    return layers
+
+
+def _toml_files(directory: Path) -> list[Path]:
+    """Return every file that calls itself TOML; hidden ones are editors' own."""
+    try:
+        entries = sorted(directory.iterdir())
+    except FileNotFoundError as error:
         raise ConfigError(
             ConfigProblem(
                 file=str(directory),
                 message="this configuration directory does not exist",
-                allowed="a directory with site.toml, or the name of a shipped site",
-            )
-        )
-    own = {name: _read(directory / name) for name in FILE_NAMES if (directory / name).is_file()}
-    base: dict[str, SourceFile] = {}
-    if (site := own.get("site.toml")) is not None and isinstance(parent := site.table.get("extends"), str):
-        base = read_directory(_parent_directory(parent, site))
-    merged = {**base, **own}
-    for name in base.keys() & own.keys():
-        merged[name] = _lay_over(base[name], own[name])
-    _refuse_strangers(directory)
-    missing = [name for name in FILE_NAMES if name not in merged and name not in OPTIONAL_FILES]
-    if missing:
-        raise ConfigError(
-            *(ConfigProblem(file=str(directory / name), message="this file is missing") for name in missing)
-        )
-    return merged
-
-
-def find_line(file: Path, path: KeyPath) -> int | None:
-    """Return the line (from 1) on which a key stands, None where the text does not show it.
-
-    A hint for people, not a parser: it follows table headers and `key =` at the start of a line.
-    """
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return None
-    header: list[str | int] = []
-    counts: dict[tuple[str | int, ...], int] = {}
-    best: tuple[int, int] | None = None
-    for number, raw in enumerate(lines, start=1):
-        line = raw.strip()
-        if line.startswith("[["):
-            names = _names(line.strip("[] "))
-            header = _with_parent_index(names, counts)
-            index = counts.get(tuple(header), -1) + 1
-            counts[tuple(header)] = index
-            here: list[str | int] = [*header, index]
-            header = here
-        elif line.startswith("["):
-            header = _with_parent_index(_names(line.split("]")[0].strip("[ ")), counts)
-            here = header
-        elif "=" in line and not line.startswith("#"):
-            here = [*header, *_names(line.split("=", 1)[0].strip())]
-        else:
-            continue
-        depth = _common_depth(here, path)
-        if depth == len(here) and (best is None or depth > best[0]):
-            best = (depth, number)
-    return None if best is None else best[1]
-
-
-def _names(dotted: str) -> list[str | int]:
-    return [part.strip().strip("\"'") for part in dotted.split(".")]
-
-
-def _with_parent_index(names: list[str | int], counts: Mapping[tuple[str | int, ...], int]) -> list[str | int]:
-    """Insert the current index of every array of tables that a dotted header passes through."""
-    path: list[str | int] = []
-    for position, name in enumerate(names):
-        path.append(name)
-        if position < len(names) - 1 and tuple(path) in counts:
-            path.append(counts[tuple(path)])
-    return path
-
-
-def _common_depth(here: list[str | int], path: KeyPath) -> int:
-    depth = 0
-    for a, b in zip(here, path, strict=False):
-        if a != b:
-            break
-        depth += 1
-    return depth
-
-
-def _read(file: Path) -> SourceFile:
-    try:
-        if file.stat().st_size > _MAX_FILE_BYTES:
-            raise ConfigError(ConfigProblem(file=str(file), message=f"the file is larger than {_MAX_FILE_BYTES} bytes"))
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        position = _TOML_POSITION.search(str(error))
-        raise ConfigError(
-            ConfigProblem(
-                file=str(file),
-                message=f"not valid TOML: {error}",
-                line=int(position[1]) if position else None,
+                allowed=f"a directory with site.toml, or a shipped site: {', '.join(shipped_sites())}",
             )
         ) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(ConfigProblem(file=str(file), message="not valid UTF-8 text")) from error
     except OSError as error:
-        raise ConfigError(ConfigProblem(file=str(file), message=f"cannot be read: {error.strerror}")) from error
+        raise ConfigError(
+            ConfigProblem(file=str(directory), message=f"cannot be read as a directory: {error.strerror}")
+        ) from error
+    return [entry for entry in entries if entry.suffix.lower() == ".toml" and not entry.name.startswith(".")]
+
+
+def _read(path: Path) -> Layer:
+    try:
+        if not path.is_file():
+            raise _refused(path, "not a file that can be read")
+        if path.stat().st_size > _MAX_FILE_BYTES:
+            raise _refused(path, f"larger than {_MAX_FILE_BYTES} bytes")
+        text = path.read_text(encoding="utf-8-sig")
+        if any(len(line) > _MAX_LINE_CHARS for line in text.splitlines()):
+            raise _refused(path, f"has a line of more than {_MAX_LINE_CHARS} characters")
+        table = tomllib.loads(text)
+        if _nests_deeper(table, _MAX_LEVELS):
+            raise _refused(path, f"tables and lists are nested more than {_MAX_LEVELS} levels deep")
+    except tomllib.TOMLDecodeError as error:
+        raise _not_toml(path, str(error)) from error
+    except UnicodeDecodeError as error:
+        raise _refused(path, f"not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+    except OSError as error:
+        raise _refused(path, f"cannot be read: {error.strerror}") from error
     except RecursionError as error:
-        raise ConfigError(ConfigProblem(file=str(file), message="tables are nested too deeply")) from error
-    return SourceFile(name=file.name, table=table, origin=_origins(table, file))
+        raise _refused(path, f"tables and lists are nested more than {_MAX_LEVELS} levels deep") from error
+    except ValueError as error:
+        # an integer of thousands of digits
+        raise _refused(path, f"not valid TOML: {error}") from error
+    return Layer(path=path, text=text, table=table)
 
 
-def _origins(value: object, file: Path, path: KeyPath = ()) -> dict[KeyPath, Path]:
-    origins = {path: file}
-    if isinstance(value, dict):
-        for key, child in value.items():
-            origins |= _origins(child, file, (*path, key))
-    elif isinstance(value, list):
-        for index, child in enumerate(value):
-            origins |= _origins(child, file, (*path, index))
-    return origins
+def _not_toml(path: Path, reason: str) -> ConfigError:
+    position = _TOML_POSITION.search(reason)
+    line = int(position[1]) if position else None
+    return ConfigError(ConfigProblem(file=str(path), line=line, message=f"not valid TOML: {reason}"))
 
 
-def _lay_over(base: SourceFile, own: SourceFile) -> SourceFile:
-    """Lay a file over the one that it extends: tables merge, everything else is replaced."""
-    table = _merge_tables(base.table, own.table)
-    return SourceFile(name=own.name, table=table, origin={**base.origin, **own.origin})
+def _refused(path: Path, message: str) -> ConfigError:
+    return ConfigError(ConfigProblem(file=str(path), message=message))
 
 
-def _merge_tables(base: TomlTable, own: TomlTable) -> TomlTable:
-    merged = dict(base)
-    for key, value in own.items():
-        below = merged.get(key)
-        if isinstance(below, dict) and isinstance(value, dict):
-            merged[key] = _merge_tables(below, value)
-        else:
-            merged[key] = value
-    return merged
+def _missing(path: Path) -> ConfigProblem:
+    return ConfigProblem(
+        file=str(path),
+        message="this file is missing",
+        allowed="the file, or `extends` in site.toml with the name of a shipped site that has it",
+    )
 
 
-def _parent_directory(name: str, site: SourceFile) -> Path:
-    file, line = site.locate(("extends",))
-    directory = shipped_site(name)
-    if directory is None or file.startswith(f"{directory}/"):
+def _stranger(path: Path) -> ConfigError:
+    """Return the refusal of a misspelt file name: silently unread limits would be the worst of mistakes."""
+    return ConfigError(
+        ConfigProblem(
+            file=str(path),
+            message="a file of this name is not part of a configuration",
+            allowed=", ".join(SCHEMAS),
+            nearest=next(iter(difflib.get_close_matches(path.name.lower(), SCHEMAS, n=1)), None),
+        )
+    )
+
+
+def _extended(site: Layer, *, below: list[Path]) -> Path:
+    """Return the directory of the shipped site that a site extends."""
+    name = site.table["extends"]
+    directory = shipped_site(name) if isinstance(name, str) else None
+    taken = {path.resolve() for path in below}
+    if directory is None or directory.resolve() in taken:
         raise ConfigError(
             ConfigProblem(
-                file=file,
-                line=line,
+                file=str(site.path),
+                line=site.lines.line_of(("extends",)),
                 key="extends",
-                message=f"no other shipped site is called '{name}'",
-                allowed="the name of a shipped site (`ems check --list` names them)",
+                message=f"must be the name of another shipped site, found {written(name)}",
+                allowed=", ".join(_others(taken)),
             )
         )
     return directory
 
 
-def _refuse_strangers(directory: Path) -> None:
-    """Refuse a misspelt file name: silently unread limits would be the worst of mistakes."""
-    strangers = [file for file in sorted(directory.glob("*.toml")) if file.name not in FILE_NAMES]
-    if strangers:
-        raise ConfigError(
-            *(
-                ConfigProblem(
-                    file=str(file),
-                    message="a file of this name is not part of a configuration",
-                    allowed=", ".join(FILE_NAMES),
-                )
-                for file in strangers
-            )
-        )
+def _others(taken: set[Path]) -> Iterator[str]:
+    for name in shipped_sites():
+        directory = shipped_site(name)
+        if directory is not None and directory.resolve() not in taken:
+            yield name
+
+
+def _merged(below: TomlTable, above: TomlTable) -> TomlTable:
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        merged[key] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _descend(table: TomlTable, path: KeyPath) -> tuple[int, bool]:
+    """Follow a path as far as it exists; return how far that is, and whether a layer below may know more of it."""
+    value: object = table
+    in_tables = True
+    for depth, part in enumerate(path):
+        match value:
+            case dict() if part in value:
+                value = value[part]
+            case list() if isinstance(part, int) and part < len(value):
+                value = value[part]
+                in_tables = False
+            case _:
+                return depth, in_tables and isinstance(value, dict)
+    return len(path), False
+
+
+def _nests_deeper(value: object, levels: int) -> bool:
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(levels == 0 or _nests_deeper(child, levels - 1) for child in children)

@@ -36,6 +36,8 @@ class BatteryPool:
     soc_error_pct: float
     warn_degc: float
     max_degc: float
+    cell_min_v: float
+    cell_max_v: float
     can_form: bool
     min_forming_blocks: int
     wear_cost_per_kwh: float

@@ -27,13 +27,17 @@ class PlanStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolStep:
-    """One battery pool in one step; `power_kw` is at the terminals, no-load losses included."""
+    """One battery pool in one step, at the terminals of its transformers."""
 
     id: str
     charge_kw: float
     discharge_kw: float
-    power_kw: float
     stored_end_kwh: float
+
+    @property
+    def power_kw(self) -> float:
+        """Return the power into the bus."""
+        return self.discharge_kw - self.charge_kw
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +118,9 @@ class ObjectiveTerms:
     reserve_cost: float = 0.0
     floor_cost: float = 0.0
     limit_cost: float = 0.0
+    missing_cost: float = 0.0
     terminal_value_cost: float = 0.0
+    hold_value_cost: float = 0.0
 
     def terms(self) -> dict[str, float]:
         """Return every term by its name."""

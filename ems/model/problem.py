@@ -26,8 +26,23 @@ class LoadProblem:
     site_loss_frac: float
     # demand of the whole site at its 0.9 quantile, losses included
     load_q90_kw: tuple[float, ...]
+    # 0.9 quantile of load minus available PV, both errors together
+    net_q90_kw: tuple[float, ...]
     # the largest block that may vanish at once (down reserve)
     largest_block_kw: float
+
+    def cooling_kw(self, t: int, it_kw: float) -> float:
+        """Return the cooling power of a served IT power in step t (E17)."""
+        return self.cooling_c0_kw[t] + self.cooling_c1_frac[t] * it_kw
+
+    def aux_kw(self, t: int, it_kw: float) -> float:
+        """Return the auxiliaries of a served IT power in step t."""
+        return self.aux_frac_of_it * it_kw + self.aux_constant_kw[t]
+
+    def demand_kw(self, t: int) -> float:
+        """Return the whole site's median demand at the bus in step t, losses included."""
+        it_kw = self.it_kw[t]
+        return (1.0 + self.site_loss_frac) * (it_kw + self.cooling_kw(t, it_kw) + self.aux_kw(t, it_kw))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +79,12 @@ class PoolProblem:
     charge_eff_frac: float
     discharge_eff_frac: float
     self_discharge_frac_per_h: float
+    # drawn from the cells while the pool is in operation
     no_load_kw: float
     wear_cost_per_kwh: float
     terminal_value: tuple[ValuePiece, ...]
+    # what a kWh above the floor is worth per hour of being there (expected cost of an outage); may be empty
+    hold_value_per_h: tuple[ValuePiece, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,23 +118,25 @@ class GensetProblem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FuelProblem:
-    """Diesel: its price, its carbon and the stock it is drawn from; deliveries per step."""
+    """Diesel: its price and its carbon."""
 
     price_per_l: float
     kgco2e_per_l: float
-    stock_l: float | None
-    reserve_l: float
-    delivery_l: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemandProblem:
-    """One billing month inside the horizon: its steps' indices and the peak that is paid anyway."""
+    """One billing month inside the horizon: its steps, the peak that is paid anyway, the running interval.
+
+    `running_kwh` was imported in the first `running_h` of the billing interval that holds the grid's start.
+    """
 
     first_step: int
     end_step: int
     price_per_kw: float
     floor_kw: float
+    running_kwh: float
+    running_h: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,11 +173,10 @@ class Contingency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReserveClassProblem:
-    """One response class: variation to be covered beside each loss, and how long storage must sustain it."""
+    """One response class: variation to be covered beside each loss, without the PV drop."""
 
     id: str
     gensets_count: bool
-    sustain_h: float
     variation_kw: tuple[float, ...]
     pv_drop_frac: float
 
@@ -171,7 +190,8 @@ class ReserveProblem:
     # E_res without and with the lead energy that is held while no set runs (E24)
     floor_kwh: tuple[float, ...]
     lead_kwh: tuple[float, ...]
-    down_sustain_h: float
+    # how long storage must sustain its headroom, up and down
+    sustain_h: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,3 +243,7 @@ class PlanningProblem:
     prices: PriceProblem
     previous: tuple[PreviousCommitment, ...]
     options: SolveOptions
+
+    def available_pv_kw(self, t: int) -> float:
+        """Return the median available power of all plants in step t."""
+        return sum(plant.available_kw[t] for plant in self.pv)

@@ -12,6 +12,11 @@ from types import MappingProxyType
 NO_FAULTS: Mapping[str, str] = MappingProxyType({})
 
 
+def no_faults() -> Mapping[str, str]:
+    """Return the empty table of reasons that every good reading shares."""
+    return NO_FAULTS
+
+
 class GensetPhase(StrEnum):
     """Where an engine is, as its own controller reports it."""
 
@@ -39,7 +44,7 @@ class PcsReading:
     frequency_hz: float | None
     discharge_wh: int | None
     charge_wh: int | None
-    bad: Mapping[str, str] = field(default=NO_FAULTS)
+    bad: Mapping[str, str] = field(default_factory=no_faults)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +62,7 @@ class BmsReading:
     cell_max_v: float | None
     cell_min_v: float | None
     alarm: bool | None
-    bad: Mapping[str, str] = field(default=NO_FAULTS)
+    bad: Mapping[str, str] = field(default_factory=no_faults)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +80,7 @@ class GensetReading:
     fuel_used_l: float | None
     run_h: float | None
     n_starts: int | None
-    bad: Mapping[str, str] = field(default=NO_FAULTS)
+    bad: Mapping[str, str] = field(default_factory=no_faults)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +93,7 @@ class PvReading:
     available_kw: float | None
     limit_kw: float | None
     energy_wh: int | None
-    bad: Mapping[str, str] = field(default=NO_FAULTS)
+    bad: Mapping[str, str] = field(default_factory=no_faults)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +109,7 @@ class PccReading:
     frequency_hz: float | None
     import_wh: int | None
     export_wh: int | None
-    bad: Mapping[str, str] = field(default=NO_FAULTS)
+    bad: Mapping[str, str] = field(default_factory=no_faults)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +121,7 @@ class LoadReading:
     load_kw: float | None
     load_max_kw: float | None
     energy_wh: int | None
-    bad: Mapping[str, str] = field(default=NO_FAULTS)
+    bad: Mapping[str, str] = field(default_factory=no_faults)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +134,7 @@ class CoolingReading:
     supply_degc: float | None
     return_degc: float | None
     capacity_kw_th: float | None
-    bad: Mapping[str, str] = field(default=NO_FAULTS)
+    bad: Mapping[str, str] = field(default_factory=no_faults)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +144,7 @@ class TankReading:
     device_id: str
     at_s: float
     fuel_l: float | None
-    bad: Mapping[str, str] = field(default=NO_FAULTS)
+    bad: Mapping[str, str] = field(default_factory=no_faults)
 
 
 Reading = PcsReading | BmsReading | GensetReading | PvReading | PccReading | LoadReading | CoolingReading | TankReading

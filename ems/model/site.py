@@ -9,6 +9,7 @@ from ems.model.load import Auxiliaries, CoolingPlant, ItCluster
 from ems.model.problem import ContingencyKind
 from ems.model.pv import PvPlant
 from ems.model.timegrid import GridShape
+from ems.model.units import KG_PER_T
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +31,7 @@ class ReservePolicy:
     swing_kw: float
     pv_drop_r0_frac: float
     pv_drop_r1_frac: float
-    sustain_r0_s: float
-    sustain_r1_s: float
+    sustain_s: float
     gap_margin_frac: float
     checkpoint_s: float
     checkpoint_load_frac: float
@@ -55,7 +55,7 @@ class Economics:
     @property
     def co2_price_per_kg(self) -> float:
         """Return the CO2 price per kilogram."""
-        return self.co2_price_per_t / 1000.0
+        return self.co2_price_per_t / KG_PER_T
 
     @property
     def fuel_cost_per_l(self) -> float:

@@ -35,6 +35,9 @@ class BlockState:
     max_charge_kw: float | None
     max_discharge_kw: float | None
     cell_max_degc: float | None
+    cell_max_v: float | None
+    cell_min_v: float | None
+    alarm: bool
     discharge_wh: int | None
     charge_wh: int | None
 

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 class TwinWeather:
     """The true weather of the twin: a yearly series, and noise below its resolution.
 
-    `shift_min` moves the series earlier (positive) for a site further east; stamps may lie in the middle of
-    their interval (`stamp_mid`).
+    `shift_min` moves the irradiance series in time (positive: later).
     """
 
     file: str
     irradiance: str
     temperature_file: str
     shift_min: float
-    stamp_mid: bool
     cloud_noise_frac: float
     cloud_time_s: float
     ambient_offset_k: float

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ems.config.crosscheck import assets, contracts, devices, operation
+from ems.config.crosscheck import assets, contracts, devices, operation, size
 from ems.config.crosscheck.finding import Finding
 from ems.config.files import ConfigFiles
 
@@ -11,5 +11,8 @@ __all__ = ["Finding", "find_contradictions"]
 
 def find_contradictions(files: ConfigFiles) -> Iterator[Finding]:
     """Yield every contradiction in a configuration."""
+    if too_many := list(size.contradictions(files)):
+        yield from too_many
+        return
     for subject in (assets, contracts, devices, operation):
         yield from subject.contradictions(files)

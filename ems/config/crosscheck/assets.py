@@ -4,46 +4,70 @@ from collections.abc import Iterator
 
 from ems.config.crosscheck.finding import Finding
 from ems.config.files import ConfigFiles
+from ems.config.naming import assets_with_kinds
 from ems.config.schema.assets import AssetsFile, BatteryPoolTable, GensetClassTable
 from ems.config.schema.limits import BatteryLimits, GensetLimits
 from ems.model.fuel import FuelCurve, FuelPoint
 
+TABLE_OF_KIND = {"block": "battery", "container": "battery", "genset": "genset", "pv": "pv"}
+
 
 def contradictions(files: ConfigFiles) -> Iterator[Finding]:
     """Yield contradictions between nameplates and limits."""
+    yield from _names(files)
     yield from _pairs_of_assets_and_limits(files)
     for name in sorted(files.assets.battery.keys() & files.limits.battery.keys()):
-        yield from _battery(name, files.assets.battery[name], files.limits.battery[name])
+        pool = files.assets.battery[name]
+        yield from _battery_limits(name, pool, files.limits.battery[name])
+        yield from _forming(name, pool)
     for name in sorted(files.assets.genset.keys() & files.limits.genset.keys()):
-        yield from _genset(name, files.assets.genset[name], files.limits.genset[name])
+        genset, limits = files.assets.genset[name], files.limits.genset[name]
+        yield from _genset(name, genset, limits)
+        yield from _fuel_table(name, genset, limits)
     yield from _pv(files.assets)
-    yield from _supply(files)
+    yield from _forming_source(files)
+    yield from _survived_losses(files)
+    yield from _load(files.assets)
     yield from _tank(files)
+
+
+def _names(files: ConfigFiles) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for name, kind in assets_with_kinds(files.assets, has_grid=files.limits.grid is not None):
+        if name in seen:
+            yield Finding(
+                file="assets.toml",
+                path=(TABLE_OF_KIND[kind],),
+                message=f"two assets would be called '{name}'",
+                allowed="names of pools, classes and plants that stay different with a number behind them",
+            )
+            return
+        seen.add(name)
 
 
 def _pairs_of_assets_and_limits(files: ConfigFiles) -> Iterator[Finding]:
     pairs = (
-        ("battery", files.assets.battery.keys(), files.limits.battery.keys()),
-        ("genset", files.assets.genset.keys(), files.limits.genset.keys()),
+        ("battery", files.assets.battery.keys(), files.limits.battery.keys(), BatteryLimits),
+        ("genset", files.assets.genset.keys(), files.limits.genset.keys(), GensetLimits),
     )
-    for kind, assets, limits in pairs:
+    for kind, assets, limits, table in pairs:
         for name in sorted(assets - limits):
             yield Finding(
                 file="limits.toml",
                 path=(kind, name),
                 message=f"assets.toml has {kind}.{name} but its limits are missing",
-                allowed="every limit is stated; a missing limit never means unlimited",
+                allowed=f"a table [{kind}.{name}] with {', '.join(table.model_fields)}",
             )
         for name in sorted(limits - assets):
             yield Finding(
                 file="limits.toml",
                 path=(kind, name),
                 message=f"limits for a {kind} that assets.toml does not have",
-                allowed=", ".join(sorted(assets)) or None,
+                allowed=", ".join(sorted(assets)) or f"no [{kind}.{name}]",
             )
 
 
-def _battery(name: str, pool: BatteryPoolTable, limits: BatteryLimits) -> Iterator[Finding]:
+def _battery_limits(name: str, pool: BatteryPoolTable, limits: BatteryLimits) -> Iterator[Finding]:
     for key, value in (
         ("max_charge_kw", limits.max_charge_kw),
         ("max_discharge_kw", limits.max_discharge_kw),
@@ -53,7 +77,7 @@ def _battery(name: str, pool: BatteryPoolTable, limits: BatteryLimits) -> Iterat
                 file="limits.toml",
                 path=("battery", name, key),
                 message=f"{value:g} kW is above the nameplate of the PCS",
-                allowed=f"at most {pool.pcs_kw:g} (assets.toml battery.{name}.pcs_kw)",
+                allowed=f"at most {pool.pcs_kw:g} kW (assets.toml battery.{name}.pcs_kw)",
             )
     floor_pct = limits.soc_tech_min_pct + limits.soc_error_pct
     if floor_pct >= limits.soc_max_pct:
@@ -61,15 +85,25 @@ def _battery(name: str, pool: BatteryPoolTable, limits: BatteryLimits) -> Iterat
             file="limits.toml",
             path=("battery", name, "soc_max_pct"),
             message=f"the SoC floor of {floor_pct:g} % (soc_tech_min_pct + soc_error_pct) is not below soc_max_pct",
-            allowed=f"above {floor_pct:g}",
+            allowed=f"above {floor_pct:g} %",
         )
     if limits.warn_degc >= limits.max_degc:
         yield Finding(
             file="limits.toml",
             path=("battery", name, "warn_degc"),
             message="the derating must begin below max_degc",
-            allowed=f"below {limits.max_degc:g}",
+            allowed=f"below {limits.max_degc:g} °C",
         )
+    if limits.cell_min_v >= limits.cell_max_v:
+        yield Finding(
+            file="limits.toml",
+            path=("battery", name, "cell_min_v"),
+            message="the lowest cell voltage is not below the highest",
+            allowed=f"below {limits.cell_max_v:g} V (cell_max_v)",
+        )
+
+
+def _forming(name: str, pool: BatteryPoolTable) -> Iterator[Finding]:
     if pool.min_forming_blocks > pool.n_blocks:
         yield Finding(
             file="assets.toml",
@@ -87,12 +121,14 @@ def _battery(name: str, pool: BatteryPoolTable, limits: BatteryLimits) -> Iterat
 
 
 def _genset(name: str, genset: GensetClassTable, limits: GensetLimits) -> Iterator[Finding]:
-    if limits.min_stable_kw >= genset.band_low_frac * genset.rated_kw + 1e-9:
+    band_low_kw = genset.band_low_frac * genset.rated_kw
+    # the product of two decimal figures may lie a rounding error below the third
+    if limits.min_stable_kw > band_low_kw + 1e-9:
         yield Finding(
             file="limits.toml",
             path=("genset", name, "min_stable_kw"),
-            message="the lowest output lies above the economic band",
-            allowed=f"below {genset.band_low_frac * genset.rated_kw:g} (band_low_frac x rated_kw)",
+            message=f"{limits.min_stable_kw:g} kW lies above the lower edge of the economic band",
+            allowed=f"at most {band_low_kw:g} kW (assets.toml genset.{name}: band_low_frac x rated_kw)",
         )
     if genset.band_low_frac >= genset.band_high_frac:
         yield Finding(
@@ -106,13 +142,21 @@ def _genset(name: str, genset: GensetClassTable, limits: GensetLimits) -> Iterat
             file="assets.toml",
             path=("genset", name, "start_timeout_s"),
             message="a good start takes longer than the time-out",
-            allowed=f"at least {genset.start_s + genset.sync_s:g} (start_s + sync_s)",
+            allowed=f"at least {genset.start_s + genset.sync_s:g} seconds (start_s + sync_s)",
         )
+
+
+def _fuel_table(name: str, genset: GensetClassTable, limits: GensetLimits) -> Iterator[Finding]:
     points = [FuelPoint(power_kw=p.power_kw, fuel_l_per_h=p.fuel_l_per_h) for p in genset.fuel]
     try:
         FuelCurve(points=tuple(points))
     except ValueError as error:
-        yield Finding(file="assets.toml", path=("genset", name, "fuel"), message=str(error))
+        yield Finding(
+            file="assets.toml",
+            path=("genset", name, "fuel"),
+            message=str(error),
+            allowed="points in order of power, each with more litres per further kWh than the one before",
+        )
         return
     if points[0].power_kw > limits.min_stable_kw or points[-1].power_kw < genset.rated_kw:
         yield Finding(
@@ -130,13 +174,13 @@ def _pv(assets: AssetsFile) -> Iterator[Finding]:
                 file="assets.toml",
                 path=("pv", name, "ac_kw"),
                 message=f"{plant.ac_kw:g} kW of inverters do not fit {plant.dc_kwp:g} kWp of modules",
-                allowed=f"{plant.dc_kwp / 3.0:g} to {1.5 * plant.dc_kwp:g}",
+                allowed=f"{plant.dc_kwp / 3.0:g} to {1.5 * plant.dc_kwp:g} kW",
             )
 
 
-def _supply(files: ConfigFiles) -> Iterator[Finding]:
-    assets = files.assets
-    forming = any(pool.grid_forming and pool.min_forming_blocks > 0 for pool in assets.battery.values())
+def _forming_source(files: ConfigFiles) -> Iterator[Finding]:
+    pools = files.assets.battery.values()
+    forming = any(pool.grid_forming and pool.min_forming_blocks > 0 for pool in pools)
     if files.limits.grid is None and not forming:
         yield Finding(
             file="assets.toml",
@@ -144,13 +188,17 @@ def _supply(files: ConfigFiles) -> Iterator[Finding]:
             message="a site without a grid needs a pool that forms one",
             allowed="a pool with grid_forming = true and min_forming_blocks of at least 1",
         )
+
+
+def _survived_losses(files: ConfigFiles) -> Iterator[Finding]:
     present = {
         "grid": files.limits.grid,
-        "genset": assets.genset,
-        "block": assets.battery,
-        "pv_block": assets.pv,
+        "genset": files.assets.genset,
+        "block": files.assets.battery,
+        "pv_block": files.assets.pv,
     }
-    for index, loss in enumerate(files.limits.reserve.survive):
+    survive = files.limits.reserve.survive
+    for index, loss in enumerate(survive):
         if not present[loss]:
             yield Finding(
                 file="limits.toml",
@@ -158,6 +206,16 @@ def _supply(files: ConfigFiles) -> Iterator[Finding]:
                 message=f"the site has no {loss} to lose",
                 allowed=", ".join(kind for kind, what in present.items() if what),
             )
+        if loss in survive[:index]:
+            yield Finding(
+                file="limits.toml",
+                path=("reserve", "survive", index),
+                message=f"'{loss}' is listed twice",
+                allowed="every loss once",
+            )
+
+
+def _load(assets: AssetsFile) -> Iterator[Finding]:
     if assets.it.idle_frac > assets.it.mean_frac:
         yield Finding(
             file="assets.toml",
@@ -175,21 +233,27 @@ def _tank(files: ConfigFiles) -> Iterator[Finding]:
                 file="limits.toml",
                 path=("fuel_tank",),
                 message="a tank needs both its nameplate (assets.toml) and its limits (limits.toml)",
+                allowed="[fuel_tank] in both files or in none",
             )
         return
     if not files.assets.genset:
-        yield Finding(file="assets.toml", path=("fuel_tank",), message="a fuel tank without any genset")
+        yield Finding(
+            file="assets.toml",
+            path=("fuel_tank",),
+            message="a fuel tank without any genset",
+            allowed="a table [genset.<name>], or no [fuel_tank]",
+        )
     if tank.order_below_l + tank.delivery_l > tank.capacity_l:
         yield Finding(
             file="assets.toml",
             path=("fuel_tank", "order_below_l"),
             message="a delivery ordered at this level does not fit into the tank",
-            allowed=f"at most {tank.capacity_l - tank.delivery_l:g} (capacity_l - delivery_l)",
+            allowed=f"at most {tank.capacity_l - tank.delivery_l:g} litres (capacity_l - delivery_l)",
         )
     if limits.reserve_l >= tank.order_below_l:
         yield Finding(
             file="limits.toml",
             path=("fuel_tank", "reserve_l"),
             message="fuel would be ordered only when the reserve is already touched",
-            allowed=f"below {tank.order_below_l:g} (assets.toml fuel_tank.order_below_l)",
+            allowed=f"below {tank.order_below_l:g} litres (assets.toml fuel_tank.order_below_l)",
         )

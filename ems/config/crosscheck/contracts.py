@@ -2,13 +2,18 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from ems.config.crosscheck.finding import Finding
 from ems.config.files import ConfigFiles
+from ems.config.notation import KeyPath
 from ems.config.schema.forecasts import ForecastsFile
-from ems.config.schema.tariffs import TariffsFile, TariffTable
-from ems.config.source import KeyPath
+from ems.config.schema.tariffs import SeasonTable, TariffsFile, TariffTable, WindowTable
+
+# prices change on quarter hours: `Tariff.edges_utc` looks for them there
+WINDOW_STEP_H: Final = 0.25
+MONTHS: Final = range(1, 13)
 
 
 def contradictions(files: ConfigFiles) -> Iterator[Finding]:
@@ -38,71 +43,105 @@ def _time_zones(files: ConfigFiles) -> Iterator[Finding]:
 
 
 def _grid(files: ConfigFiles) -> Iterator[Finding]:
-    needed = (
-        ("tariffs.toml", ("tariff",), files.tariffs.tariff),
-        ("forecasts.toml", ("carbon",), files.forecasts.carbon),
-        ("forecasts.toml", ("outages",), files.forecasts.outages),
+    has_grid = files.limits.grid is not None
+    tables = (
+        ("tariffs.toml", ("tariff",), files.tariffs.tariff, True),
+        ("forecasts.toml", ("carbon",), files.forecasts.carbon, True),
+        ("forecasts.toml", ("outages",), files.forecasts.outages, True),
+        ("twin.toml", ("outages",), files.twin and files.twin.outages, False),
     )
-    for file, path, table in needed:
-        if files.limits.grid is not None and table is None:
-            yield Finding(file=file, path=path, message="required, because limits.toml has a grid")
-        if files.limits.grid is None and table is not None:
-            yield Finding(file=file, path=path, message="the site has no grid (limits.toml has no [grid])")
+    for file, path, table, is_needed in tables:
+        if has_grid and is_needed and table is None:
+            yield Finding(
+                file=file,
+                path=path,
+                message="this table is required, because limits.toml has a grid",
+                allowed=f"a table [{path[0]}]",
+            )
+        if not has_grid and table is not None:
+            yield Finding(
+                file=file,
+                path=path,
+                message="the site has no grid",
+                allowed="no such table, or [grid] in limits.toml",
+            )
 
 
 def _tariff(tariff: TariffTable) -> Iterator[Finding]:
-    months = [month for season in tariff.season for month in season.months]
-    for month in range(1, 13):
-        if months.count(month) != 1:
-            yield Finding(
-                file="tariffs.toml",
-                path=("tariff", "season"),
-                message=f"month {month} belongs to {months.count(month)} seasons",
-                allowed="every month in exactly one season",
-            )
+    yield from _months(tariff)
     for index, season in enumerate(tariff.season):
-        here: KeyPath = ("tariff", "season", index)
-        known = sorted(season.prices_per_kwh)
-        named: list[tuple[KeyPath, str]] = [(("rest_period",), season.rest_period)]
-        named += [(("windows", i, "period"), window.period) for i, window in enumerate(season.windows)]
-        if tariff.weekend_period is not None and tariff.weekend_period not in known:
+        path: KeyPath = ("tariff", "season", index)
+        yield from _periods(season, path)
+        yield from _windows(season.windows, (*path, "windows"))
+        if tariff.weekend_period is not None and tariff.weekend_period not in season.prices_per_kwh:
             yield Finding(
                 file="tariffs.toml",
                 path=("tariff", "weekend_period"),
                 message=f"season {index + 1} has no price for '{tariff.weekend_period}'",
-                allowed=", ".join(known),
+                allowed=", ".join(sorted(season.prices_per_kwh)),
             )
-        for path, period in named:
-            if period not in known:
-                yield Finding(
-                    file="tariffs.toml",
-                    path=(*here, *path),
-                    message=f"no price for period '{period}'",
-                    allowed=", ".join(known),
-                )
-        windows = sorted(season.windows, key=lambda window: window.start_h)
-        for i, window in enumerate(season.windows):
-            if window.end_h <= window.start_h:
-                yield Finding(
-                    file="tariffs.toml",
-                    path=(*here, "windows", i, "end_h"),
-                    message="the window ends before it starts",
-                    allowed=f"above {window.start_h:g}; split a window that crosses midnight",
-                )
-        for early, late in pairwise(windows):
-            if late.start_h < early.end_h:
-                yield Finding(
-                    file="tariffs.toml",
-                    path=(*here, "windows"),
-                    message=f"windows overlap from {late.start_h:g} h to {min(early.end_h, late.end_h):g} h",
-                )
     if tariff.demand is not None and 60 % tariff.demand.interval_min:
         yield Finding(
             file="tariffs.toml",
             path=("tariff", "demand", "interval_min"),
             message="a billing interval must divide the hour",
-            allowed="5, 10, 15, 20, 30 or 60",
+            allowed="minutes that divide 60, such as 15 or 30",
         )
+
+
+def _months(tariff: TariffTable) -> Iterator[Finding]:
+    months = [month for season in tariff.season for month in season.months]
+    for message, wrong in (
+        ("no season has month", [month for month in MONTHS if month not in months]),
+        ("more than one season has month", [month for month in MONTHS if months.count(month) > 1]),
+    ):
+        if wrong:
+            yield Finding(
+                file="tariffs.toml",
+                path=("tariff", "season"),
+                message=f"{message} {', '.join(map(str, wrong))}",
+                allowed="every month in exactly one season",
+            )
+
+
+def _periods(season: SeasonTable, path: KeyPath) -> Iterator[Finding]:
+    named: list[tuple[KeyPath, str]] = [((*path, "rest_period"), season.rest_period)]
+    named += [((*path, "windows", i, "period"), window.period) for i, window in enumerate(season.windows)]
+    for here, period in named:
+        if period not in season.prices_per_kwh:
+            yield Finding(
+                file="tariffs.toml",
+                path=here,
+                message=f"no price for period '{period}'",
+                allowed=", ".join(sorted(season.prices_per_kwh)),
+            )
+
+
+def _windows(windows: list[WindowTable], path: KeyPath) -> Iterator[Finding]:
+    for index, window in enumerate(windows):
+        if window.end_h <= window.start_h:
+            yield Finding(
+                file="tariffs.toml",
+                path=(*path, index, "end_h"),
+                message="the window ends before it starts",
+                allowed=f"above {window.start_h:g}; split a window that crosses midnight",
+            )
+        for key, hour in (("start_h", window.start_h), ("end_h", window.end_h)):
+            if hour % WINDOW_STEP_H:
+                yield Finding(
+                    file="tariffs.toml",
+                    path=(*path, index, key),
+                    message=f"{hour:g} h is not on a quarter hour",
+                    allowed=f"multiples of {WINDOW_STEP_H:g}",
+                )
+    for early, late in pairwise(sorted(windows, key=lambda window: window.start_h)):
+        if late.start_h < early.end_h:
+            yield Finding(
+                file="tariffs.toml",
+                path=path,
+                message=f"windows overlap from {late.start_h:g} h to {min(early.end_h, late.end_h):g} h",
+                allowed="windows one after another",
+            )
 
 
 def _outages(forecasts: ForecastsFile) -> Iterator[Finding]:
@@ -113,19 +152,16 @@ def _outages(forecasts: ForecastsFile) -> Iterator[Finding]:
             file="forecasts.toml",
             path=("outages", "longest_h"),
             message="the longest outage is shorter than the mean",
-            allowed=f"at least {forecasts.outages.mean_h:g}",
+            allowed=f"at least {forecasts.outages.mean_h:g} (mean_h)",
         )
     for index, outage in enumerate(forecasts.outages.announced):
-        path: KeyPath = ("outages", "announced", index)
-        if outage.start.tzinfo is None or outage.end.tzinfo is None:
+        if outage.end <= outage.start:
             yield Finding(
                 file="forecasts.toml",
-                path=path,
-                message="times of outages need an offset",
-                allowed="e.g. 2026-03-01T09:00:00Z",
+                path=("outages", "announced", index, "end"),
+                message="the outage ends before it starts",
+                allowed=f"after {outage.start.isoformat()}",
             )
-        elif outage.end <= outage.start:
-            yield Finding(file="forecasts.toml", path=(*path, "end"), message="the outage ends before it starts")
 
 
 def _penalties(tariffs: TariffsFile) -> Iterator[Finding]:

@@ -1,37 +1,62 @@
 """Links and devices: names, addresses, assets served, watchdogs."""
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterable, Iterator
 
 from ems.config.crosscheck.finding import SURVIVED_PERIODS, Finding
 from ems.config.files import ConfigFiles
 from ems.config.naming import asset_kinds, expand_devices, expand_links
-from ems.config.schema.devices import DevicesFile
-from ems.config.source import KeyPath
+from ems.config.notation import KeyPath
+from ems.config.schema.control import ControlTable
+from ems.config.schema.devices import DevicesFile, DeviceTable, LinkTable
+from ems.model.device import DeviceSpec, LinkSpec
 
 # kinds of asset that are commanded and so need a fall-back of their own (guard rule G17)
 COMMANDED = frozenset({"block", "genset", "pv"})
+MAX_PORT = 65535
+MAX_UNIT = 255
 
 
 def contradictions(files: ConfigFiles) -> Iterator[Finding]:
-    """Yield contradictions among links and devices."""
-    yield from _links(files.devices)
-    yield from _devices(files)
+    """Yield contradictions among links and devices; of a table with `count` only the first for each key."""
+    links = list(expand_links(files.devices))
+    devices = list(expand_devices(files.devices))
+    kinds = asset_kinds(files.assets, has_grid=files.limits.grid is not None)
+    yield from _unnumbered(files.devices)
+    yield from _first_of_each_key(_links(links))
+    yield from _first_of_each_key(_addresses(devices, link_ids={link.id for _, link in links}))
+    yield from _first_of_each_key(_assets(devices, kinds))
+    yield from _first_of_each_key(_watchdogs(devices, kinds, write_s=_write_s(files.control.control)))
 
 
-def _links(devices: DevicesFile) -> Iterator[Finding]:
-    names: dict[str, int] = {}
+def _unnumbered(devices: DevicesFile) -> Iterator[Finding]:
+    tables: list[tuple[KeyPath, LinkTable | DeviceTable]] = [
+        *((("link", index), link) for index, link in enumerate(devices.link)),
+        *((("device", index), device) for index, device in enumerate(devices.device)),
+    ]
+    for path, table in tables:
+        if table.count > 1 and "{" not in table.id:
+            yield Finding(
+                file="devices.toml",
+                path=(*path, "id"),
+                message=f"{table.count} of one name",
+                allowed=f"a name with the number in it, such as {table.id}{{n:02}}",
+            )
+
+
+def _links(links: Iterable[tuple[int, LinkSpec]]) -> Iterator[Finding]:
+    tables: dict[str, int] = {}
     addresses: dict[tuple[str, int], str] = {}
-    for index, link in expand_links(devices):
+    for index, link in links:
         path: KeyPath = ("link", index)
-        if link.id in names:
+        if tables.setdefault(link.id, index) != index:
             yield Finding(file="devices.toml", path=(*path, "id"), message=f"two links are called '{link.id}'")
-        names[link.id] = index
-        if link.port > 65535:
+        if link.port > MAX_PORT:
             yield Finding(
                 file="devices.toml",
                 path=(*path, "port"),
                 message=f"link '{link.id}' would have port {link.port}",
-                allowed="at most 65535 for the last of `count` links",
+                allowed=f"a first port with which the last of `count` links is at most {MAX_PORT}",
             )
         other = addresses.setdefault((link.host, link.port), link.id)
         if other != link.id:
@@ -39,35 +64,38 @@ def _links(devices: DevicesFile) -> Iterator[Finding]:
                 file="devices.toml",
                 path=(*path, "port"),
                 message=f"links '{other}' and '{link.id}' share the address {link.host}:{link.port}",
-                allowed="one link per address; put all units behind it",
+                allowed="one link per address, with all units behind it",
             )
         if link.reconnect_min_s > link.reconnect_max_s:
             yield Finding(
                 file="devices.toml",
                 path=(*path, "reconnect_min_s"),
-                message="above reconnect_max_s",
+                message=f"{link.reconnect_min_s:g} s is above reconnect_max_s",
                 allowed=f"at most {link.reconnect_max_s:g}",
             )
 
 
-def _devices(files: ConfigFiles) -> Iterator[Finding]:
-    links = {link.id for _, link in expand_links(files.devices)}
-    kinds = asset_kinds(files.assets, has_grid=files.limits.grid is not None)
-    served: dict[str, str] = {}
-    seen: set[str] = set()
+def _addresses(devices: Iterable[tuple[int, DeviceSpec]], *, link_ids: set[str]) -> Iterator[Finding]:
+    tables: dict[str, int] = {}
     addresses: dict[tuple[str, int], str] = {}
-    write_s = files.control.control.heartbeat_s
-    for index, device in expand_devices(files.devices):
+    for index, device in devices:
         path: KeyPath = ("device", index)
-        if device.id in seen:
+        if tables.setdefault(device.id, index) != index:
             yield Finding(file="devices.toml", path=(*path, "id"), message=f"two devices are called '{device.id}'")
-        seen.add(device.id)
-        if device.link not in links:
+        if device.link not in link_ids:
             yield Finding(
                 file="devices.toml",
                 path=(*path, "link"),
                 message=f"device '{device.id}' is behind link '{device.link}', which does not exist",
-                allowed=_few(sorted(links)),
+                allowed=_few(sorted(link_ids)),
+                nearest=_nearest(device.link, link_ids),
+            )
+        if device.unit > MAX_UNIT:
+            yield Finding(
+                file="devices.toml",
+                path=(*path, "unit"),
+                message=f"device '{device.id}' would have unit {device.unit}",
+                allowed=f"a first unit with which the last of `per_link` devices is at most {MAX_UNIT}",
             )
         other = addresses.setdefault((device.link, device.unit), device.id)
         if other != device.id:
@@ -77,44 +105,74 @@ def _devices(files: ConfigFiles) -> Iterator[Finding]:
                 message=f"devices '{other}' and '{device.id}' share unit {device.unit} of link '{device.link}'",
                 allowed="one device per link and unit",
             )
-        kind = kinds.get(device.asset)
-        if kind is None:
+
+
+def _assets(devices: Iterable[tuple[int, DeviceSpec]], kinds: dict[str, str]) -> Iterator[Finding]:
+    served: dict[str, str] = {}
+    for index, device in devices:
+        path: KeyPath = ("device", index, "asset")
+        other = served.setdefault(device.asset, device.id)
+        if device.asset not in kinds:
             yield Finding(
                 file="devices.toml",
-                path=(*path, "asset"),
+                path=path,
                 message=f"device '{device.id}' belongs to '{device.asset}', which is no asset of the site",
                 allowed=_few(sorted(kinds)),
+                nearest=_nearest(device.asset, kinds),
             )
-            continue
-        if device.asset in served:
+        elif other != device.id:
             yield Finding(
                 file="devices.toml",
-                path=(*path, "asset"),
-                message=f"devices '{served[device.asset]}' and '{device.id}' both serve asset '{device.asset}'",
+                path=path,
+                message=f"devices '{other}' and '{device.id}' both serve asset '{device.asset}'",
+                allowed="one device per asset",
             )
-        served[device.asset] = device.id
-        if kind in COMMANDED and device.watchdog_s is None:
-            yield Finding(
-                file="devices.toml",
-                path=(*path, "watchdog_s"),
-                message=f"device '{device.id}' is commanded, so its fall-back time must be stated",
-                allowed=f"at least {SURVIVED_PERIODS * write_s:g}",
-            )
-        elif device.watchdog_s is not None and device.watchdog_s < SURVIVED_PERIODS * write_s:
-            yield Finding(
-                file="devices.toml",
-                path=(*path, "watchdog_s"),
-                message=f"a watchdog of {device.watchdog_s:g} s trips before two writes may be lost",
-                allowed=f"at least {SURVIVED_PERIODS * write_s:g} (3 x control.toml control.heartbeat_s)",
-            )
-    unserved = sorted(kinds.keys() - served.keys())
-    if unserved:
+    if unserved := sorted(kinds.keys() - served.keys()):
         yield Finding(
             file="devices.toml",
             path=("device",),
             message=f"no device for {len(unserved)} assets: {_few(unserved)}",
             allowed="one device per block, container, genset, PV block and meter",
         )
+
+
+def _watchdogs(
+    devices: Iterable[tuple[int, DeviceSpec]], kinds: dict[str, str], *, write_s: float
+) -> Iterator[Finding]:
+    shortest_s = SURVIVED_PERIODS * write_s
+    for index, device in devices:
+        path: KeyPath = ("device", index, "watchdog_s")
+        if device.watchdog_s is not None and device.watchdog_s < shortest_s:
+            yield Finding(
+                file="devices.toml",
+                path=path,
+                message=f"a watchdog of {device.watchdog_s:g} s trips before two writes may be lost",
+                allowed=f"at least {shortest_s:g} ({SURVIVED_PERIODS} write periods of {write_s:g} s in control.toml)",
+            )
+        if device.watchdog_s is None and kinds.get(device.asset) in COMMANDED:
+            yield Finding(
+                file="devices.toml",
+                path=path,
+                message=f"device '{device.id}' is commanded, so its fall-back time must be stated",
+                allowed=f"at least {shortest_s:g} seconds",
+            )
+
+
+def _write_s(control: ControlTable) -> float:
+    """Return how often an unchanged setpoint is written: a heartbeat waits for the next control cycle."""
+    return max(control.heartbeat_s, control.period_s)
+
+
+def _first_of_each_key(findings: Iterable[Finding]) -> Iterator[Finding]:
+    seen: set[KeyPath] = set()
+    for finding in findings:
+        if finding.path not in seen:
+            seen.add(finding.path)
+            yield finding
+
+
+def _nearest(name: str, known: Iterable[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(name, sorted(known), n=1)), None)
 
 
 def _few(names: list[str], limit: int = 12) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from ems.config.source import KeyPath
+from ems.config.notation import KeyPath
 
 # a device, and a setpoint's validity, must survive two lost writes
 SURVIVED_PERIODS: Final = 3
@@ -17,3 +17,4 @@ class Finding:
     path: KeyPath
     message: str
     allowed: str | None = None
+    nearest: str | None = None

@@ -8,8 +8,6 @@ from ems.config.schema.fields import (
     Cost,
     Count,
     Degrees,
-    DurationOrZeroS,
-    DurationS,
     EfficiencyFrac,
     EnergyKwh,
     Frac,
@@ -18,6 +16,8 @@ from ems.config.schema.fields import (
     PositiveK,
     PowerKw,
     PowerOrZeroKw,
+    ShortOrZeroS,
+    ShortS,
     Table,
     TemperatureDegC,
     VolumeL,
@@ -107,16 +107,16 @@ class GensetClassTable(Table):
     rated_kw: PowerKw = Field(description="Prime electrical rating of one unit at site conditions.")
     band_low_frac: PositiveFrac = Field(description="Lower edge of the economic band.")
     band_high_frac: PositiveFrac = Field(description="Upper edge of the economic band.")
-    ramp_frac_per_s: Annotated[float, Field(gt=0.0, le=1.0)] = Field(description="Load ramp, share of rating per s.")
+    ramp_frac_per_s: Annotated[float, Field(ge=0.001, le=1.0)] = Field(description="Load ramp, share of rating per s.")
     step_frac: PositiveFrac = Field(description="Load step that a running unit accepts, share of rating.")
-    detect_s: DurationOrZeroS = Field(description="Time to detect the need of a start.")
-    crank_s: DurationS = Field(description="Length of one cranking attempt.")
-    rest_s: DurationOrZeroS = Field(description="Rest between two attempts.")
+    detect_s: ShortOrZeroS = Field(description="Time to detect the need of a start.")
+    crank_s: ShortS = Field(description="Length of one cranking attempt.")
+    rest_s: ShortOrZeroS = Field(description="Rest between two attempts.")
     attempts: Annotated[int, Field(ge=1, le=10)] = Field(description="Attempts that the reserve must survive.")
-    start_s: DurationS = Field(description="Crank to nominal speed and voltage, first attempt.")
-    sync_s: DurationS = Field(description="Synchronising and closing the breaker.")
-    start_timeout_s: DurationS = Field(description="No breaker closed by then: the set has failed to start.")
-    cooldown_s: DurationS = Field(description="Unloaded run before the engine stops.")
+    start_s: ShortS = Field(description="Crank to nominal speed and voltage, first attempt.")
+    sync_s: ShortS = Field(description="Synchronising and closing the breaker.")
+    start_timeout_s: ShortS = Field(description="No breaker closed by then: the set has failed to start.")
+    cooldown_s: ShortS = Field(description="Unloaded run before the engine stops.")
     start_fuel_l: VolumeOrZeroL = Field(description="Fuel of one start and cool-down.")
     start_wear_cost: Cost = Field(description="Wear of one start.")
     run_wear_cost_per_h: Cost = Field(description="Wear of one running hour.")

@@ -7,10 +7,10 @@ from pydantic import Field
 from ems.config.schema.fields import (
     DurationH,
     DurationMin,
-    DurationOrZeroS,
-    DurationS,
     Frac,
     PositiveFrac,
+    ShortOrZeroS,
+    ShortS,
     SmallPct,
     Table,
 )
@@ -20,24 +20,24 @@ class ControlTable(Table):
     """The 1 s loop. Times are real seconds; accelerated runs stretch them together."""
 
     period_s: Annotated[float, Field(ge=0.2, le=10.0)] = Field(1.0, description="Control cycle.")
-    load_filter_s: DurationS = Field(15.0, description="Low-pass of the net load (10 to 30 s).")
+    load_filter_s: ShortS = Field(15.0, description="Low-pass of the net load (10 to 30 s).")
     trim_gain_frac: PositiveFrac = Field(0.1, description="Integral gain per `trim_period_s`, for 3 s of loop delay.")
-    trim_period_s: DurationS = Field(1.0, description="Time for which the gain is stated.")
+    trim_period_s: ShortS = Field(1.0, description="Time for which the gain is stated.")
     deadband_frac: Frac = Field(0.005, description="Setpoint changes below this share of rating are not written.")
-    stale_fast_s: DurationS = Field(3.0, description="Age at which a fast value is no longer known.")
-    stale_slow_s: DurationS = Field(10.0, description="Age at which a slow value is no longer known.")
-    setpoint_valid_s: DurationS = Field(15.0, description="A setpoint that is not renewed for this long has expired.")
-    heartbeat_s: DurationS = Field(1.0, description="Heartbeats and unchanged setpoints are renewed this often.")
-    adopt_wait_s: DurationOrZeroS = Field(5.0, description="After a start nothing is written for this long.")
-    degraded_clear_s: DurationS = Field(10.0, description="Causes of DEGRADED must be gone this long.")
+    stale_fast_s: ShortS = Field(3.0, description="Age at which a fast value is no longer known.")
+    stale_slow_s: ShortS = Field(15.0, description="Age at which a slow value is no longer known.")
+    setpoint_valid_s: ShortS = Field(15.0, description="A setpoint that is not renewed for this long has expired.")
+    heartbeat_s: ShortS = Field(1.0, description="Heartbeats and unchanged setpoints are renewed this often.")
+    adopt_wait_s: ShortOrZeroS = Field(5.0, description="After a start nothing is written for this long.")
+    degraded_clear_s: ShortS = Field(10.0, description="Causes of DEGRADED must be gone this long.")
     soc_band_pct: SmallPct = Field(2.0, description="Forming units absorb errors within this SoC band of the plan.")
     balance_exponent: Annotated[float, Field(ge=0.0, le=3.0)] = Field(
         1.0, description="Weight of SoC when power is split among blocks."
     )
-    headroom_hold_s: DurationS = Field(60.0, description="Energy must sustain an allocated power this long.")
+    headroom_hold_s: ShortS = Field(60.0, description="Energy must sustain an allocated power this long.")
     soc_start_above_floor_pct: SmallPct = Field(2.0, description="Without a plan gensets start at floor plus this.")
     soc_stop_above_start_pct: SmallPct = Field(10.0, description="... and stop at start plus this, or when PV carries.")
-    reserve_start_delay_s: DurationOrZeroS = Field(3.0, description="R1 short for this long starts gensets (rule 4).")
+    reserve_start_delay_s: ShortOrZeroS = Field(3.0, description="R1 short for this long starts gensets (rule 4).")
 
 
 class PlanningTable(Table):

@@ -9,34 +9,56 @@ from typing import Annotated
 from pydantic import Field
 
 from ems.config.schema.fields import (
+    WORDS,
     Count,
-    DurationOrZeroS,
-    DurationS,
     Host,
     Name,
     Port,
     PowerKw,
+    ShortOrZeroS,
+    ShortS,
     Table,
     UnitId,
 )
 
-Pattern = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*(\{n(:0[1-9])?\}[a-z0-9_-]*)?$", max_length=60)]
-LinkPattern = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*(\{l(:0[1-9])?\}[a-z0-9_-]*)?$", max_length=60)]
-DriverName = Annotated[str, Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*$", max_length=60)]
+Pattern = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9][a-z0-9_-]*(\{n(:0[1-9])?\}[a-z0-9_-]*)?$",
+        max_length=60,
+        json_schema_extra={WORDS: "a name of lower-case letters, digits, - and _, with {n} or {n:02} for the number"},
+    ),
+]
+LinkPattern = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9][a-z0-9_-]*(\{l(:0[1-9])?\}[a-z0-9_-]*)?$",
+        max_length=60,
+        json_schema_extra={WORDS: "the id of a link, with {l} or {l:02} for the number of a numbered link"},
+    ),
+]
+DriverName = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*$",
+        max_length=60,
+        json_schema_extra={WORDS: "the name of a driver, such as battery.pcs"},
+    ),
+]
 
 
 class LinkTable(Table):
-    """One Modbus TCP endpoint, or `count` of them on consecutive ports or addresses."""
+    """One Modbus TCP endpoint, or `count` of them on consecutive ports."""
 
     id: Pattern = Field(description="Name, or pattern with `{n}`.")
     count: Count = Field(1, description="How many.")
     host: Host = Field(description="Address.")
     port: Port = Field(description="Port of the first; the following ones count up.")
-    timeout_s: DurationS = Field(1.0, description="An answer later than this is lost.")
-    connect_delay_s: DurationOrZeroS = Field(0.0, description="Pause after connecting, for devices that need it.")
-    gap_s: DurationOrZeroS = Field(0.0, description="Pause between two requests.")
-    reconnect_min_s: DurationS = Field(1.0, description="First pause before reconnecting.")
-    reconnect_max_s: DurationS = Field(4.0, description="Longest pause before reconnecting.")
+    timeout_s: ShortS = Field(1.0, description="An answer later than this is lost.")
+    connect_delay_s: ShortOrZeroS = Field(0.0, description="Pause after connecting, for devices that need it.")
+    gap_s: ShortOrZeroS = Field(0.0, description="Pause between two requests.")
+    reconnect_min_s: ShortS = Field(1.0, description="First pause before reconnecting.")
+    reconnect_max_s: ShortS = Field(4.0, description="Longest pause before reconnecting.")
 
 
 class DeviceTable(Table):
@@ -50,9 +72,9 @@ class DeviceTable(Table):
     link: LinkPattern = Field(description="Link, or pattern with `{l}` for the number of the link.")
     per_link: Count = Field(1, description="Devices behind each link.")
     unit: UnitId = Field(1, description="Modbus unit of the first device behind a link.")
-    fast_s: DurationS = Field(1.0, description="Poll period of the map's fast blocks.")
-    slow_s: DurationS = Field(5.0, description="Poll period of the map's slow blocks.")
-    watchdog_s: DurationS | None = Field(
+    fast_s: ShortS = Field(1.0, description="Poll period of the map's fast blocks.")
+    slow_s: ShortS = Field(5.0, description="Poll period of the map's slow blocks.")
+    watchdog_s: ShortS | None = Field(
         None,
         description="The device falls back by itself after this silence; required for devices that are commanded.",
     )

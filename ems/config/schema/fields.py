@@ -1,11 +1,17 @@
 """Field types shared by the files: one per quantity, with its unit and the range that makes sense.
 
 The ranges refuse slips of unit (a fraction where percent is meant, W where kW is meant), not bold designs.
+A type whose form a pattern describes says the same in words, for messages and the reference.
 """
 
-from typing import Annotated
+from datetime import UTC, datetime
+from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+# the keyword under which a JSON Schema node carries the words of its pattern
+WORDS: Final = "x-words"
+NAME_WORDS: Final = "a name of at most 40 lower-case letters, digits, - and _"
 
 
 class Table(BaseModel):
@@ -14,12 +20,60 @@ class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=40)]
-Text = Annotated[str, Field(max_length=200)]
-RelativePath = Annotated[str, Field(min_length=1, max_length=200)]
-TimeZoneName = Annotated[str, Field(pattern=r"^[A-Za-z_]+(/[A-Za-z0-9_+-]+)*$", max_length=60)]
-Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
-Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9.:_-]+$", max_length=253)]
+Name = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9][a-z0-9_-]*$",
+        max_length=40,
+        json_schema_extra={WORDS: NAME_WORDS},
+    ),
+]
+Text = Annotated[
+    str,
+    Field(
+        pattern=r"^[^\x00-\x1f\x7f]+$",
+        max_length=200,
+        json_schema_extra={WORDS: "a text of 1 to 200 characters on one line"},
+    ),
+]
+# no part begins with a dot: a path can neither leave the directory nor point at hidden files
+RelativePath = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$",
+        max_length=200,
+        json_schema_extra={WORDS: "a path inside the configuration directory, such as data/weather.csv"},
+    ),
+]
+TimeZoneName = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z_]+(/[A-Za-z0-9_+-]+)*$",
+        max_length=60,
+        json_schema_extra={WORDS: "an IANA time zone such as Asia/Seoul"},
+    ),
+]
+Currency = Annotated[
+    str,
+    Field(pattern=r"^[A-Z]{3}$", json_schema_extra={WORDS: "a currency code of three capitals, such as USD"}),
+]
+Host = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9.:_-]+$",
+        max_length=253,
+        json_schema_extra={WORDS: "a host name or an IP address"},
+    ),
+]
+# planned within the life of the plant: refuses a slip of the century, and dates that no time zone can shift
+Instant = Annotated[
+    AwareDatetime,
+    Field(
+        ge=datetime(2000, 1, 1, tzinfo=UTC),
+        lt=datetime(2100, 1, 1, tzinfo=UTC),
+        json_schema_extra={WORDS: "a time with offset in the years 2000 to 2099, such as 2026-03-01T09:00:00Z"},
+    ),
+]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=1, le=1000)]
 UnitId = Annotated[int, Field(ge=0, le=255)]
@@ -39,6 +93,9 @@ EfficiencyFrac = Annotated[float, Field(ge=0.5, le=1.0)]
 TemperatureDegC = Annotated[float, Field(ge=-60.0, le=120.0)]
 DifferenceK = Annotated[float, Field(ge=-60.0, le=60.0)]
 PositiveK = Annotated[float, Field(gt=0.0, le=60.0)]
+# of the fast loop, of devices and of engine sequences: refuses milliseconds
+ShortS = Annotated[float, Field(gt=0.0, le=600.0)]
+ShortOrZeroS = Annotated[float, Field(ge=0.0, le=600.0)]
 DurationS = Annotated[float, Field(gt=0.0, le=604_800.0)]
 DurationOrZeroS = Annotated[float, Field(ge=0.0, le=604_800.0)]
 DurationMin = Annotated[int, Field(ge=1, le=1_440)]

@@ -1,11 +1,10 @@
 """forecasts.toml: where forecasts come from, how old they may be, and what is known about outages."""
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ems.config.schema.fields import DurationH, Frac, RelativePath, Table
+from ems.config.schema.fields import DurationH, Frac, Instant, RelativePath, Table
 
 
 class WeatherTable(Table):
@@ -23,7 +22,6 @@ class WeatherTable(Table):
     temperature_file: RelativePath | None = Field(
         None, description="Ambient temperature, where the typical year's file has none of this place."
     )
-    stamp_mid: bool = Field(False, description="Stamps lie in the middle of their interval, not at its start.")
     shift_min: Annotated[float, Field(ge=-720.0, le=720.0)] = Field(
         0.0, description="Moves the irradiance series in time, for a site on another longitude."
     )
@@ -46,8 +44,8 @@ class CarbonTable(Table):
 class AnnouncedTable(Table):
     """A planned interruption of the grid."""
 
-    start: datetime = Field(description="With offset, e.g. 2026-03-01T09:00:00Z.")
-    end: datetime = Field(description="With offset; after the start.")
+    start: Instant = Field(description="Beginning of the interruption.")
+    end: Instant = Field(description="End of the interruption, after its start.")
 
 
 class OutagesTable(Table):

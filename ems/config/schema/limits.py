@@ -31,6 +31,8 @@ class BatteryLimits(Table):
     soc_error_pct: SmallPct = Field(description="Uncertainty of the SoC that the BMS reports.")
     warn_degc: TemperatureDegC = Field(description="Cell temperature from which power is derated.")
     max_degc: TemperatureDegC = Field(description="Cell temperature at which power is zero.")
+    cell_min_v: Annotated[float, Field(ge=1.0, le=5.0)] = Field(description="Lowest cell voltage; discharge ends.")
+    cell_max_v: Annotated[float, Field(ge=1.0, le=5.0)] = Field(description="Highest cell voltage; charge ends.")
 
 
 class GensetLimits(Table):
@@ -66,8 +68,7 @@ class ReserveLimits(Table):
     swing_kw: PowerOrZeroKw = Field(description="Load swing within a second: peak minus mean.")
     pv_drop_r0_frac: Frac = Field(description="Drop of available PV within 100 ms.")
     pv_drop_r1_frac: Frac = Field(description="Drop of available PV within 10 s.")
-    sustain_r0_s: DurationS = Field(description="How long storage must sustain R0.")
-    sustain_r1_s: DurationS = Field(description="How long storage must sustain R1.")
+    sustain_s: DurationS = Field(description="How long storage must sustain its headroom, until gensets carry.")
     gap_margin_frac: Frac = Field(description="Margin on the energy until gensets carry (E_gap).")
     checkpoint_s: DurationS = Field(description="Orderly shutdown of the cluster (E_ckpt).")
     checkpoint_load_frac: Frac = Field(description="Mean load during it, as a share of the critical load.")

@@ -4,7 +4,24 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ems.config.schema.fields import Count, DurationS, Host, Port, RelativePath, Table
+from ems.config.schema.fields import WORDS, Count, Host, Port, RelativePath, ShortS, Table, Text
+
+TopicPrefix = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9_-]+(/[a-z0-9_-]+)*$",
+        max_length=60,
+        json_schema_extra={WORDS: "topic levels of lower-case letters, digits, - and _, joined by /"},
+    ),
+]
+ClientId = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9_-]+$",
+        max_length=60,
+        json_schema_extra={WORDS: "at most 60 letters, digits, - and _"},
+    ),
+]
 
 
 class MqttTable(Table):
@@ -12,22 +29,18 @@ class MqttTable(Table):
 
     host: Host = Field(description="Address of the broker.")
     port: Port = Field(1883, description="Port of the broker.")
-    prefix: Annotated[str, Field(pattern=r"^[a-z0-9_-]+(/[a-z0-9_-]+)*$", max_length=60)] = Field(
-        "ems", description="First part of every topic."
-    )
-    client_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=60)] = Field(
-        "ems", description="MQTT client identifier; the site's id is appended."
-    )
+    prefix: TopicPrefix = Field("ems", description="First part of every topic.")
+    client_id: ClientId = Field("ems", description="MQTT client identifier; the site's id is appended.")
     protocol: Literal["3.1.1", "5"] = Field("5", description="MQTT version.")
-    username: str | None = Field(None, description="User, where the broker asks for one.")
+    username: Text | None = Field(None, description="User, where the broker asks for one.")
     password_file: RelativePath | None = Field(None, description="File that holds the password alone.")
     ca_file: RelativePath | None = Field(None, description="CA certificate; switches TLS on.")
     cert_file: RelativePath | None = Field(None, description="Client certificate.")
     key_file: RelativePath | None = Field(None, description="Key of the client certificate.")
     keepalive_s: Annotated[int, Field(ge=5, le=600)] = Field(15, description="MQTT keep-alive.")
-    publish_s: DurationS = Field(1.0, description="State topics are published this often.")
-    timeout_s: DurationS = Field(5.0, description="A publish that is not confirmed by then has failed.")
-    reconnect_max_s: DurationS = Field(30.0, description="Longest pause before reconnecting.")
+    publish_s: ShortS = Field(1.0, description="State topics are published this often.")
+    timeout_s: ShortS = Field(5.0, description="A publish that is not confirmed by then has failed.")
+    reconnect_max_s: ShortS = Field(30.0, description="Longest pause before reconnecting.")
     queue_events: Count = Field(500, description="Events kept while the broker is away; the oldest go first.")
 
 

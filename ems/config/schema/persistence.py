@@ -36,7 +36,7 @@ class ProblemsTable(Table):
 class PersistenceFile(Table):
     """persistence.toml."""
 
-    state: StateTable = Field(default_factory=lambda: StateTable(directory="var"))
+    state: StateTable = Field(default_factory=StateTable)
     historian: HistorianTable = Field(default_factory=HistorianTable)
     ledger: LedgerTable = Field(default_factory=LedgerTable)
     problems: ProblemsTable = Field(default_factory=ProblemsTable)

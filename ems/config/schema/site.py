@@ -33,4 +33,4 @@ class SiteFile(Table):
         description="Name of a shipped site whose files this directory overrides table by table.",
     )
     site: SiteTable
-    logging: LoggingTable = Field(default_factory=lambda: LoggingTable(format="json", level="info"))
+    logging: LoggingTable = Field(default_factory=LoggingTable)

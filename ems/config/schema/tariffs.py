@@ -71,7 +71,7 @@ class TariffTable(Table):
     holidays: list[date] = Field(default_factory=list, description="Days that count as weekend.")
     export_price_per_kwh: Price = Field(description="Earned per exported kWh.")
     season: list[SeasonTable] = Field(min_length=1, description="Seasons; together they cover every month once.")
-    demand: DemandTable | None = None
+    demand: DemandTable | None = Field(None, description="Missing: no demand charge.")
 
 
 class TariffsFile(Table):

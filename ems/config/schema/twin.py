@@ -7,12 +7,12 @@ from pydantic import Field
 from ems.config.schema.fields import (
     DifferenceK,
     DurationH,
-    DurationOrZeroS,
     DurationS,
     Frac,
     Pct,
     PowerOrZeroKw,
     RelativePath,
+    ShortOrZeroS,
     SmallPct,
     Table,
     TemperatureDegC,
@@ -26,7 +26,6 @@ class TwinWeatherTable(Table):
     file: RelativePath = Field(description="Irradiance series.")
     irradiance: Literal["horizontal", "plane_of_array"] = Field(description="Which columns the series has.")
     temperature_file: RelativePath = Field(description="Ambient temperature series.")
-    stamp_mid: bool = Field(False, description="Irradiance stamps lie in the middle of their interval.")
     shift_min: Annotated[float, Field(ge=-720.0, le=720.0)] = Field(0.0, description="Moves the irradiance series.")
     cloud_noise_frac: Frac = Field(description="Standard deviation of cloud noise on a partly cloudy hour.")
     cloud_time_s: DurationS = Field(description="Correlation time of the cloud noise.")
@@ -53,7 +52,7 @@ class TwinErrorsTable(Table):
     gain_frac: Frac = Field(description="Standard deviation of each meter's gain error.")
     noise_frac: Frac = Field(description="Standard deviation of each sample, share of rating.")
     soc_error_pct: SmallPct = Field(description="Standard deviation of each BMS's SoC error.")
-    command_latency_s: DurationOrZeroS = Field(description="Command to effect, wire twin and port twin alike.")
+    command_latency_s: ShortOrZeroS = Field(description="Command to effect, wire twin and port twin alike.")
 
 
 class TwinForecastsTable(Table):
@@ -96,4 +95,4 @@ class TwinFile(Table):
     load: TwinLoadTable
     errors: TwinErrorsTable
     forecasts: TwinForecastsTable
-    outages: TwinOutagesTable | None = None
+    outages: TwinOutagesTable | None = Field(None, description="Missing: the grid never fails unannounced.")

@@ -1,0 +1,36 @@
+"""Writes every generated page and file: `python -m docs.build` from anywhere.
+
+To add one, add its path and its generator to `GENERATED`; the tests then hold it to be fresh.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from ems.config.json_schema import editor_schema, schema_file_names
+from ems.config.reference import configuration_page
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+
+# text by path relative to the repository
+GENERATED: Final[Mapping[str, Callable[[], str]]] = {
+    "docs/configuration.md": configuration_page,
+    **{f"config/schema/{name}": partial(editor_schema, name) for name in schema_file_names()},
+}
+
+
+def main() -> None:
+    """Write every generated file whose text has changed."""
+    for path, generate in GENERATED.items():
+        file = ROOT / path
+        text = generate()
+        if file.is_file() and file.read_text(encoding="utf-8") == text:
+            continue
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        print(f"wrote {path}")  # noqa: T201 - the progress of a command
+
+
+if __name__ == "__main__":
+    main()

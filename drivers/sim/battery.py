@@ -1,0 +1,155 @@
+"""Battery containers and the PCS in front of them: energy, losses, heat, limits, droop and watchdog."""
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from ems.model.battery import BatteryPool
+
+# resistive loss of a 5 MWh container, per kW of its power (70 kW at 2.5 MW)
+_CELL_LOSS_PER_KW = 1.13e-5
+_REFERENCE_KWH = 5000.0
+# heat capacity, envelope and cooling of such a container
+_HEAT_KWH_PER_K = 8.7
+_ENVELOPE_KW_PER_K = 0.08
+_COOLING_MAX_KW_TH = 50.0
+_COOLING_COP = 2.5
+_COOLING_ON_DEGC, _COOLING_OFF_DEGC = 28.0, 25.0
+# the BMS tapers near both ends of the window: share of SoC over which power falls to zero
+_TAPER_PCT = 3.0
+_FULL_PCT, _EMPTY_PCT = 99.0, 1.0
+_C_RATE = 0.5
+# supplier's derating by cell temperature
+_DERATING_DEGC = ((0.0, 0.0), (5.0, 0.5), (15.0, 1.0), (35.0, 1.0), (45.0, 0.5), (50.0, 0.0))
+# conversion losses of PCS and transformer beside the constant part: proportional, quadratic share of rating
+_CONVERSION_LOSS = (0.010, 0.004)
+# without a controller a following PCS holds for some watchdog times, then ramps to zero over as many
+_HOLD_PERIODS, _RAMP_PERIODS = 3.0, 6.0
+
+
+@dataclass(slots=True)
+class TwinContainer:
+    """One container; power > 0 leaves the cells."""
+
+    id: str
+    full_kwh: float
+    stored_kwh: float
+    cell_degc: float
+    aux_base_kw: float
+    soh_pct: float = 100.0
+    cooling_on: bool = False
+    aux_kw: float = 0.0
+
+    @property
+    def soc_pct(self) -> float:
+        """Return the true state of charge."""
+        return 100.0 * self.stored_kwh / self.full_kwh
+
+    @property
+    def max_charge_kw(self) -> float:
+        """Return what the BMS allows now."""
+        return self._limit_kw((_FULL_PCT - self.soc_pct) / _TAPER_PCT)
+
+    @property
+    def max_discharge_kw(self) -> float:
+        """Return what the BMS allows now."""
+        return self._limit_kw((self.soc_pct - _EMPTY_PCT) / _TAPER_PCT)
+
+    def advance(self, power_kw: float, ambient_degc: float, dt_s: float) -> float:
+        """Move energy and heat for one step; return the energy lost in the cells, kWh."""
+        hours = dt_s / 3600.0
+        heat_kw = _CELL_LOSS_PER_KW * _REFERENCE_KWH / self.full_kwh * power_kw**2
+        self.stored_kwh -= (power_kw + heat_kw) * hours
+        scale = self.full_kwh / _REFERENCE_KWH
+        if self.cell_degc >= _COOLING_ON_DEGC:
+            self.cooling_on = True
+        elif self.cell_degc <= _COOLING_OFF_DEGC:
+            self.cooling_on = False
+        through_kw = _ENVELOPE_KW_PER_K * scale * (ambient_degc - self.cell_degc)
+        wanted_kw = heat_kw + through_kw + _HEAT_KWH_PER_K * scale * (self.cell_degc - _COOLING_OFF_DEGC)
+        cooling_kw = min(_COOLING_MAX_KW_TH * scale, max(0.0, wanted_kw)) if self.cooling_on else 0.0
+        self.cell_degc += (heat_kw + through_kw - cooling_kw) * hours / (_HEAT_KWH_PER_K * scale)
+        self.aux_kw = self.aux_base_kw + cooling_kw / _COOLING_COP
+        return heat_kw * hours
+
+    def _limit_kw(self, taper: float) -> float:
+        derating = _interpolate(self.cell_degc, _DERATING_DEGC)
+        return _C_RATE * self.full_kwh * max(0.0, min(1.0, taper)) * derating
+
+
+@dataclass(slots=True)
+class TwinBlock:
+    """A PCS with its transformer and the containers behind it; power at the transformer's terminals."""
+
+    id: str
+    pool: BatteryPool
+    containers: list[TwinContainer]
+    setpoint_kw: float = 0.0
+    power_kw: float = 0.0
+    discharge_kwh: float = 0.0
+    charge_kwh: float = 0.0
+    silent_s: float = 0.0
+    watchdog_s: float | None = None
+    remote: bool = True
+    in_operation: bool = True
+    pending: list[tuple[float, float]] = field(default_factory=list)
+
+    @property
+    def forming(self) -> bool:
+        """Return whether the PCS forms the grid."""
+        return self.pool.can_form and self.in_operation
+
+    def command(self, power_kw: float, effective_at_s: float) -> None:
+        """Take a setpoint that acts after the command latency."""
+        self.pending.append((effective_at_s, power_kw))
+
+    def follow(self, at_s: float, dt_s: float, *, islanded: bool) -> None:
+        """Apply commands that have become effective, and the watchdog's fall-back."""
+        while self.pending and self.pending[0][0] <= at_s:
+            self.setpoint_kw = self.pending.pop(0)[1]
+        self.silent_s += dt_s
+        if self.watchdog_s is None or self.silent_s <= _HOLD_PERIODS * self.watchdog_s:
+            return
+        # islanded, the forming unit stays on its droop; on the grid it ramps to zero
+        if not islanded:
+            self.setpoint_kw *= max(0.0, 1.0 - dt_s / (_RAMP_PERIODS * self.watchdog_s))
+
+    def range_kw(self, dt_s: float) -> tuple[float, float]:
+        """Return lowest and highest power of the step: PCS rating, BMS limits and the energy in the cells."""
+        if not self.in_operation:
+            return 0.0, 0.0
+        hours = dt_s / 3600.0
+        charge = sum(min(c.max_charge_kw, (c.full_kwh - c.stored_kwh) / hours) for c in self.containers)
+        discharge = sum(min(c.max_discharge_kw, c.stored_kwh / hours) for c in self.containers)
+        rating = self.pool.pcs_kw
+        return -min(rating, charge), min(rating, max(0.0, discharge - self.loss_kw(discharge)))
+
+    def loss_kw(self, power_kw: float) -> float:
+        """Return conversion losses at a terminal power."""
+        if not self.in_operation:
+            return 0.0
+        linear, square = _CONVERSION_LOSS
+        return self.pool.no_load_kw + linear * abs(power_kw) + square * power_kw**2 / self.pool.pcs_kw
+
+    def advance(self, power_kw: float, ambient_degc: float, dt_s: float) -> float:
+        """Run a step at a terminal power; return the energy lost in cells and conversion, kWh."""
+        self.power_kw = power_kw
+        hours = dt_s / 3600.0
+        if power_kw >= 0.0:
+            self.discharge_kwh += power_kw * hours
+        else:
+            self.charge_kwh -= power_kw * hours
+        lost_kw = self.loss_kw(power_kw)
+        share_kw = (power_kw + lost_kw) / len(self.containers)
+        cells = sum(container.advance(share_kw, ambient_degc, dt_s) for container in self.containers)
+        # an empty battery opens its contactors and takes the PCS with it
+        self.in_operation = all(container.stored_kwh > 0.0 for container in self.containers)
+        return cells + lost_kw * hours
+
+
+def _interpolate(value: float, points: tuple[tuple[float, float], ...]) -> float:
+    if value <= points[0][0]:
+        return points[0][1]
+    for (x0, y0), (x1, y1) in pairwise(points):
+        if value <= x1:
+            return y0 + (y1 - y0) * (value - x0) / (x1 - x0)
+    return points[-1][1]

@@ -1,0 +1,317 @@
+"""What the twin's instruments and controllers show: typed readings, register values and commands per device."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Protocol
+
+from drivers.sim.battery import TwinBlock, TwinContainer
+from drivers.sim.genset import TwinGenset
+from drivers.sim.plant import Plant, TwinPvBlock
+from drivers.sim.sensors import Instrument, SocEstimate
+from ems.model.battery import BatteryPool
+from ems.model.readings import (
+    BmsReading,
+    CoolingReading,
+    GensetReading,
+    LoadReading,
+    PccReading,
+    PcsReading,
+    PvReading,
+    Reading,
+    TankReading,
+)
+
+Shown = float | int | bool | str | None
+# cell voltage of an LFP cell over its window, coarse: enough for alarms and displays
+_CELL_EMPTY_V, _CELL_FULL_V, _CELL_SPREAD_V = 3.0, 3.5, 0.01
+_NOT_SHOWN = frozenset({"device_id", "at_s", "bad"})
+
+
+class SimulatedDevice(Protocol):
+    """A device of the twin, seen through its own instruments."""
+
+    def reading(self, device_id: str) -> Reading:
+        """Return what the device shows now."""
+
+    def command(self, name: str, value: float) -> bool:
+        """Take a command; False where the device refuses it."""
+
+
+def shown_values(reading: Reading, *, serial: str) -> Mapping[str, Shown]:
+    """Return a reading as the points of a register map, with the identity of the device."""
+    values: dict[str, Shown] = {
+        field.name: getattr(reading, field.name) for field in fields(reading) if field.name not in _NOT_SHOWN
+    }
+    return {**values, "manufacturer": "Twin", "model": type(reading).__name__.removesuffix("Reading"), "serial": serial}
+
+
+class SimulatedPcs:
+    """A PCS: follows power while in remote mode, keeps its own watchdog."""
+
+    def __init__(self, plant: Plant, block: TwinBlock) -> None:
+        self._plant = plant
+        self._block = block
+        errors = plant.spec.errors
+        self._meter = Instrument(errors, rated_kw=block.pool.pcs_kw, seed=plant.seed, name=block.id)
+
+    def reading(self, device_id: str) -> PcsReading:
+        """Return power, setpoint, mode and counters."""
+        block = self._block
+        return PcsReading(
+            device_id=device_id,
+            at_s=self._plant.elapsed_s,
+            power_kw=self._meter.power_kw(block.power_kw),
+            setpoint_kw=block.pending[-1][1] if block.pending else block.setpoint_kw,
+            forming=block.forming,
+            ready=block.in_operation,
+            remote=block.remote,
+            fallback_armed=block.watchdog_s is not None,
+            frequency_hz=self._plant.frequency_hz,
+            discharge_wh=self._meter.counter_wh(block.discharge_kwh),
+            charge_wh=self._meter.counter_wh(block.charge_kwh),
+        )
+
+    def command(self, name: str, value: float) -> bool:
+        """Take `power_kw`, `heartbeat` and `watchdog_s`."""
+        block = self._block
+        match name:
+            case "power_kw":
+                if abs(value) > block.pool.pcs_kw:
+                    return False
+                block.command(value, self._plant.elapsed_s + self._plant.spec.errors.command_latency_s)
+            case "heartbeat":
+                pass
+            case "watchdog_s":
+                block.watchdog_s = value
+            case _:
+                return False
+        block.silent_s = 0.0
+        return True
+
+
+class SimulatedBms:
+    """A container's battery management system."""
+
+    def __init__(self, plant: Plant, container: TwinContainer, pool: BatteryPool) -> None:
+        self._plant = plant
+        self._container = container
+        self._pool = pool
+        self._soc = SocEstimate(plant.spec.errors, seed=plant.seed, name=container.id)
+
+    def reading(self, device_id: str) -> BmsReading:
+        """Return SoC, limits, temperatures and cell voltages."""
+        container = self._container
+        soc_pct = self._soc.soc_pct(container.soc_pct)
+        cell_v = _CELL_EMPTY_V + (_CELL_FULL_V - _CELL_EMPTY_V) * soc_pct / 100.0
+        return BmsReading(
+            device_id=device_id,
+            at_s=self._plant.elapsed_s,
+            soc_pct=soc_pct,
+            soh_pct=container.soh_pct,
+            max_charge_kw=container.max_charge_kw,
+            max_discharge_kw=container.max_discharge_kw,
+            cell_max_degc=container.cell_degc + 1.5,
+            cell_min_degc=container.cell_degc - 1.5,
+            cell_max_v=cell_v + _CELL_SPREAD_V,
+            cell_min_v=cell_v - _CELL_SPREAD_V,
+            alarm=container.cell_degc > self._pool.max_degc,
+        )
+
+    def command(self, name: str, value: float) -> bool:  # noqa: ARG002 - the protocol's signature
+        """Refuse: a BMS is only read."""
+        return False
+
+
+class SimulatedGenset:
+    """A genset controller."""
+
+    def __init__(self, plant: Plant, genset: TwinGenset) -> None:
+        self._plant = plant
+        self._genset = genset
+        self._meter = Instrument(plant.spec.errors, rated_kw=genset.kind.rated_kw, seed=plant.seed, name=genset.id)
+
+    def reading(self, device_id: str) -> GensetReading:
+        """Return phase, power and counters."""
+        genset = self._genset
+        return GensetReading(
+            device_id=device_id,
+            at_s=self._plant.elapsed_s,
+            phase=genset.phase,
+            power_kw=max(0.0, self._meter.power_kw(genset.power_kw)) if genset.breaker_closed else 0.0,
+            setpoint_kw=genset.setpoint_kw,
+            breaker_closed=genset.breaker_closed,
+            remote=genset.remote,
+            energy_wh=self._meter.counter_wh(genset.energy_kwh),
+            fuel_used_l=round(genset.fuel_l, 1),
+            run_h=round(genset.run_s / 3600.0, 2),
+            n_starts=genset.n_starts,
+        )
+
+    def command(self, name: str, value: float) -> bool:
+        """Take `run`, `power_kw`, `heartbeat` and `watchdog_s`; a set stays as it is when the controller is silent."""
+        genset = self._genset
+        if name in ("run", "power_kw"):
+            if not 0.0 <= value <= genset.kind.rated_kw:
+                return False
+            genset.command(name, value, self._plant.elapsed_s + self._plant.spec.errors.command_latency_s)
+        elif name not in ("heartbeat", "watchdog_s"):
+            return False
+        genset.silent_s = 0.0
+        return True
+
+
+class SimulatedPvBlock:
+    """A PV block's controller."""
+
+    def __init__(self, plant: Plant, block: TwinPvBlock) -> None:
+        self._plant = plant
+        self._block = block
+        self._meter = Instrument(plant.spec.errors, rated_kw=block.rated_kw, seed=plant.seed, name=block.id)
+
+    def reading(self, device_id: str) -> PvReading:
+        """Return power, what would be available, the limit and the counter."""
+        block = self._block
+        return PvReading(
+            device_id=device_id,
+            at_s=self._plant.elapsed_s,
+            power_kw=self._meter.power_kw(block.power_kw) if block.power_kw > 0.0 else 0.0,
+            available_kw=self._meter.power_kw(block.available_kw) if block.available_kw > 0.0 else 0.0,
+            limit_kw=block.limit_kw,
+            energy_wh=self._meter.counter_wh(block.energy_kwh),
+        )
+
+    def command(self, name: str, value: float) -> bool:
+        """Take `limit_kw`, `heartbeat` and `watchdog_s`."""
+        block = self._block
+        match name:
+            case "limit_kw":
+                if not 0.0 <= value <= block.rated_kw:
+                    return False
+                block.limit_kw = value
+            case "heartbeat":
+                pass
+            case "watchdog_s":
+                block.watchdog_s = value
+            case _:
+                return False
+        block.silent_s = 0.0
+        return True
+
+
+class SimulatedPcc:
+    """The meter and breaker at the point of common coupling."""
+
+    def __init__(self, plant: Plant) -> None:
+        self._plant = plant
+        rated_kw = 0.0 if plant.site.grid is None else plant.site.grid.import_limit_kw
+        self._meter = Instrument(plant.spec.errors, rated_kw=rated_kw, seed=plant.seed, name="pcc")
+
+    def reading(self, device_id: str) -> PccReading:
+        """Return power, breaker, voltages on both sides and counters."""
+        plant, grid = self._plant, self._plant.grid
+        closed = grid is not None and grid.breaker_closed
+        return PccReading(
+            device_id=device_id,
+            at_s=plant.elapsed_s,
+            power_kw=self._meter.power_kw(grid.power_kw) if grid is not None and closed else 0.0,
+            breaker_closed=closed,
+            grid_voltage_frac=0.0 if grid is None or grid.lost else 1.0,
+            bus_voltage_frac=1.0,
+            frequency_hz=plant.frequency_hz,
+            import_wh=self._meter.counter_wh(0.0 if grid is None else grid.import_kwh),
+            export_wh=self._meter.counter_wh(0.0 if grid is None else grid.export_kwh),
+        )
+
+    def command(self, name: str, value: float) -> bool:  # noqa: ARG002 - the protocol's signature
+        """Refuse: the breaker belongs to its relays."""
+        return False
+
+
+class SimulatedMeter:
+    """A feeder meter of one load: `it`, `cooling` or `aux`."""
+
+    def __init__(self, plant: Plant, name: str) -> None:
+        self._plant = plant
+        self._name = name
+        self._meter = Instrument(plant.spec.errors, rated_kw=plant.site.it.design_kw, seed=plant.seed, name=name)
+
+    def reading(self, device_id: str) -> LoadReading:
+        """Return mean and highest power of the last step and the counter."""
+        load = self._plant.load
+        now, highest = {
+            "it": (load.it_kw, load.it_max_kw),
+            "cooling": (load.cooling_kw, load.cooling_kw),
+            "aux": (load.aux_kw, load.aux_kw),
+        }[self._name]
+        return LoadReading(
+            device_id=device_id,
+            at_s=self._plant.elapsed_s,
+            load_kw=max(0.0, self._meter.power_kw(now)),
+            load_max_kw=max(0.0, self._meter.power_kw(highest)),
+            energy_wh=self._meter.counter_wh(self._plant.load_kwh(self._name)),
+        )
+
+    def command(self, name: str, value: float) -> bool:  # noqa: ARG002 - the protocol's signature
+        """Refuse: a meter is only read."""
+        return False
+
+
+class SimulatedCooling:
+    """The cooling plant's controller with the weather sensor."""
+
+    def __init__(self, plant: Plant) -> None:
+        self._plant = plant
+
+    def reading(self, device_id: str) -> CoolingReading:
+        """Return ambient, supply and return temperature and the capacity at this ambient."""
+        cooling = self._plant.cooling
+        return CoolingReading(
+            device_id=device_id,
+            at_s=self._plant.elapsed_s,
+            ambient_degc=self._plant.ambient_degc,
+            supply_degc=cooling.supply_degc,
+            return_degc=cooling.return_degc,
+            capacity_kw_th=1.1 * cooling.plant.design_heat_kw_th,
+        )
+
+    def command(self, name: str, value: float) -> bool:  # noqa: ARG002 - the protocol's signature
+        """Refuse: the plant keeps its own setpoints."""
+        return False
+
+
+class SimulatedTank:
+    """The tank's level gauge."""
+
+    def __init__(self, plant: Plant) -> None:
+        self._plant = plant
+
+    def reading(self, device_id: str) -> TankReading:
+        """Return the level."""
+        tank = self._plant.tank
+        return TankReading(
+            device_id=device_id, at_s=self._plant.elapsed_s, fuel_l=None if tank is None else round(tank.stored_l)
+        )
+
+    def command(self, name: str, value: float) -> bool:  # noqa: ARG002 - the protocol's signature
+        """Refuse: a gauge is only read."""
+        return False
+
+
+def simulated_devices(plant: Plant) -> dict[str, SimulatedDevice]:
+    """Return every device of the twin by the asset that it serves."""
+    devices: dict[str, SimulatedDevice] = {
+        "it": SimulatedMeter(plant, "it"),
+        "cooling": SimulatedMeter(plant, "cooling"),
+        "aux": SimulatedMeter(plant, "aux"),
+        "cooling_plant": SimulatedCooling(plant),
+    }
+    if plant.grid is not None:
+        devices["pcc"] = SimulatedPcc(plant)
+    if plant.tank is not None:
+        devices["tank"] = SimulatedTank(plant)
+    for block in plant.blocks.values():
+        devices[block.id] = SimulatedPcs(plant, block)
+        devices |= {container.id: SimulatedBms(plant, container, block.pool) for container in block.containers}
+    devices |= {genset.id: SimulatedGenset(plant, genset) for genset in plant.gensets.values()}
+    devices |= {pv.id: SimulatedPvBlock(plant, pv) for pv in plant.pv.values()}
+    return devices

@@ -1,0 +1,112 @@
+"""Reserve required and held, from actual values, each cycle."""
+
+from ems.control.measurement import live_charge_kw, live_discharge_kw
+from ems.control.state import ControlState, Mode
+from ems.model.site import Site
+from ems.model.snapshot import SiteSnapshot
+from ems.model.units import frac
+from ems.reserve import (
+    GensetUnit,
+    GridUnit,
+    Operation,
+    PvUnit,
+    Requirement,
+    StorageUnit,
+    requirement,
+    set_is_needed,
+)
+
+
+def operation_now(site: Site, snapshot: SiteSnapshot, state: ControlState) -> Operation:
+    """Return the units in operation; what is unknown contributes nothing."""
+    return Operation(
+        storage=tuple(_storage(site, snapshot, state)),
+        gensets=tuple(_gensets(site, snapshot)),
+        pv=tuple(_pv(site, snapshot)),
+        grid=_grid(site, snapshot, state),
+        largest_load_block_kw=site.it.largest_block_kw,
+    )
+
+
+def required_now(site: Site, state: ControlState) -> Requirement:
+    """Return the requirement with the measured load swing."""
+    return requirement(site.reserve, job_step_kw=site.it.job_step_kw, swing_kw=state.swing_kw)
+
+
+def held_on_by_reserve(operation: Operation, required: Requirement) -> bool:
+    """Return whether a running set could not be stopped without breaking an upward requirement."""
+    return bool(operation.gensets) and set_is_needed(operation, operation.gensets[-1].id, required)
+
+
+def _storage(site: Site, snapshot: SiteSnapshot, state: ControlState) -> list[StorageUnit]:
+    units = []
+    states = {block.id: block for block in snapshot.blocks}
+    for pool in site.batteries:
+        for block in pool.blocks:
+            now = states[block.id]
+            stored = state.stored_kwh.get(block.id)
+            if now.power_kw is None or stored is None or not now.ready:
+                continue
+            full = pool.block_kwh if now.full_kwh is None else now.full_kwh
+            tech = frac(pool.soc_tech_min_pct + pool.soc_error_pct) * full
+            units.append(
+                StorageUnit(
+                    id=block.id,
+                    member=pool.id,
+                    power_kw=now.power_kw,
+                    max_discharge_kw=live_discharge_kw(pool, now),
+                    max_charge_kw=live_charge_kw(pool, now),
+                    usable_kwh=max(0.0, stored - tech),
+                    room_kwh=max(0.0, frac(pool.soc_max_pct) * full - stored),
+                    charge_eff_frac=pool.charge_eff_frac,
+                    discharge_eff_frac=pool.discharge_eff_frac,
+                )
+            )
+    return units
+
+
+def _gensets(site: Site, snapshot: SiteSnapshot) -> list[GensetUnit]:
+    states = {genset.id: genset for genset in snapshot.gensets}
+    return [
+        GensetUnit(
+            id=unit,
+            member=kind.id,
+            power_kw=states[unit].power_kw or 0.0,
+            max_kw=kind.rated_kw,
+            min_kw=kind.min_stable_kw,
+            step_kw=kind.step_frac * kind.rated_kw,
+        )
+        for kind in site.gensets
+        for unit in kind.unit_ids
+        if states[unit].carries
+    ]
+
+
+def _pv(site: Site, snapshot: SiteSnapshot) -> list[PvUnit]:
+    states = {block.id: block for block in snapshot.pv}
+    units = []
+    for plant in site.pv:
+        for block in plant.block_ids:
+            now = states[block]
+            if now.power_kw is None:
+                continue
+            units.append(
+                PvUnit(
+                    id=block,
+                    member=plant.id,
+                    power_kw=max(0.0, now.power_kw),
+                    available_kw=max(0.0, now.power_kw if now.available_kw is None else now.available_kw),
+                    frequency_watt_credit_frac=plant.frequency_watt_credit_frac,
+                )
+            )
+    return units
+
+
+def _grid(site: Site, snapshot: SiteSnapshot, state: ControlState) -> GridUnit | None:
+    if site.grid is None or snapshot.pcc is None or snapshot.pcc.power_kw is None or state.mode is not Mode.GRID:
+        return None
+    return GridUnit(
+        import_kw=snapshot.pcc.power_kw,
+        import_limit_kw=site.grid.import_limit_kw,
+        export_limit_kw=site.grid.export_limit_kw,
+    )

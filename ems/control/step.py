@@ -1,0 +1,197 @@
+"""One control cycle: mode, energy, reserve, gensets, targets, allocation, guard."""
+
+from dataclasses import dataclass, replace
+
+from ems.control.genset_sequencer import Situation, adopted, sequence
+from ems.control.guard import Clip, GuardContext, guard
+from ems.control.import_limit import counted
+from ems.control.measurement import (
+    Powers,
+    Storage,
+    filtered,
+    measure_powers,
+    measure_storage,
+    stored_energy,
+    swing,
+)
+from ems.control.modes import ModeChange, next_mode
+from ems.control.reserve_monitor import held_on_by_reserve, operation_now, required_now
+from ems.control.shares import held_setpoints, shared_setpoints
+from ems.control.state import ControlState, Mode
+from ems.control.targets import Course, Flows, decide_targets
+from ems.model.plan import Plan
+from ems.model.setpoints import Cause, Reason, Setpoints
+from ems.model.site import Site
+from ems.model.snapshot import SiteSnapshot
+from ems.reserve import Assessment, ReserveId, assess
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What a cycle decided, with everything that explains it."""
+
+    setpoints: Setpoints
+    state: ControlState
+    reasons: tuple[Reason, ...]
+    change: ModeChange | None
+    clips: tuple[Clip, ...]
+    powers: Powers
+    storage: Storage | None
+    assessments: tuple[Assessment, ...]
+    held_on_by_reserve: bool
+    import_target_kw: float | None
+
+
+def step(site: Site, snapshot: SiteSnapshot, plan: Plan | None, state: ControlState) -> Decision:
+    """Decide one cycle from a frozen snapshot.
+
+    `plan` may be any plan, the rules' own included; one that is too old is taken as a forecast only. The caller
+    passes the state of the cycle before and keeps the one returned.
+    """
+    now_s = snapshot.at_s
+    dt_s = site.control.period_s if state.last_s is None else max(1e-3, now_s - state.last_s)
+    powers = measure_powers(site, snapshot)
+    state, change = next_mode(site, snapshot, powers, state)
+    state = _followed(site, snapshot, powers, state, change, dt_s)
+    load_kw = state.load_kw
+    if load_kw is None:
+        return _nothing(replace(state, last_s=now_s), change, powers)
+    storage = measure_storage(site, snapshot, stored_kwh=state.stored_kwh, load_kw=load_kw)
+    operation = operation_now(site, snapshot, state)
+    required = required_now(site, state)
+    assessments = assess(operation, required)
+    held_on = held_on_by_reserve(operation, required)
+    if state.mode is Mode.INIT:
+        state = replace(state, gensets=adopted(site, snapshot, state.gensets), last_s=now_s)
+        return replace(
+            _nothing(state, change, powers), storage=storage, assessments=assessments, held_on_by_reserve=held_on
+        )
+    fresh = _fresh(site, plan, snapshot)
+    blind = state.mode is Mode.DEGRADED
+    followed = fresh if fresh is not None and fresh.followed and not blind else None
+    flows = _flows(powers, state, dt_s)
+    situation = Situation(
+        site=site,
+        snapshot=snapshot,
+        plan=followed,
+        forecast=fresh,
+        storage=storage,
+        load_kw=load_kw,
+        net_load_kw=flows.net_load_kw,
+        operation=operation,
+        required=required,
+        assessments=assessments,
+        may_stop=not blind,
+    )
+    commitment = sequence(situation, state)
+    state = replace(
+        state,
+        gensets=commitment.tracks,
+        energy_run=commitment.energy_run,
+        short_since_s=commitment.short_since_s,
+    )
+    course = Course(step=None if fresh is None else fresh.step_at(snapshot.utc), followed=followed is not None)
+    targets = decide_targets(site, snapshot, course, storage, flows, state)
+    if blind:
+        requested = held_setpoints(site, snapshot, state)
+    else:
+        requested = shared_setpoints(site, snapshot, targets, state, dt_s=dt_s)
+    guarded = guard(
+        requested,
+        site,
+        snapshot,
+        GuardContext(
+            mode=state.mode,
+            dt_s=dt_s,
+            stored_kwh=storage.stored_kwh,
+            floor_kwh=storage.floor_kwh,
+            r0_margin_kw=min((a.margin_kw for a in assessments if a.id is ReserveId.R0), default=0.0),
+        ),
+    )
+    state = replace(
+        state,
+        last_s=now_s,
+        trim_kw=targets.trim_kw,
+        import_target_kw=targets.import_kw,
+        block_setpoints_kw={block.id: block.power_kw for block in guarded.setpoints.blocks},
+        pv_limits_kw={pv.id: pv.limit_kw for pv in guarded.setpoints.pv},
+    )
+    return Decision(
+        setpoints=guarded.setpoints,
+        state=state,
+        reasons=(*commitment.reasons, *targets.reasons),
+        change=change,
+        clips=guarded.clips,
+        powers=powers,
+        storage=storage,
+        assessments=assessments,
+        held_on_by_reserve=held_on,
+        import_target_kw=targets.import_kw,
+    )
+
+
+def _followed(
+    site: Site,
+    snapshot: SiteSnapshot,
+    powers: Powers,
+    state: ControlState,
+    change: ModeChange | None,
+    dt_s: float,
+) -> ControlState:
+    """Return the state with filters, energies and the billing interval brought up to this cycle."""
+    load_kw = state.load_kw
+    if powers.load_kw is not None:
+        load_kw = filtered(state.load_kw, powers.load_kw, dt_s=dt_s, time_s=site.control.load_filter_s)
+    lost_since_s = state.grid_lost_since_s
+    if state.mode is Mode.GRID:
+        lost_since_s = None
+    elif change is not None and change.before is Mode.GRID:
+        lost_since_s = snapshot.at_s
+    billed = state.billed
+    if site.grid is not None and powers.grid_kw is not None:
+        billed = counted(site.grid.tariff, billed, now=snapshot.utc, import_kw=powers.grid_kw, dt_s=min(dt_s, 3600.0))
+    return replace(
+        state,
+        load_kw=load_kw,
+        swing_kw=swing(state.swing_kw, mean_kw=snapshot.it.load_kw, highest_kw=snapshot.it.load_max_kw, dt_s=dt_s),
+        grid_lost_since_s=lost_since_s,
+        stored_kwh=stored_energy(site, snapshot, before=state.stored_kwh, dt_s=dt_s),
+        billed=billed,
+    )
+
+
+def _nothing(state: ControlState, change: ModeChange | None, powers: Powers) -> Decision:
+    """Return a decision that writes nothing."""
+    return Decision(
+        setpoints=Setpoints(),
+        state=state,
+        reasons=(Reason(cause=Cause.ADOPTED, text="reading only: the measured state is adopted"),),
+        change=change,
+        clips=(),
+        powers=powers,
+        storage=None,
+        assessments=(),
+        held_on_by_reserve=False,
+        import_target_kw=None,
+    )
+
+
+def _fresh(site: Site, plan: Plan | None, snapshot: SiteSnapshot) -> Plan | None:
+    """Return the plan unless it is older than its stated number of periods."""
+    if plan is None or plan.age_s(snapshot.utc) > site.planning.max_age_periods * site.planning.period_s:
+        return None
+    return plan
+
+
+def _flows(powers: Powers, state: ControlState, dt_s: float) -> Flows:
+    """Return known powers; what is unknown is taken from the balance, where it hurts least."""
+    load_kw = state.load_kw or 0.0
+    pv_kw = 0.0 if powers.pv_kw is None else max(0.0, powers.pv_kw)
+    return Flows(
+        load_kw=load_kw,
+        pv_kw=pv_kw,
+        gensets_kw=powers.gensets_kw or 0.0,
+        storage_kw=powers.storage_kw or 0.0,
+        grid_kw=powers.grid_kw or 0.0,
+        dt_s=dt_s,
+    )

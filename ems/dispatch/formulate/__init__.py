@@ -1,0 +1,93 @@
+"""Writes the planning problem of one cycle from the site, its measured condition and the forecasts.
+
+Pure; no pyomo. The problem states everything that the dispatcher may know, in the units of docs/formulation.md.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from ems.dispatch.formulate.demand import load_problem, pv_problems
+from ems.dispatch.formulate.security import reserve_problem
+from ems.dispatch.formulate.storage import pool_problem
+from ems.dispatch.formulate.supply import fuel_problem, genset_problem, grid_problem
+from ems.model.condition import Outlook, SiteCondition
+from ems.model.plan import Plan
+from ems.model.problem import SCHEMA, PlanningProblem, PreviousCommitment, PriceProblem, SolveOptions
+from ems.model.site import Site
+from ems.model.timegrid import TimeGrid, planning_grid
+
+# the commitment of this many hours is compared with the previous plan's
+_CHANGE_H = 4.0
+
+
+def formulate(
+    site: Site, condition: SiteCondition, outlook: Outlook, *, previous: Plan | None, problem_id: str
+) -> PlanningProblem:
+    """Return the planning problem; forecasts must cover the horizon.
+
+    Raises:
+        ValueError: A forecast does not reach the end of the horizon.
+    """
+    grid = planning_grid(condition.utc, shape=site.planning.shape, edges_utc=_edges(site, condition))
+    pv = pv_problems(site, outlook, grid)
+    load = load_problem(site, outlook, grid, pv)
+    return PlanningProblem(
+        schema=SCHEMA,
+        id=problem_id,
+        site_id=site.id,
+        currency=site.economics.currency,
+        created_utc=condition.utc,
+        grid=grid,
+        load=load,
+        pv=pv,
+        pools=tuple(
+            pool_problem(site, pool, state, load=load, pv=pv, grid=grid)
+            for pool, state in zip(site.batteries, condition.pools, strict=True)
+        ),
+        gensets=tuple(
+            genset_problem(site, genset, state) for genset, state in zip(site.gensets, condition.gensets, strict=True)
+        ),
+        fuel=fuel_problem(site),
+        connection=grid_problem(site, condition, outlook, grid),
+        reserve=reserve_problem(site, condition, load=load, grid=grid),
+        prices=_prices(site),
+        previous=_previous(site, previous, grid),
+        options=SolveOptions(gap_frac=site.planning.gap_frac, time_limit_s=site.planning.time_limit_s),
+    )
+
+
+def _edges(site: Site, condition: SiteCondition) -> Iterator[datetime]:
+    """Yield the instants at which a step must end: price changes and announced outages."""
+    if site.grid is None:
+        return
+    end = condition.utc + timedelta(hours=site.planning.shape.horizon_h + 1.0)
+    yield from site.grid.tariff.edges_utc(condition.utc, end)
+    for outage in site.grid.announced:
+        yield from (outage.start_utc, outage.end_utc)
+
+
+def _prices(site: Site) -> PriceProblem:
+    penalties = site.penalties
+    return PriceProblem(
+        co2_per_kg=site.economics.co2_price_per_kg,
+        unserved_per_kwh=penalties.unserved_price_per_kwh,
+        reserve_per_kwh=penalties.reserve_price_per_kwh,
+        floor_per_kwh=penalties.floor_price_per_kwh,
+        limit_per_kwh=penalties.limit_price_per_kwh,
+        low_load_per_kwh=penalties.low_load_price_per_kwh,
+        commitment_change=penalties.commitment_change_cost,
+    )
+
+
+def _previous(site: Site, previous: Plan | None, grid: TimeGrid) -> tuple[PreviousCommitment, ...]:
+    """Return what the previous plan had on in the first hours; nothing after a plan that was not followed."""
+    if previous is None or not previous.followed:
+        return ()
+    starts = [start for start, offset in zip(grid.starts_utc, grid.offset_h, strict=False) if offset < _CHANGE_H]
+    steps = [previous.step_at(start) for start in starts]
+    if None in steps:
+        return ()
+    return tuple(
+        PreviousCommitment(id=genset.id, n_on=tuple(step.gensets[place].n_on for step in steps if step is not None))
+        for place, genset in enumerate(site.gensets)
+    )

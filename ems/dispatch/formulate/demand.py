@@ -1,0 +1,81 @@
+"""Demand and PV on the plan's steps, with their quantiles."""
+
+from math import hypot
+
+from ems.model.condition import Outlook
+from ems.model.forecast import EvenSeries
+from ems.model.problem import LoadProblem, PvProblem
+from ems.model.site import Site
+from ems.model.timegrid import TimeGrid
+from ems.thermal.plant import cooling_line
+
+
+def on_steps(series: EvenSeries, grid: TimeGrid, *, name: str) -> tuple[float, ...]:
+    """Return the mean of a series over each step.
+
+    Raises:
+        ValueError: The series does not cover the grid; `name` says which.
+    """
+    ends = (*grid.starts_utc[1:], grid.end_utc)
+    values = []
+    for start, end in zip(grid.starts_utc, ends, strict=True):
+        mean = series.mean(start, end)
+        if mean is None:
+            raise ValueError(f"the forecast of {name} does not cover {start:%Y-%m-%d %H:%M} to {end:%H:%M} UTC")
+        values.append(mean)
+    return tuple(values)
+
+
+def pv_problems(site: Site, outlook: Outlook, grid: TimeGrid) -> tuple[PvProblem, ...]:
+    """Return available PV per plant."""
+    return tuple(
+        PvProblem(
+            id=plant.id,
+            n_blocks=plant.n_blocks,
+            available_kw=on_steps(forecast.p50_kw, grid, name=f"PV {plant.id}"),
+            available_q10_kw=on_steps(forecast.q10_kw, grid, name=f"PV {plant.id}"),
+            frequency_watt_credit_frac=plant.frequency_watt_credit_frac,
+        )
+        for plant, forecast in zip(site.pv, outlook.pv, strict=True)
+    )
+
+
+def load_problem(site: Site, outlook: Outlook, grid: TimeGrid, pv: tuple[PvProblem, ...]) -> LoadProblem:
+    """Return demand: firm IT power, the cooling line at the forecast ambient (E17), auxiliaries, quantiles."""
+    it_kw = on_steps(outlook.it.p50_kw, grid, name="IT load")
+    it_q90_kw = on_steps(outlook.it.q90_kw, grid, name="IT load")
+    ambient = on_steps(outlook.ambient_degc.values, grid, name="ambient temperature")
+    lines = [cooling_line(site.cooling, ambient_degc=degc) for degc in ambient]
+    c0 = tuple(outlook.cooling_ratio_frac * line.c0_kw for line in lines)
+    c1 = tuple(outlook.cooling_ratio_frac * line.c1_frac for line in lines)
+    aux = outlook.aux_ratio_frac * (site.auxiliaries.constant_kw + _container_base_kw(site))
+    loss_factor = 1.0 + site.economics.site_loss_frac
+
+    def total_kw(it: tuple[float, ...]) -> list[float]:
+        frac = 1.0 + site.auxiliaries.frac_of_it
+        return [loss_factor * (frac * kw + a + b * kw + aux) for kw, a, b in zip(it, c0, c1, strict=True)]
+
+    load_kw, load_q90_kw = total_kw(it_kw), total_kw(it_q90_kw)
+    net_q90_kw = []
+    for t, (load, load_q90) in enumerate(zip(load_kw, load_q90_kw, strict=True)):
+        available = sum(plant.available_kw[t] for plant in pv)
+        available_q10 = sum(plant.available_q10_kw[t] for plant in pv)
+        # independent errors of load and PV
+        net_q90_kw.append(load - available + hypot(load_q90 - load, available - available_q10))
+    return LoadProblem(
+        it_kw=it_kw,
+        cooling_c0_kw=c0,
+        cooling_c1_frac=c1,
+        aux_constant_kw=(aux,) * grid.n_steps,
+        aux_frac_of_it=site.auxiliaries.frac_of_it,
+        site_loss_frac=site.economics.site_loss_frac,
+        load_q90_kw=tuple(load_q90_kw),
+        net_q90_kw=tuple(net_q90_kw),
+        largest_block_kw=site.it.largest_block_kw,
+    )
+
+
+def _container_base_kw(site: Site) -> float:
+    return sum(
+        pool.aux_base_kw_per_container * len(block.container_ids) for pool in site.batteries for block in pool.blocks
+    )

@@ -1,0 +1,135 @@
+"""Battery pools on the plan's steps, and what stored energy is worth (E9, E12, E24)."""
+
+from ems.model.battery import BatteryPool
+from ems.model.condition import PoolCondition
+from ems.model.genset import GensetClass
+from ems.model.grid import GridConnection
+from ems.model.problem import LoadProblem, PoolProblem, PvProblem, ValuePiece
+from ems.model.site import Site
+from ems.model.timegrid import TimeGrid
+from ems.model.units import HOURS_PER_DAY, frac
+
+# stored energy beyond the first need is worth this share of the avoided cost
+_SPARE_VALUE_FRAC = 0.05
+# the survival of an outage is sampled at this many stretches of its greatest length
+_N_HOLD_PIECES = 4
+
+
+def pool_problem(
+    site: Site,
+    pool: BatteryPool,
+    state: PoolCondition,
+    *,
+    load: LoadProblem,
+    pv: tuple[PvProblem, ...],
+    grid: TimeGrid,
+) -> PoolProblem:
+    """Return one pool; limits are constant over the horizon."""
+    min_pct = pool.soc_tech_min_pct + pool.soc_error_pct
+    min_kwh = frac(min_pct) * state.full_kwh
+    net_kw = [load.demand_kw(t) - sum(plant.available_kw[t] for plant in pv) for t in range(grid.n_steps)]
+    share_frac = state.full_kwh / max(1.0, site.full_kwh)
+    window_kwh = max(0.0, frac(pool.soc_max_pct) * state.full_kwh - min_kwh)
+    return PoolProblem(
+        id=pool.id,
+        n_blocks=state.n_blocks,
+        max_charge_kw=(state.max_charge_kw,) * grid.n_steps,
+        max_discharge_kw=(state.max_discharge_kw,) * grid.n_steps,
+        full_kwh=state.full_kwh,
+        stored_kwh=state.stored_kwh,
+        min_stored_kwh=min_kwh,
+        max_stored_kwh=min_kwh + window_kwh,
+        charge_eff_frac=pool.charge_eff_frac,
+        discharge_eff_frac=pool.discharge_eff_frac,
+        self_discharge_frac_per_h=pool.self_discharge_frac_per_day / HOURS_PER_DAY,
+        no_load_kw=pool.no_load_kw * state.n_blocks,
+        wear_cost_per_kwh=pool.wear_cost_per_kwh,
+        terminal_value=_terminal_value(site, pool, net_kw=net_kw, grid=grid, share=share_frac, window_kwh=window_kwh),
+        hold_value_per_h=_hold_value(site, pool, net_kw=net_kw, share=share_frac, window_kwh=window_kwh),
+    )
+
+
+def _terminal_value(
+    site: Site, pool: BatteryPool, *, net_kw: list[float], grid: TimeGrid, share: float, window_kwh: float
+) -> tuple[ValuePiece, ...]:
+    """E12: the first need after the horizon at the avoided cost, the rest at little; never worth a genset's fuel.
+
+    What comes after the horizon is taken to look like its last day at the same hour.
+    """
+    value = site.planning.terminal_value_frac * _avoided_cost_per_kwh(site, pool, at=grid)
+    if site.grid is not None:
+        return (ValuePiece(width_kwh=window_kwh, value_per_kwh=value),)
+    need_kwh = min(window_kwh, share * _need_until_surplus_kwh(net_kw, grid) / pool.discharge_eff_frac)
+    return (
+        ValuePiece(width_kwh=need_kwh, value_per_kwh=value),
+        ValuePiece(width_kwh=window_kwh - need_kwh, value_per_kwh=_SPARE_VALUE_FRAC * value),
+    )
+
+
+def _avoided_cost_per_kwh(site: Site, pool: BatteryPool, *, at: TimeGrid) -> float:
+    """Return what a stored kWh saves, bounded by what it would cost to put it there from a running set."""
+    if site.grid is not None:
+        return site.grid.tariff.cheapest_price_per_kwh(at.end_utc)
+    if not site.gensets:
+        return 0.0
+    fuel_cost = site.economics.fuel_cost_per_l
+    saved = pool.discharge_eff_frac * min(genset.fuel.best_fuel_l_per_kwh() for genset in site.gensets) * fuel_cost
+    marginal = min(
+        segment.fuel_l_per_kwh
+        for genset in site.gensets
+        for segment in genset.fuel.segments(min_kw=genset.min_stable_kw, max_kw=genset.rated_kw)
+    )
+    return min(saved, marginal * fuel_cost / pool.charge_eff_frac)
+
+
+def _need_until_surplus_kwh(net_kw: list[float], grid: TimeGrid) -> float:
+    """Return the net deficit from the horizon's end to the next PV surplus, read a day earlier."""
+    day_before_h = grid.offset_h[-1] - HOURS_PER_DAY
+    need_kwh = 0.0
+    for offset_h, hours, kw in zip(grid.offset_h, grid.duration_h, net_kw, strict=False):
+        if offset_h < day_before_h:
+            continue
+        if kw < 0.0 and need_kwh > 0.0:
+            break
+        need_kwh += max(0.0, kw) * hours
+    return need_kwh
+
+
+def _hold_value(
+    site: Site, pool: BatteryPool, *, net_kw: list[float], share: float, window_kwh: float
+) -> tuple[ValuePiece, ...]:
+    """E24: the expected saving, per hour of holding it, of a kWh that serves an outage instead of diesel.
+
+    Outages begin at a constant rate; their length has survival (1 - d/longest)^(longest/mean - 1).
+    """
+    grid = site.grid
+    if grid is None or grid.outages.share_of_year_frac <= 0.0 or not site.gensets:
+        return ()
+    saving = _outage_saving_per_kwh(site, pool, grid)
+    deficit_kw = share * sum(max(0.0, kw) for kw in net_kw) / len(net_kw)
+    outages = grid.outages
+    rate_per_h = outages.share_of_year_frac / (1.0 - outages.share_of_year_frac) / outages.mean_h
+    stretch_h = outages.longest_h / _N_HOLD_PIECES
+    width_kwh = deficit_kw * stretch_h / pool.discharge_eff_frac
+    pieces = []
+    left_kwh = window_kwh
+    for number in range(_N_HOLD_PIECES):
+        survival = (1.0 - (number + 0.5) / _N_HOLD_PIECES) ** (outages.longest_h / outages.mean_h - 1.0)
+        pieces.append(
+            ValuePiece(width_kwh=min(width_kwh, left_kwh), value_per_kwh=max(0.0, rate_per_h * survival * saving))
+        )
+        left_kwh -= pieces[-1].width_kwh
+    return tuple(pieces)
+
+
+def _outage_saving_per_kwh(site: Site, pool: BatteryPool, grid: GridConnection) -> float:
+    """Return diesel cost less recharging at the cheap price, per kWh in the cells."""
+    fuel_cost = site.economics.fuel_cost_per_l
+
+    def diesel_cost_per_kwh(genset: GensetClass) -> float:
+        power_kw = genset.economic_kw(fuel_cost_per_l=fuel_cost)
+        return genset.running_cost_per_h(power_kw, fuel_cost_per_l=fuel_cost) / power_kw
+
+    diesel = min(diesel_cost_per_kwh(genset) for genset in site.gensets)
+    recharge = min(price for season in grid.tariff.seasons for _, price in season.prices_per_kwh)
+    return pool.discharge_eff_frac * diesel - recharge / pool.charge_eff_frac

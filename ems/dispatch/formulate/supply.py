@@ -1,0 +1,108 @@
+"""Gensets, fuel and the grid connection on the plan's steps."""
+
+from datetime import datetime
+
+from ems.dispatch.formulate.demand import on_steps
+from ems.model.condition import GensetCondition, GridCondition, Outlook, SiteCondition
+from ems.model.genset import GensetClass
+from ems.model.grid import GridConnection, OutageStatistics
+from ems.model.problem import DemandProblem, FuelProblem, GensetProblem, GridProblem
+from ems.model.site import Site
+from ems.model.tariff import Tariff
+from ems.model.timegrid import TimeGrid
+
+# an outage that outlasts every expectation is taken to last this much longer
+_OVERDUE_H = 0.25
+
+
+def genset_problem(site: Site, genset: GensetClass, state: GensetCondition) -> GensetProblem:
+    """Return one class with the history of its units."""
+    start_cost = genset.start_wear_cost + genset.start_fuel_l * site.economics.fuel_cost_per_l
+    return GensetProblem(
+        id=genset.id,
+        units=state.units,
+        min_kw=genset.min_stable_kw,
+        max_kw=genset.rated_kw,
+        min_fuel_l_per_h=genset.fuel.fuel_l_per_h(genset.min_stable_kw),
+        segments=genset.fuel.segments(min_kw=genset.min_stable_kw, max_kw=genset.rated_kw),
+        min_up_h=genset.min_up_h,
+        min_down_h=genset.min_down_h,
+        start_cost=start_cost,
+        run_wear_cost_per_h=genset.run_wear_cost_per_h,
+        step_kw=genset.step_frac * genset.rated_kw,
+        band_low_kw=genset.band_low_frac * genset.rated_kw,
+        carry_h=genset.carry_h,
+    )
+
+
+def fuel_problem(site: Site) -> FuelProblem | None:
+    """Return price and carbon of diesel, None for a site without gensets."""
+    if not site.gensets:
+        return None
+    return FuelProblem(price_per_l=site.economics.diesel_price_per_l, kgco2e_per_l=site.economics.diesel_kgco2e_per_l)
+
+
+def grid_problem(site: Site, condition: SiteCondition, outlook: Outlook, grid: TimeGrid) -> GridProblem | None:
+    """Return the connection, None for a site without one."""
+    if site.grid is None or condition.grid is None:
+        return None
+    tariff = site.grid.tariff
+    n_steps = grid.n_steps
+    carbon = outlook.carbon_kgco2e_per_kwh
+    return GridProblem(
+        import_limit_kw=(site.grid.import_limit_kw,) * n_steps,
+        export_limit_kw=(site.grid.export_limit_kw,) * n_steps,
+        connected=_connected(site.grid, condition.grid, grid),
+        price_per_kwh=tuple(tariff.price_per_kwh(start) for start in grid.starts_utc),
+        export_price_per_kwh=(tariff.export_price_per_kwh,) * n_steps,
+        kgco2e_per_kwh=(0.0,) * n_steps
+        if carbon is None
+        else on_steps(carbon.values, grid, name="grid carbon intensity"),
+        demand=_demand(tariff, condition.grid, grid),
+    )
+
+
+def expected_outage_h(outages: OutageStatistics, *, lost_h: float) -> float:
+    """Return the mean time that a running outage will still last.
+
+    With survival (1 - d/longest)^k the mean residual is (longest - elapsed) / (k + 1) = its share of the mean.
+    """
+    left_h = outages.longest_h - lost_h
+    return max(_OVERDUE_H, left_h * outages.mean_h / outages.longest_h)
+
+
+def _connected(connection: GridConnection, state: GridCondition, grid: TimeGrid) -> tuple[int, ...]:
+    """Return 0 for the steps of the running outage and of announced ones."""
+    lost_until_h = 0.0 if state.lost_h is None else expected_outage_h(connection.outages, lost_h=state.lost_h)
+    return tuple(
+        int(offset >= lost_until_h and not _announced(connection, start))
+        for offset, start in zip(grid.offset_h, grid.starts_utc, strict=False)
+    )
+
+
+def _announced(connection: GridConnection, start: datetime) -> bool:
+    return any(outage.start_utc <= start < outage.end_utc for outage in connection.announced)
+
+
+def _demand(tariff: Tariff, state: GridCondition, grid: TimeGrid) -> tuple[DemandProblem, ...]:
+    """E15: one billed peak per billing month that the horizon touches."""
+    charge = tariff.demand
+    if charge is None:
+        return ()
+    months = [tariff.billing_month_start(start) for start in grid.starts_utc]
+    problems = []
+    for month in dict.fromkeys(months):
+        first = months.index(month)
+        running = first == 0
+        floor_kw = max(charge.ratchet_kw, charge.expected_peak_kw, state.peak_so_far_kw if running else 0.0)
+        problems.append(
+            DemandProblem(
+                first_step=first,
+                end_step=first + months.count(month),
+                price_per_kw=charge.price_per_kw_month,
+                floor_kw=floor_kw,
+                running_kwh=state.running_kwh if running else 0.0,
+                running_h=state.running_h if running else 0.0,
+            )
+        )
+    return tuple(problems)

@@ -1,0 +1,40 @@
+"""Puts the families together: one Pyomo model per shape, and the parameter values of a problem for it."""
+
+import pyomo.environ as pyo
+
+from ems.dispatch.milp.balance import add_balance, balance_values
+from ems.dispatch.milp.battery import add_batteries, battery_values
+from ems.dispatch.milp.genset import add_gensets, genset_values
+from ems.dispatch.milp.objective import add_objective, objective_values
+from ems.dispatch.milp.parameters import ParameterValues
+from ems.dispatch.milp.reserve import add_reserve, reserve_values
+from ems.dispatch.milp.shape import ModelShape
+from ems.dispatch.milp.supply import add_grid, add_pv, grid_values, pv_values
+from ems.model.problem import PlanningProblem
+
+
+def build_model(shape: ModelShape) -> pyo.ConcreteModel:
+    """Return the model of a shape, all numbers still zero."""
+    m = pyo.ConcreteModel("dispatch")
+    m.T = pyo.RangeSet(0, shape.n_steps - 1)
+    add_pv(m, shape)
+    add_grid(m, shape)
+    add_gensets(m, shape)
+    add_batteries(m, shape)
+    add_balance(m)
+    add_reserve(m, shape)
+    add_objective(m, shape)
+    return m
+
+
+def model_values(problem: PlanningProblem, shape: ModelShape) -> ParameterValues:
+    """Return every parameter of the model."""
+    return {
+        **pv_values(problem),
+        **grid_values(problem),
+        **genset_values(problem, shape),
+        **battery_values(problem),
+        **balance_values(problem),
+        **reserve_values(problem, shape),
+        **objective_values(problem),
+    }

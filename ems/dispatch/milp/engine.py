@@ -1,0 +1,62 @@
+"""Solves planning problems; keeps the compiled model of each shape for the next cycle."""
+
+from dataclasses import replace
+from itertools import pairwise
+from time import perf_counter
+
+from ems.dispatch.milp.assemble import build_model, model_values
+from ems.dispatch.milp.compiled import CompiledModel, compile_model
+from ems.dispatch.milp.extract import extract_plan
+from ems.dispatch.milp.objective import TERMS, greatest_value
+from ems.dispatch.milp.shape import ModelShape, shape_of
+from ems.dispatch.milp.solver import solve
+from ems.errors import DispatchError
+from ems.model.plan import Plan, SolveTimings
+from ems.model.problem import PlanningProblem
+
+# shapes differ by the clock phase of the grid and by tariff and outage edges; older ones are dropped
+_MAX_COMPILED = 12
+
+
+class DispatchEngine:
+    """The solver side of planning; one instance lives in the worker process."""
+
+    def __init__(self) -> None:
+        self._compiled: dict[ModelShape, CompiledModel] = {}
+
+    def solve(self, problem: PlanningProblem) -> Plan:
+        """Return the plan of a problem.
+
+        Raises:
+            DispatchError: HiGHS found no feasible point in its time; the model itself is always feasible.
+        """
+        clock = [perf_counter()]
+        shape = shape_of(problem)
+        compiled = self._model(shape)
+        parameters = compiled.parameter_vector(model_values(problem, shape))
+        clock.append(perf_counter())
+        matrix = compiled.matrix_problem(parameters)
+        clock.append(perf_counter())
+        solution = solve(
+            matrix,
+            gap_frac=problem.options.gap_frac,
+            time_limit_s=problem.options.time_limit_s,
+            shift=greatest_value(problem),
+        )
+        clock.append(perf_counter())
+        if solution.values is None:
+            raise DispatchError(f"HiGHS ended with '{solution.status}' and no feasible point for {problem.id}")
+        plan = extract_plan(problem, shape, compiled, parameters, solution)
+        clock.append(perf_counter())
+        phases = [after - before for before, after in pairwise(clock)]
+        timings = SolveTimings(build_s=phases[0], handover_s=phases[1], solve_s=phases[2], extract_s=phases[3])
+        return replace(plan, timings=timings)
+
+    def _model(self, shape: ModelShape) -> CompiledModel:
+        compiled = self._compiled.pop(shape, None)
+        if compiled is None:
+            compiled = compile_model(build_model(shape), terms=TERMS)
+        self._compiled[shape] = compiled
+        while len(self._compiled) > _MAX_COMPILED:
+            self._compiled.pop(next(iter(self._compiled)))
+        return compiled

@@ -1,0 +1,148 @@
+"""Turns HiGHS's solution vector into a plan."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from ems.dispatch.milp.compiled import CompiledModel
+from ems.dispatch.milp.objective import TERMS
+from ems.dispatch.milp.shape import ModelShape
+from ems.dispatch.milp.solver import Solution
+from ems.dispatch.steps import forecast_step
+from ems.model.plan import GensetStep, ObjectiveTerms, Plan, PlanSource, PlanStatus, PlanStep, PoolStep, SolveTimings
+from ems.model.problem import PlanningProblem
+
+SCHEMA = "plan/1"
+Values = npt.NDArray[np.float64]
+
+# slack variables whose use means that a wish was broken, with the name that the plan reports
+_SLACKS = {
+    "it_unserved_kw": "unserved",
+    "other_unserved_kw": "unserved",
+    "surplus_kw": "surplus",
+    "stored_missing_kwh": "stored energy",
+    "floor_slack_kwh": "floor",
+    "reserve_slack_kw": "reserve",
+    "down_slack_kw": "down reserve",
+    "genset_up_slack": "minimum up time",
+    "genset_down_slack": "minimum down time",
+}
+_SLACK_TOLERANCE = 1e-3
+# flows below this are rounding of the solver
+_FLOW_TOLERANCE_KW = 1e-6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Columns:
+    """The solution by variable, each as (members, steps)."""
+
+    compiled: CompiledModel
+    values: Values
+    n_steps: int
+
+    def table(self, name: str) -> Values:
+        place = self.compiled.variables[name]
+        return self.values[place].reshape(-1, self.n_steps)
+
+    def row(self, name: str) -> Values:
+        table = self.table(name)
+        return table[0] if len(table) else np.zeros(self.n_steps)
+
+
+def extract_plan(
+    problem: PlanningProblem,
+    shape: ModelShape,
+    compiled: CompiledModel,
+    parameters: Values,
+    solution: Solution,
+) -> Plan:
+    """Return the plan of a solution that has values."""
+    values = np.zeros(0) if solution.values is None else solution.values
+    columns = _Columns(compiled=compiled, values=values, n_steps=shape.n_steps)
+    terms = {name: float(compiled.terms[name].at(parameters) @ values) for name in TERMS}
+    return Plan(
+        schema=SCHEMA,
+        problem_id=problem.id,
+        site_id=problem.site_id,
+        created_utc=problem.created_utc,
+        source=PlanSource.MILP,
+        status=PlanStatus.OPTIMAL if solution.optimal else PlanStatus.FEASIBLE,
+        gap_frac=solution.gap_frac,
+        objective=ObjectiveTerms(**terms),
+        timings=SolveTimings(),
+        steps=_steps(problem, columns),
+        relaxed=_relaxed(compiled, values),
+        note=solution.status,
+    )
+
+
+def _relaxed(compiled: CompiledModel, values: Values) -> tuple[str, ...]:
+    used = [
+        wish
+        for name, wish in _SLACKS.items()
+        if name in compiled.variables and (values[compiled.variables[name]] > _SLACK_TOLERANCE).any()
+    ]
+    return tuple(dict.fromkeys(used))
+
+
+def _steps(problem: PlanningProblem, columns: _Columns) -> tuple[PlanStep, ...]:
+    unserved_it = columns.row("it_unserved_kw")
+    unserved_other = columns.row("other_unserved_kw")
+    surplus = columns.row("surplus_kw")
+    pv = columns.table("pv_kw").sum(axis=0) if problem.pv else np.zeros(columns.n_steps)
+    imported, exported = columns.row("import_kw"), columns.row("export_kw")
+    return tuple(
+        replace(
+            forecast_step(problem, t, it_kw=problem.load.it_kw[t] - _flow(unserved_it[t])),
+            pv_kw=_flow(pv[t]),
+            import_kw=_flow(imported[t]),
+            export_kw=_flow(exported[t]),
+            unserved_kw=_flow(unserved_it[t] + unserved_other[t]),
+            surplus_kw=_flow(surplus[t]),
+            pools=_pools(problem, columns, t),
+            gensets=_gensets(problem, columns, t),
+        )
+        for t in range(columns.n_steps)
+    )
+
+
+def _pools(problem: PlanningProblem, columns: _Columns, t: int) -> tuple[PoolStep, ...]:
+    charge, discharge = columns.table("charge_kw"), columns.table("discharge_kw")
+    stored = columns.table("stored_kwh")
+    return tuple(
+        PoolStep(
+            id=pool.id,
+            charge_kw=_flow(charge[p, t]),
+            discharge_kw=_flow(discharge[p, t]),
+            stored_end_kwh=float(stored[p, t]),
+        )
+        for p, pool in enumerate(problem.pools)
+    )
+
+
+def _gensets(problem: PlanningProblem, columns: _Columns, t: int) -> tuple[GensetStep, ...]:
+    on, start, stop = (columns.table(name) for name in ("genset_on", "genset_start", "genset_stop"))
+    segment = columns.table("genset_segment_kw")
+    steps = []
+    row = 0
+    for c, genset in enumerate(problem.gensets):
+        n_on = round(float(on[c, t]))
+        above = segment[row : row + len(genset.segments), t]
+        row += len(genset.segments)
+        slopes = np.asarray([s.fuel_l_per_kwh for s in genset.segments])
+        steps.append(
+            GensetStep(
+                id=genset.id,
+                n_on=n_on,
+                n_started=round(float(start[c, t])),
+                n_stopped=round(float(stop[c, t])),
+                power_kw=n_on * genset.min_kw + _flow(above.sum()),
+                fuel_l_per_h=n_on * genset.min_fuel_l_per_h + float(slopes @ above),
+            )
+        )
+    return tuple(steps)
+
+
+def _flow(value: float) -> float:
+    return float(value) if value > _FLOW_TOLERANCE_KW else 0.0

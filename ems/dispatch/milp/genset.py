@@ -1,0 +1,194 @@
+"""Gensets: integer counts per class of identical units (E1 to E5)."""
+
+import pyomo.environ as pyo
+
+from ems.dispatch.milp.parameters import ParameterValues, declare
+from ems.dispatch.milp.shape import ModelShape, inside_window
+from ems.model.problem import GensetProblem, PlanningProblem
+
+
+def add_gensets(m: pyo.ConcreteModel, shape: ModelShape) -> None:
+    """Add variables and rows of all genset classes."""
+    m.CLASS = pyo.RangeSet(0, len(shape.gensets) - 1)
+    m.SEGMENT = pyo.Set(
+        dimen=2, initialize=[(c, k) for c, genset in enumerate(shape.gensets) for k in range(genset.n_segments)]
+    )
+    _parameters(m, shape)
+    available = m.genset_available
+    m.genset_on = pyo.Var(m.CLASS, m.T, domain=pyo.NonNegativeIntegers, bounds=lambda m, c, t: (0, available[c]))
+    m.genset_start = pyo.Var(m.CLASS, m.T, domain=pyo.NonNegativeIntegers, bounds=lambda m, c, t: (0, available[c]))
+    m.genset_stop = pyo.Var(m.CLASS, m.T, domain=pyo.NonNegativeIntegers, bounds=lambda m, c, t: (0, available[c]))
+    m.genset_segment_kw = pyo.Var(m.SEGMENT, m.T, bounds=lambda m, c, k, t: (0, m.genset_segment_total_kw[c, k]))
+    m.genset_low_load_kw = pyo.Var(m.CLASS, m.T, bounds=lambda m, c, t: (0, m.genset_band_low_total_kw[c]))
+    m.genset_up_slack = pyo.Var(m.CLASS, m.T, bounds=lambda m, c, t: (0, m.genset_n_units[c]))
+    m.genset_down_slack = pyo.Var(m.CLASS, m.T, bounds=lambda m, c, t: (0, m.genset_n_units[c]))
+    # E1: output of the class
+    m.genset_kw = pyo.Expression(m.CLASS, m.T, rule=_output)
+    m.genset_fuel_l_per_h = pyo.Expression(m.CLASS, m.T, rule=_fuel)
+    m.genset_commitment = pyo.Constraint(m.CLASS, m.T, rule=_commitment)
+    m.genset_segment_limit = pyo.Constraint(m.SEGMENT, m.T, rule=_segment_limit)
+    m.genset_min_up = pyo.Constraint(m.CLASS, m.T, rule=lambda m, c, t: _min_up(m, shape, c, t))
+    m.genset_min_down = pyo.Constraint(m.CLASS, m.T, rule=lambda m, c, t: _min_down(m, shape, c, t))
+    m.genset_band = pyo.Constraint(m.CLASS, m.T, rule=_band)
+    _add_any_on(m, shape)
+    _add_change(m, shape)
+
+
+def genset_values(problem: PlanningProblem, shape: ModelShape) -> ParameterValues:
+    """Return the parameter values of all classes."""
+    gensets = problem.gensets
+    n_units = [len(genset.units) for genset in gensets]
+    n_available = [_n_available(genset) for genset in gensets]
+    previous = {commitment.id: commitment.n_on for commitment in problem.previous}
+    return {
+        "genset_n_units": n_units,
+        "genset_available": n_available,
+        "genset_initial_on": [_n_on(genset) for genset in gensets],
+        "genset_min_kw": [genset.min_kw for genset in gensets],
+        "genset_max_kw": [genset.max_kw for genset in gensets],
+        "genset_step_kw": [genset.step_kw for genset in gensets],
+        "genset_band_low_kw": [genset.band_low_kw for genset in gensets],
+        "genset_band_low_total_kw": [genset.band_low_kw * len(genset.units) for genset in gensets],
+        "genset_min_fuel_l_per_h": [genset.min_fuel_l_per_h for genset in gensets],
+        "genset_segment_kw_width": [s.width_kw for genset in gensets for s in genset.segments],
+        "genset_segment_total_kw": [s.width_kw * len(genset.units) for genset in gensets for s in genset.segments],
+        "genset_segment_l_per_kwh": [s.fuel_l_per_kwh for genset in gensets for s in genset.segments],
+        "genset_must_on": [x for genset in gensets for x in _must_stay(problem, genset, on=True)],
+        "genset_must_off": [x for genset in gensets for x in _must_stay(problem, genset, on=False)],
+        "genset_up_window": [
+            x
+            for genset, lags in zip(gensets, shape.gensets, strict=True)
+            for x in _window(problem, window_h=genset.min_up_h, n_lags=lags.n_up_lags)
+        ],
+        "genset_down_window": [
+            x
+            for genset, lags in zip(gensets, shape.gensets, strict=True)
+            for x in _window(problem, window_h=genset.min_down_h, n_lags=lags.n_down_lags)
+        ],
+        "genset_previous_on": [n for genset in gensets for n in previous.get(genset.id, ())[: shape.n_change_steps]],
+    }
+
+
+def _parameters(m: pyo.ConcreteModel, shape: ModelShape) -> None:
+    declare(
+        m,
+        "genset_n_units",
+        "genset_available",
+        "genset_initial_on",
+        "genset_min_kw",
+        "genset_max_kw",
+        "genset_step_kw",
+        "genset_band_low_kw",
+        "genset_band_low_total_kw",
+        "genset_min_fuel_l_per_h",
+        index=(m.CLASS,),
+    )
+    declare(m, "genset_segment_kw_width", "genset_segment_total_kw", "genset_segment_l_per_kwh", index=(m.SEGMENT,))
+    declare(m, "genset_must_on", "genset_must_off", index=(m.CLASS, m.T))
+    m.UP_LAG = pyo.Set(dimen=3, initialize=_lags(shape, [genset.n_up_lags for genset in shape.gensets]))
+    m.DOWN_LAG = pyo.Set(dimen=3, initialize=_lags(shape, [genset.n_down_lags for genset in shape.gensets]))
+    declare(m, "genset_up_window", index=(m.UP_LAG,))
+    declare(m, "genset_down_window", index=(m.DOWN_LAG,))
+    m.CHANGE = pyo.RangeSet(0, shape.n_change_steps - 1)
+    declare(m, "genset_previous_on", index=(m.CLASS, m.CHANGE))
+
+
+def _output(m: pyo.ConcreteModel, c: int, t: int) -> pyo.Expression:
+    """E1: p = n * pmin + sum of segments."""
+    above = sum(m.genset_segment_kw[c, k, t] for i, k in m.SEGMENT if i == c)
+    return m.genset_min_kw[c] * m.genset_on[c, t] + above
+
+
+def _fuel(m: pyo.ConcreteModel, c: int, t: int) -> pyo.Expression:
+    """E5: l_per_h = n * f(pmin) + sum slope_k * q_k; f(pmin) is the curve at minimum load."""
+    above = sum(m.genset_segment_l_per_kwh[c, k] * m.genset_segment_kw[c, k, t] for i, k in m.SEGMENT if i == c)
+    return m.genset_min_fuel_l_per_h[c] * m.genset_on[c, t] + above
+
+
+def _commitment(m: pyo.ConcreteModel, c: int, t: int) -> pyo.Expression:
+    """E2: n[t] - n[t-1] = s[t] - d[t]; units that left the class are out of the initial count already."""
+    before = m.genset_initial_on[c] if t == 0 else m.genset_on[c, t - 1]
+    return m.genset_on[c, t] - before == m.genset_start[c, t] - m.genset_stop[c, t]
+
+
+def _segment_limit(m: pyo.ConcreteModel, c: int, k: int, t: int) -> pyo.Expression:
+    """E5: q_k <= n * width_k."""
+    return m.genset_segment_kw[c, k, t] <= m.genset_segment_kw_width[c, k] * m.genset_on[c, t]
+
+
+def _min_up(m: pyo.ConcreteModel, shape: ModelShape, c: int, t: int) -> pyo.Expression:
+    """E3: starts inside minimum up, history included, are on; the slack is priced."""
+    lags = range(min(shape.gensets[c].n_up_lags, t + 1))
+    started = sum(m.genset_up_window[c, t, lag] * m.genset_start[c, t - lag] for lag in lags)
+    return started + m.genset_must_on[c, t] <= m.genset_on[c, t] + m.genset_up_slack[c, t]
+
+
+def _min_down(m: pyo.ConcreteModel, shape: ModelShape, c: int, t: int) -> pyo.Expression:
+    """E4: stops inside minimum down, history included, are off; the slack is priced."""
+    lags = range(min(shape.gensets[c].n_down_lags, t + 1))
+    stopped = sum(m.genset_down_window[c, t, lag] * m.genset_stop[c, t - lag] for lag in lags)
+    room = m.genset_available[c] - m.genset_on[c, t] + m.genset_down_slack[c, t]
+    return stopped + m.genset_must_off[c, t] <= room
+
+
+def _band(m: pyo.ConcreteModel, c: int, t: int) -> pyo.Expression:
+    """E5: output below the economic band is priced (wet stacking)."""
+    return m.genset_low_load_kw[c, t] >= m.genset_band_low_kw[c] * m.genset_on[c, t] - m.genset_kw[c, t]
+
+
+def _add_any_on(m: pyo.ConcreteModel, shape: ModelShape) -> None:
+    """Add z, 1 where any unit of the class is on: the size of the lost unit in E20, the lead energy in E24.
+
+    Only E20 pushes z up against the count and so needs it binary; E24 only gains from a larger z.
+    """
+    domain = pyo.Binary if shape.up_classes else pyo.NonNegativeReals
+    m.genset_any = pyo.Var(m.CLASS, m.T, domain=domain, bounds=(0, 1))
+    m.genset_any_needs = pyo.Constraint(m.CLASS, m.T, rule=lambda m, c, t: m.genset_any[c, t] <= m.genset_on[c, t])
+    if shape.up_classes:
+        m.genset_any_covers = pyo.Constraint(
+            m.CLASS, m.T, rule=lambda m, c, t: m.genset_on[c, t] <= m.genset_n_units[c] * m.genset_any[c, t]
+        )
+
+
+def _add_change(m: pyo.ConcreteModel, shape: ModelShape) -> None:
+    """Add the distance of the first hours' commitment from the previous plan's."""
+    m.genset_change = pyo.Var(m.CLASS, m.CHANGE, bounds=lambda m, c, t: (0, m.genset_n_units[c]))
+    if shape.n_change_steps:
+        m.genset_change_up = pyo.Constraint(
+            m.CLASS,
+            m.CHANGE,
+            rule=lambda m, c, t: m.genset_change[c, t] >= m.genset_on[c, t] - m.genset_previous_on[c, t],
+        )
+        m.genset_change_down = pyo.Constraint(
+            m.CLASS,
+            m.CHANGE,
+            rule=lambda m, c, t: m.genset_change[c, t] >= m.genset_previous_on[c, t] - m.genset_on[c, t],
+        )
+
+
+def _lags(shape: ModelShape, n_lags: list[int]) -> list[tuple[int, int, int]]:
+    return [(c, t, lag) for c, longest in enumerate(n_lags) for t in range(shape.n_steps) for lag in range(longest)]
+
+
+def _window(problem: PlanningProblem, *, window_h: float, n_lags: int) -> list[float]:
+    """Return 1 where an event `lag` steps before still binds, in the order of the lag sets."""
+    return [
+        1.0 if t >= lag and inside_window(problem, start=t - lag, step=t, window_h=window_h) else 0.0
+        for t in range(problem.grid.n_steps)
+        for lag in range(n_lags)
+    ]
+
+
+def _n_available(genset: GensetProblem) -> int:
+    return sum(unit.available for unit in genset.units)
+
+
+def _n_on(genset: GensetProblem) -> int:
+    return sum(unit.available and unit.on for unit in genset.units)
+
+
+def _must_stay(problem: PlanningProblem, genset: GensetProblem, *, on: bool) -> list[int]:
+    """Return per step how many units are still bound by the minimum time that began before the grid."""
+    minimum_h = genset.min_up_h if on else genset.min_down_h
+    left_h = [minimum_h - unit.since_h for unit in genset.units if unit.available and unit.on is on]
+    return [sum(left > offset + 1e-9 for left in left_h) for offset in problem.grid.offset_h[:-1]]

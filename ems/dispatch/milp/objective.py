@@ -1,0 +1,198 @@
+"""The objective: one expression per term, named like the fields of `ObjectiveTerms` and reported in the plan."""
+
+from dataclasses import fields
+from typing import Any
+
+import pyomo.environ as pyo
+
+from ems.dispatch.milp.parameters import ParameterValues, declare
+from ems.dispatch.milp.shape import ModelShape
+from ems.model.plan import ObjectiveTerms
+from ems.model.problem import PlanningProblem
+
+TERMS = tuple(field.name for field in fields(ObjectiveTerms))
+
+
+def add_objective(m: pyo.ConcreteModel, shape: ModelShape) -> None:
+    """Add every cost term and minimise their sum."""
+    _parameters(m)
+    _add_bought(m)
+    _add_gensets(m)
+    _add_batteries(m)
+    _add_slacks(m, shape)
+    m.total_cost = pyo.Objective(expr=sum(getattr(m, name) for name in TERMS))
+
+
+def greatest_value(problem: PlanningProblem) -> float:
+    """Return the most that stored energy can be worth in a plan: the solver's gap is relative to cost plus this.
+
+    Without it an objective near zero, cost balanced by stored value, would ask for a solution to the last cent.
+    """
+    horizon_h = problem.grid.offset_h[-1]
+    return sum(
+        sum(piece.width_kwh * piece.value_per_kwh for piece in pool.terminal_value)
+        + sum(piece.width_kwh * piece.value_per_kwh * horizon_h for piece in pool.hold_value_per_h)
+        for pool in problem.pools
+    )
+
+
+def objective_values(problem: PlanningProblem) -> ParameterValues:
+    """Return price times step length for every priced variable."""
+    return {**_bought_values(problem), **_genset_values(problem), **_battery_values(problem), **_slack_values(problem)}
+
+
+def _parameters(m: pyo.ConcreteModel) -> None:
+    declare(m, "import_cost", "export_earning", "import_co2_cost", index=(m.GRID,))
+    declare(m, "demand_price", index=(m.MONTH,))
+    declare(m, "start_cost", index=(m.CLASS,))
+    declare(m, "run_fuel_cost", "run_co2_cost", "run_wear_cost", index=(m.CLASS, m.T))
+    declare(m, "segment_fuel_cost", "segment_co2_cost", index=(m.SEGMENT, m.T))
+    declare(m, "throughput_cost", index=(m.POOL, m.T))
+    declare(m, "terminal_value_per_kwh", index=(m.TERMINAL,))
+    declare(m, "hold_value", index=(m.HOLD, m.T))
+    declare(
+        m,
+        "it_unserved_price",
+        "unserved_price",
+        "reserve_price",
+        "floor_price",
+        "limit_price",
+        "low_load_price",
+        index=(m.T,),
+    )
+    declare(m, "change_price", index=(m.CHANGE,))
+    declare(m, "missing_price")
+
+
+def _add_bought(m: pyo.ConcreteModel) -> None:
+    """Energy bought and sold, and the demand charge beyond the peak that is paid anyway (E15)."""
+    m.energy_import_cost = pyo.Expression(expr=sum(m.import_cost[t] * m.import_kw[t] for t in m.GRID))
+    m.energy_export_cost = pyo.Expression(expr=-sum(m.export_earning[t] * m.export_kw[t] for t in m.GRID))
+    m.demand_above_kw = pyo.Var(m.MONTH, bounds=(0, None))
+    m.demand_above = pyo.Constraint(
+        m.MONTH, rule=lambda m, i: m.demand_above_kw[i] >= m.billed_peak_kw[i] - m.demand_floor_kw[i]
+    )
+    m.demand_cost = pyo.Expression(expr=sum(m.demand_price[i] * m.demand_above_kw[i] for i in m.MONTH))
+
+
+def _add_gensets(m: pyo.ConcreteModel) -> None:
+    """Fuel, CO2, starts, wear of run hours, wet stacking and changes of commitment."""
+    m.fuel_cost = pyo.Expression(expr=_burnt(m, m.run_fuel_cost, m.segment_fuel_cost))
+    m.co2_cost = pyo.Expression(
+        expr=_burnt(m, m.run_co2_cost, m.segment_co2_cost) + sum(m.import_co2_cost[t] * m.import_kw[t] for t in m.GRID)
+    )
+    m.starts_cost = pyo.Expression(expr=sum(m.start_cost[c] * m.genset_start[c, t] for c in m.CLASS for t in m.T))
+    m.genset_wear_cost = pyo.Expression(
+        expr=sum(m.run_wear_cost[c, t] * m.genset_on[c, t] for c in m.CLASS for t in m.T)
+    )
+    m.low_load_cost = pyo.Expression(
+        expr=sum(m.low_load_price[t] * m.genset_low_load_kw[c, t] for c in m.CLASS for t in m.T)
+    )
+    m.change_cost = pyo.Expression(
+        expr=sum(m.change_price[t] * m.genset_change[c, t] for c in m.CLASS for t in m.CHANGE)
+    )
+
+
+def _burnt(m: pyo.ConcreteModel, run: pyo.Param, segment: pyo.Param) -> Any:  # a Pyomo expression
+    return sum(run[c, t] * m.genset_on[c, t] for c in m.CLASS for t in m.T) + sum(
+        segment[c, k, t] * m.genset_segment_kw[c, k, t] for c, k in m.SEGMENT for t in m.T
+    )
+
+
+def _add_batteries(m: pyo.ConcreteModel) -> None:
+    """E10 wear, and the values of stored energy: at the end (E12) and while an outage may come (E24)."""
+    m.battery_wear_cost = pyo.Expression(
+        expr=sum(m.throughput_cost[p, t] * m.discharge_kw[p, t] for p in m.POOL for t in m.T)
+    )
+    m.terminal_value_cost = pyo.Expression(
+        expr=-sum(m.terminal_value_per_kwh[p, k] * m.terminal_kwh[p, k] for p, k in m.TERMINAL)
+    )
+    m.hold_value_cost = pyo.Expression(
+        expr=-sum(m.hold_value[p, k, t] * m.held_kwh[p, k, t] for p, k in m.HOLD for t in m.T)
+    )
+
+
+def _add_slacks(m: pyo.ConcreteModel, shape: ModelShape) -> None:
+    """Every broken wish at its price; a solution without them has zeros here."""
+    m.unserved_cost = pyo.Expression(
+        expr=sum(
+            m.it_unserved_price[t] * m.it_unserved_kw[t] + m.unserved_price[t] * m.other_unserved_kw[t] for t in m.T
+        )
+    )
+    m.surplus_cost = pyo.Expression(expr=sum(m.unserved_price[t] * m.surplus_kw[t] for t in m.T))
+    m.missing_cost = pyo.Expression(expr=sum(m.missing_price * m.stored_missing_kwh[p, t] for p in m.POOL for t in m.T))
+    m.floor_cost = pyo.Expression(expr=sum(m.floor_price[t] * m.floor_slack_kwh[t] for t in m.T))
+    m.limit_cost = pyo.Expression(
+        expr=sum(
+            m.limit_price[t] * m.genset_up_slack[c, t] + m.limit_price[t] * m.genset_down_slack[c, t]
+            for c in m.CLASS
+            for t in m.T
+        )
+    )
+    m.reserve_cost = pyo.Expression(expr=0.0)
+    if shape.reserve:
+        m.reserve_cost.set_value(
+            sum(m.reserve_price[t] * m.reserve_slack_kw[k, t] for k in m.RESERVE for t in m.T)
+            + sum(m.reserve_price[t] * m.down_slack_kw[t] for t in m.T)
+        )
+
+
+def _bought_values(problem: PlanningProblem) -> ParameterValues:
+    grid, dt = problem.connection, problem.grid.duration_h
+    if grid is None:
+        return dict.fromkeys(("import_cost", "export_earning", "import_co2_cost", "demand_price"), ())
+    co2 = problem.prices.co2_per_kg
+    return {
+        "import_cost": [price * h for price, h in zip(grid.price_per_kwh, dt, strict=True)],
+        "export_earning": [price * h for price, h in zip(grid.export_price_per_kwh, dt, strict=True)],
+        "import_co2_cost": [co2 * factor * h for factor, h in zip(grid.kgco2e_per_kwh, dt, strict=True)],
+        "demand_price": [month.price_per_kw for month in grid.demand],
+    }
+
+
+def _genset_values(problem: PlanningProblem) -> ParameterValues:
+    dt, gensets, prices = problem.grid.duration_h, problem.gensets, problem.prices
+    price = 0.0 if problem.fuel is None else problem.fuel.price_per_l
+    co2 = 0.0 if problem.fuel is None else problem.fuel.kgco2e_per_l * prices.co2_per_kg
+    run = [genset.min_fuel_l_per_h * h for genset in gensets for h in dt]
+    segment = [s.fuel_l_per_kwh * h for genset in gensets for s in genset.segments for h in dt]
+    n_change = min((len(previous.n_on) for previous in problem.previous), default=0)
+    return {
+        "start_cost": [genset.start_cost for genset in gensets],
+        "run_fuel_cost": [price * litres for litres in run],
+        "run_co2_cost": [co2 * litres for litres in run],
+        "run_wear_cost": [genset.run_wear_cost_per_h * h for genset in gensets for h in dt],
+        "segment_fuel_cost": [price * litres for litres in segment],
+        "segment_co2_cost": [co2 * litres for litres in segment],
+        "low_load_price": [prices.low_load_per_kwh * h for h in dt],
+        "change_price": [prices.commitment_change * h for h in dt[:n_change]],
+    }
+
+
+def _battery_values(problem: PlanningProblem) -> ParameterValues:
+    dt, pools = problem.grid.duration_h, problem.pools
+    return {
+        "throughput_cost": [pool.wear_cost_per_kwh * h for pool in pools for h in dt],
+        "terminal_value_per_kwh": [piece.value_per_kwh for pool in pools for piece in pool.terminal_value],
+        "hold_value": [piece.value_per_kwh * h for pool in pools for piece in pool.hold_value_per_h for h in dt],
+    }
+
+
+def _slack_values(problem: PlanningProblem) -> ParameterValues:
+    dt, prices, load = problem.grid.duration_h, problem.prices, problem.load
+    loss_factor = 1.0 + load.site_loss_frac
+    weight = [loss_factor * (1.0 + load.aux_frac_of_it + c1) for c1 in load.cooling_c1_frac]
+    return {
+        "it_unserved_price": [prices.unserved_per_kwh * w * h for w, h in zip(weight, dt, strict=True)],
+        # cooling and auxiliaries come before racks: a little dearer, so that racks go first
+        "unserved_price": [1.1 * prices.unserved_per_kwh * h for h in dt],
+        "missing_price": (1.2 * prices.unserved_per_kwh,),
+        "reserve_price": [prices.reserve_per_kwh * h for h in dt],
+        "floor_price": [prices.floor_per_kwh * h for h in dt],
+        # a unit and hour of a broken minimum time
+        "limit_price": [prices.limit_per_kwh * h * _largest_unit_kw(problem) for h in dt],
+    }
+
+
+def _largest_unit_kw(problem: PlanningProblem) -> float:
+    return max((genset.max_kw for genset in problem.gensets), default=0.0)

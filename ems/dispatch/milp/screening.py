@@ -1,0 +1,53 @@
+"""Decides, before a model is built, whether its upward reserve rows could bind at all.
+
+On a site with far more storage power than load they never do; without them the solve is two to four times
+faster. The bound holds for every plan that balances and keeps the floor; a plan that breaks the floor pays for
+it and is judged by the plan check, which always enumerates every loss.
+"""
+
+from ems.model.problem import ContingencyKind, PlanningProblem, PoolProblem, ReserveClassProblem
+
+
+def up_rows_can_bind(problem: PlanningProblem) -> bool:
+    """Return False only where every balanced plan above the floor holds every upward reserve."""
+    if not problem.reserve.classes:
+        return False
+    if len(problem.pools) != 1:
+        return True
+    pool = problem.pools[0]
+    steps = range(problem.grid.n_steps)
+    return any(not _always_held(problem, pool, reserve, t) for reserve in problem.reserve.classes for t in steps)
+
+
+def _always_held(problem: PlanningProblem, pool: PoolProblem, reserve: ReserveClassProblem, t: int) -> bool:
+    """Compare the least headroom of the pool in a step with the greatest need of each contingency."""
+    demand_kw = problem.load.demand_kw(t)
+    export_kw = 0.0 if problem.connection is None else problem.connection.export_limit_kw[t]
+    discharge_kw = min(pool.max_discharge_kw[t], demand_kw + export_kw)
+    by_power = pool.max_discharge_kw[t] - discharge_kw
+    lowest_kwh = min(pool.stored_kwh, *problem.reserve.floor_kwh)
+    usable_kwh = max(0.0, lowest_kwh - min(pool.min_stored_kwh, pool.stored_kwh))
+    by_energy = usable_kwh * pool.discharge_eff_frac / problem.reserve.sustain_h
+    held_kw = min(by_power, by_energy)
+    pv_kw = problem.available_pv_kw(t)
+    variation_kw = reserve.variation_kw[t] + reserve.pv_drop_frac * pv_kw
+    block_frac = 1.0 / max(1, pool.n_blocks)
+    for loss in problem.reserve.contingencies:
+        match loss.kind:
+            case ContingencyKind.NOTHING:
+                missing = variation_kw - held_kw
+            case ContingencyKind.GRID:
+                # by the balance power headroom less import does not depend on import, energy does
+                import_kw = 0.0 if problem.connection is None else problem.connection.import_limit_kw[t]
+                missing = variation_kw - min(by_power, by_energy - import_kw)
+            case ContingencyKind.GENSET:
+                lost = next(genset for genset in problem.gensets if genset.id == loss.member)
+                missing = variation_kw + lost.max_kw - held_kw
+            case ContingencyKind.BLOCK:
+                missing = variation_kw + block_frac * discharge_kw - (1.0 - block_frac) * held_kw
+            case ContingencyKind.PV_BLOCK:
+                lost_plant = next(plant for plant in problem.pv if plant.id == loss.member)
+                missing = variation_kw + lost_plant.available_kw[t] / lost_plant.n_blocks - held_kw
+        if missing > 0.0:
+            return False
+    return True

@@ -1,0 +1,97 @@
+"""The structure of a model: everything that decides which variables and rows exist, and nothing else."""
+
+from dataclasses import dataclass
+
+from ems.dispatch.milp.screening import up_rows_can_bind
+from ems.model.problem import ContingencyKind, PlanningProblem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GensetShape:
+    """Structure of one class: fuel segments, and how many starts a minimum-time window can hold."""
+
+    n_segments: int
+    n_up_lags: int
+    n_down_lags: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolShape:
+    """Structure of one pool."""
+
+    n_terminal_pieces: int
+    n_hold_pieces: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelShape:
+    """Key of the cache of compiled models."""
+
+    n_steps: int
+    pools: tuple[PoolShape, ...]
+    gensets: tuple[GensetShape, ...]
+    n_plants: int
+    demand_steps: tuple[tuple[int, int], ...]
+    connected_site: bool
+    # whether requirements are modelled at all, and per upward class whether gensets count in it; no class where
+    # no plan could break one (see screening.py)
+    reserve: bool
+    up_classes: tuple[bool, ...]
+    contingencies: tuple[tuple[ContingencyKind, int], ...]
+    n_change_steps: int
+
+
+def shape_of(problem: PlanningProblem) -> ModelShape:
+    """Return the structure that a problem needs."""
+    members = {
+        ContingencyKind.GENSET: [genset.id for genset in problem.gensets],
+        ContingencyKind.BLOCK: [pool.id for pool in problem.pools],
+        ContingencyKind.PV_BLOCK: [plant.id for plant in problem.pv],
+    }
+    contingencies = tuple(
+        (loss.kind, members[loss.kind].index(loss.member) if loss.kind in members else 0)
+        for loss in problem.reserve.contingencies
+    )
+    return ModelShape(
+        n_steps=problem.grid.n_steps,
+        pools=tuple(
+            PoolShape(n_terminal_pieces=len(pool.terminal_value), n_hold_pieces=len(pool.hold_value_per_h))
+            for pool in problem.pools
+        ),
+        gensets=tuple(
+            GensetShape(
+                n_segments=len(genset.segments),
+                n_up_lags=longest_window(problem, genset.min_up_h),
+                n_down_lags=longest_window(problem, genset.min_down_h),
+            )
+            for genset in problem.gensets
+        ),
+        n_plants=len(problem.pv),
+        demand_steps=()
+        if problem.connection is None
+        else tuple((month.first_step, month.end_step) for month in problem.connection.demand),
+        connected_site=problem.connection is not None,
+        reserve=bool(problem.reserve.classes),
+        up_classes=tuple(reserve.gensets_count for reserve in problem.reserve.classes)
+        if up_rows_can_bind(problem)
+        else (),
+        contingencies=contingencies,
+        n_change_steps=min((len(previous.n_on) for previous in problem.previous), default=0),
+    )
+
+
+def inside_window(problem: PlanningProblem, *, start: int, step: int, window_h: float) -> bool:
+    """Return whether an event at the beginning of step `start` still binds at the beginning of `step`."""
+    offset_h = problem.grid.offset_h
+    return start <= step and offset_h[start] + window_h > offset_h[step] + 1e-9
+
+
+def longest_window(problem: PlanningProblem, window_h: float) -> int:
+    """Return the largest number of steps, the event's own included, for which an event binds."""
+    longest = 1
+    for start in range(problem.grid.n_steps):
+        step = start
+        while step < problem.grid.n_steps and inside_window(problem, start=start, step=step, window_h=window_h):
+            step += 1
+        longest = max(longest, step - start)
+    return longest

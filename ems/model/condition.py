@@ -1,0 +1,62 @@
+"""The measured state from which a plan starts, and the beliefs about the time after it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from ems.model.forecast import LoadForecast, PvForecast, SignalForecast
+from ems.model.problem import UnitHistory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolCondition:
+    """A battery pool as measured: its usable blocks, their energy and limits together."""
+
+    id: str
+    n_blocks: int
+    stored_kwh: float
+    full_kwh: float
+    max_charge_kw: float
+    max_discharge_kw: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GensetCondition:
+    """A genset class as measured: each unit with its history."""
+
+    id: str
+    units: tuple[UnitHistory, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GridCondition:
+    """The connection as measured; `lost_h` is how long it has been open, None while it is closed.
+
+    `running_kwh` was imported in the first `running_h` of the running billing interval.
+    """
+
+    lost_h: float | None
+    peak_so_far_kw: float
+    running_kwh: float
+    running_h: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteCondition:
+    """The whole site at one instant."""
+
+    utc: datetime
+    pools: tuple[PoolCondition, ...]
+    gensets: tuple[GensetCondition, ...]
+    grid: GridCondition | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """Forecasts for one plan; the ratios correct the cooling and auxiliary models by what was measured."""
+
+    it: LoadForecast
+    pv: tuple[PvForecast, ...]
+    ambient_degc: SignalForecast
+    carbon_kgco2e_per_kwh: SignalForecast | None
+    cooling_ratio_frac: float
+    aux_ratio_frac: float

@@ -1,0 +1,1 @@
+"""The configuration: what it accepts, and what it says about everything else."""

@@ -1,0 +1,57 @@
+"""The unit that the end of a name states; docs/signs-and-units.md explains each to people."""
+
+from typing import Final
+
+SUFFIXES: Final = frozenset(
+    {
+        # power, heat flow, energy
+        "kw", "kvar", "kva", "kw_th", "kwp", "kwh", "kwh_th", "kw_per_s", "kw_per_container", "wh",
+        # shares
+        "pct", "frac", "frac_per_s", "frac_per_h", "frac_per_day", "frac_per_k",
+        # temperature, coolant
+        "degc", "k", "delta_k", "m3_per_h", "kpa",
+        # fuel, emissions
+        "l", "l_per_h", "l_per_kwh", "kgco2e", "kgco2e_per_kwh", "kgco2e_per_l", "mgco2e",
+        # money
+        "cost", "cost_per_kwh", "cost_per_h", "cost_per_l",
+        "price_per_kwh", "prices_per_kwh", "price_per_l", "price_per_t", "price_per_kg", "price_per_kw",
+        "price_per_kw_month", "value_per_kwh",
+        # time, rates
+        "s", "min", "h", "per_h",
+        # electricity, weather, place
+        "hz", "v", "a", "w_per_m2", "m_per_s", "deg", "m",
+        # reports, summaries and the cluster contract only
+        "gco2e_per_kwh", "kw_per_min",
+    }
+)  # fmt: skip
+
+WITHOUT_UNIT: Final = {
+    "max_cop": "heat over electricity",
+    "balance_exponent": "an exponent",
+    "max_age_periods": "a number of planning periods",
+    "frac_of_it": "a share, named for what it is a share of",
+    "aux_frac_of_it": "a share, named for what it is a share of",
+}
+
+# fields of classes that hold numbers of every unit, or that say the unit themselves
+NAMED_ELSEWHERE: Final = {
+    "EvenSeries": "a series; its unit stands in the name of the field that holds it",
+    "PriceProblem": "prices, as the class says; in site currency per kWh, kg or change",
+    "Violation": "a limit of any unit, which `what` names",
+    "MatrixProblem": "the solver's matrix form: rows and columns of every unit, objective in site currency",
+    "Solution": "the solver's answer, objective in site currency",
+    "YearTable": "columns of a file, whose header names the units",
+}
+
+
+def unit_of(name: str) -> str | None:
+    """Return the suffix with which a name ends, None if it states no known unit.
+
+    What follows a `per` belongs to the unit: `unserved_per_kwh` is not an energy.
+    """
+    parts = name.split("_")
+    for first in range(len(parts)):
+        suffix = "_".join(parts[first:])
+        if suffix in SUFFIXES and (first == 0 or parts[first - 1] != "per"):
+            return suffix
+    return None
