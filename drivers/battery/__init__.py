@@ -1,0 +1,1 @@
+"""Storage: the power conversion system and the battery containers behind it."""

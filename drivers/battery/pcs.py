@@ -1,0 +1,30 @@
+"""A power conversion system: follows a power setpoint, guarded by its own watchdog."""
+
+from typing import Final
+
+from drivers.modbus.assembly import Family
+from drivers.modbus.commanded import CommandedDevice
+from drivers.modbus.layout import DeviceClass
+from drivers.modbus.plausibility import Band
+from ems.model.device import DeviceSpec
+from ems.model.readings import PcsReading
+from ems.ports import DriverEnvironment
+
+_POWER: Final = "power_kw"
+_FAMILY: Final = Family(
+    device_class=DeviceClass.PCS,
+    reading=PcsReading,
+    bands=(Band(field=_POWER), Band(field="setpoint_kw")),
+    commands=(_POWER,),
+)
+
+
+class PcsDevice(CommandedDevice[PcsReading]):
+    """A PCS as the control loop sees it; power > 0 discharges."""
+
+    def __init__(self, spec: DeviceSpec, environment: DriverEnvironment) -> None:
+        super().__init__(spec, environment, _FAMILY)
+
+    def set_power(self, power_kw: float, *, valid_until_s: float) -> None:
+        """Ask for a power into the site bus; for a grid-forming PCS it is the offset of its droop."""
+        self._command(_POWER, power_kw, valid_until_s=valid_until_s)

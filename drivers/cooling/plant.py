@@ -1,0 +1,19 @@
+"""The controller of the cooling plant, with its weather sensor."""
+
+from typing import Final
+
+from drivers.modbus.assembly import Family
+from drivers.modbus.device import PolledDevice
+from drivers.modbus.layout import DeviceClass
+from ems.model.device import DeviceSpec
+from ems.model.readings import CoolingReading
+from ems.ports import DriverEnvironment
+
+_FAMILY: Final = Family(device_class=DeviceClass.COOLING, reading=CoolingReading)
+
+
+class CoolingPlant(PolledDevice[CoolingReading]):
+    """The cooling plant as the control loop sees it."""
+
+    def __init__(self, spec: DeviceSpec, environment: DriverEnvironment) -> None:
+        super().__init__(spec, environment, _FAMILY)

@@ -1,0 +1,1 @@
+"""Diesel generator sets and their fuel."""

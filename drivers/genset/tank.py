@@ -1,0 +1,19 @@
+"""The level gauge of the fuel tank."""
+
+from typing import Final
+
+from drivers.modbus.assembly import Family
+from drivers.modbus.device import PolledDevice
+from drivers.modbus.layout import DeviceClass
+from ems.model.device import DeviceSpec
+from ems.model.readings import TankReading
+from ems.ports import DriverEnvironment
+
+_FAMILY: Final = Family(device_class=DeviceClass.TANK, reading=TankReading)
+
+
+class TankGauge(PolledDevice[TankReading]):
+    """The tank gauge as the control loop sees it."""
+
+    def __init__(self, spec: DeviceSpec, environment: DriverEnvironment) -> None:
+        super().__init__(spec, environment, _FAMILY)

@@ -1,0 +1,1 @@
+"""Power meters of feeders and of the point of common coupling."""

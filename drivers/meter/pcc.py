@@ -1,0 +1,20 @@
+"""The meter and breaker at the point of common coupling."""
+
+from typing import Final
+
+from drivers.modbus.assembly import Family
+from drivers.modbus.device import PolledDevice
+from drivers.modbus.layout import DeviceClass
+from drivers.modbus.plausibility import Band
+from ems.model.device import DeviceSpec
+from ems.model.readings import PccReading
+from ems.ports import DriverEnvironment
+
+_FAMILY: Final = Family(device_class=DeviceClass.PCC_METER, reading=PccReading, bands=(Band(field="power_kw"),))
+
+
+class PccMeter(PolledDevice[PccReading]):
+    """The PCC as the control loop sees it; power > 0 imports."""
+
+    def __init__(self, spec: DeviceSpec, environment: DriverEnvironment) -> None:
+        super().__init__(spec, environment, _FAMILY)

@@ -1,0 +1,75 @@
+"""Makes a typed reading of the samples of a device. Pure: samples in, a reading with its reasons out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from drivers.modbus.fields import FieldKind, reading_fields
+from drivers.modbus.layout import DeviceClass
+from drivers.modbus.plausibility import Band
+from drivers.modbus.registers import Value
+from drivers.modbus.rounds import Sample
+from ems.model.readings import NO_FAULTS, Reading
+
+R = TypeVar("R", bound=Reading)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family(Generic[R]):
+    """A kind of device: its reading, what its powers can be, and what it is commanded by."""
+
+    device_class: DeviceClass
+    # the class itself, called with the fields by name
+    reading: Callable[..., R]
+    bands: tuple[Band, ...] = ()
+    commands: tuple[str, ...] = ()
+
+
+class Assembler(Generic[R]):
+    """Assembles the readings of one device.
+
+    The reading carries the time of the oldest answer of the base round, the one that control relies on. Slow
+    values enter as long as they are younger than `slow_limit_s`; older ones are unknown.
+    """
+
+    def __init__(self, family: Family[R], *, device_id: str, rated_kw: float, slow_limit_s: float) -> None:
+        self._family = family
+        self._device_id = device_id
+        self._rated_kw = rated_kw
+        self._slow_limit_s = slow_limit_s
+        fields = reading_fields(family.device_class)
+        self._names = tuple(fields)
+        self._labels = {
+            name: field.labels for name, field in fields.items() if field.kind is FieldKind.LABEL and field.labels
+        }
+
+    def assemble(self, base: Sample, slow: Sample | None) -> R:
+        """Return the reading of a base round and the newest slow round."""
+        values, bad = dict(base.values), dict(base.bad)
+        if slow is not None:
+            self._add_slow(values, bad, slow, at_s=base.at_s)
+        self._refuse_implausible(values, bad)
+        for name, labels in self._labels.items():
+            if (label := values.get(name)) is not None:
+                values[name] = labels(str(label))
+        return self._family.reading(
+            device_id=self._device_id,
+            at_s=base.at_s,
+            bad={name: reason for name, reason in bad.items() if name in self._names} if bad else NO_FAULTS,
+            **{name: values.get(name) for name in self._names},
+        )
+
+    def _add_slow(self, values: dict[str, Value | None], bad: dict[str, str], slow: Sample, *, at_s: float) -> None:
+        age_s = at_s - slow.at_s
+        if age_s <= self._slow_limit_s:
+            values |= slow.values
+            bad |= slow.bad
+        else:
+            bad |= dict.fromkeys(slow.values, f"not read for {age_s:.1f} s")
+
+    def _refuse_implausible(self, values: dict[str, Value | None], bad: dict[str, str]) -> None:
+        for band in self._family.bands:
+            value = values.get(band.field)
+            if isinstance(value, float) and (fault := band.fault(value, self._rated_kw)) is not None:
+                values[band.field] = None
+                bad[band.field] = fault

@@ -1,0 +1,194 @@
+"""From a setpoint to a verified register: one slot per command, and the outcome of what was commanded.
+
+Newest wins: a slot holds the newest value that was not sent yet. A value that was written counts as accepted
+only when the device's own read-back shows it.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from drivers.modbus.layout import SetpointCommand, WordOrder
+from drivers.modbus.registers import Bad, Encoded, Value, encode
+from drivers.modbus.requests import NEVER_S, Answer, Answered, ExceptionAnswer, NoAnswer, Urgency, Write
+from ems.model.setpoints import Outcome, WriteOutcome
+
+# written values that wait for their read-back; a device follows with a delay while new ones are written
+_MOST_UNVERIFIED: Final = 16
+# a read-back may miss the last count by the rounding of its own scaling
+_STEP_TOLERANCE: Final = 1.0 + 1e-6
+
+
+class Outcomes:
+    """What became of a device's commands: the newest one that has ended."""
+
+    def __init__(self, device_id: str) -> None:
+        self._device_id = device_id
+        self.newest: WriteOutcome | None = None
+
+    def record(self, command: str, outcome: Outcome, *, detail: str, at_s: float) -> None:
+        """Note the end of a command."""
+        self.newest = WriteOutcome(device_id=self._device_id, outcome=outcome, at_s=at_s, detail=f"{command}: {detail}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    encoded: Encoded
+    at_s: float
+
+
+class CommandSlot:
+    """The job that writes one command of a device.
+
+    An unchanged value is not written again before `refresh_s` has passed, as long as the device still shows it.
+    `settle_s` is the time after a write within which the read-back must show the value.
+    """
+
+    urgency = Urgency.COMMAND
+    patience_s = 0.0
+
+    def __init__(
+        self,
+        command: SetpointCommand,
+        *,
+        word_order: WordOrder,
+        outcomes: Outcomes,
+        blocked: Callable[[], str | None],
+        refresh_s: float,
+        settle_s: float,
+    ) -> None:
+        self.due_s = NEVER_S
+        self.valid_until_s = -NEVER_S
+        self.readback = command.readback
+        self._command = command
+        self._word_order = word_order
+        self._outcomes = outcomes
+        self._blocked = blocked
+        self._refresh_s = refresh_s
+        self._settle_s = settle_s
+        self._open = False
+        # the newest command in force; what of it is still to be sent is pending
+        self._wanted: Encoded | None = None
+        self._pending: Encoded | None = None
+        self._in_flight: Encoded | None = None
+        self._unverified: deque[_Written] = deque(maxlen=_MOST_UNVERIFIED)
+        self._confirmed: _Written | None = None
+
+    def offer(self, value: float, *, valid_until_s: float, now_s: float) -> None:
+        """Take a new value in the place of one that was not sent yet; it counts until `valid_until_s`."""
+        encoded = encode(value, self._command.coding, limits=self._command.limits, word_order=self._word_order)
+        if isinstance(encoded, Bad):
+            self._record(Outcome.REFUSED, encoded.reason, now_s)
+            return
+        if (reason := self._blocked()) is not None:
+            self._refuse(reason, now_s)
+            return
+        self._wanted = encoded
+        self.valid_until_s = valid_until_s
+        if self._stands(encoded, now_s):
+            self._pending = None
+            self._record(Outcome.ACCEPTED, f"{encoded.value:g} stands", now_s)
+            return
+        self._pending = encoded
+        self.due_s = now_s if self._open else NEVER_S
+
+    def _stands(self, encoded: Encoded, now_s: float) -> bool:
+        """Return whether the device shows this value and was written recently."""
+        confirmed = self._confirmed
+        return (
+            confirmed is not None
+            and confirmed.encoded.registers == encoded.registers
+            and now_s - confirmed.at_s < self._refresh_s
+            and self._in_flight is None
+            and not self._unverified
+        )
+
+    def open(self, now_s: float) -> None:
+        """Allow writes: the device has been read on this connection. A command in force is written anew."""
+        self._open = True
+        if now_s < self.valid_until_s:
+            self._pending = self._wanted
+        if self._pending is not None:
+            self.due_s = now_s
+
+    def close(self, reason: str, now_s: float) -> None:
+        """Forbid writes: the connection is gone, and what was written can no longer be read back on it."""
+        self._open = False
+        self.due_s = NEVER_S
+        self._confirmed = None
+        if self._unverified:
+            self._unverified.clear()
+            self._record(Outcome.LOST, f"not read back ({reason})", now_s)
+
+    def expire(self, now_s: float) -> None:
+        """Drop a value that was not sent in time."""
+        if self._pending is not None and now_s >= self.valid_until_s:
+            self._pending = None
+            self.due_s = NEVER_S
+            self._record(Outcome.LOST, "expired", now_s)
+
+    def request(self, now_s: float) -> Write | None:
+        """Return the write of the newest value, None if it has expired or may not be written any more."""
+        self.expire(now_s)
+        self.due_s = NEVER_S
+        encoded, self._pending = self._pending, None
+        if encoded is None:
+            return None
+        if (reason := self._blocked()) is not None:
+            self._refuse(reason, now_s)
+            return None
+        self._in_flight = encoded
+        return Write(at=self._command.at, registers=encoded.registers, function=self._command.function)
+
+    def done(self, answer: Answer) -> None:
+        """Take the answer to the write; a write that was acknowledged still has to be read back."""
+        encoded, self._in_flight = self._in_flight, None
+        self._confirmed = None
+        match answer:
+            case Answered(at_s=at_s):
+                if encoded is not None:
+                    self._unverified.append(_Written(encoded, at_s))
+            case ExceptionAnswer(at_s=at_s):
+                # a newer command that waits is not what was refused
+                self._wanted = self._pending
+                self._record(Outcome.REFUSED, str(answer), at_s)
+            case NoAnswer(reason, at_s):
+                self._record(Outcome.LOST, f"no answer ({reason})", at_s)
+
+    def verify(self, value: Value | None, at_s: float) -> None:
+        """Compare the read-back of a reading taken at `at_s` with what was written before."""
+        shown = None if value is None or isinstance(value, str) else float(value)
+        for index in range(len(self._unverified) - 1, -1, -1):
+            written = self._unverified[index]
+            if written.at_s <= at_s and _shows(shown, written.encoded):
+                self._accept(index, at_s)
+                return
+        if self._unverified and self._unverified[0].at_s + self._settle_s <= at_s:
+            self._give_up(self._unverified.popleft(), shown, at_s)
+        elif self._confirmed is not None and not _shows(shown, self._confirmed.encoded):
+            self._confirmed = None
+
+    def _accept(self, index: int, at_s: float) -> None:
+        """Count a written value and those before it as done: the device may follow with a delay."""
+        written = self._confirmed = self._unverified[index]
+        for _ in range(index + 1):
+            self._unverified.popleft()
+        self._record(Outcome.ACCEPTED, f"{written.encoded.value:g} read back", at_s)
+
+    def _refuse(self, reason: str, at_s: float) -> None:
+        self._wanted = self._pending = None
+        self._record(Outcome.REFUSED, reason, at_s)
+
+    def _give_up(self, written: _Written, shown: float | None, at_s: float) -> None:
+        if shown is None:
+            self._record(Outcome.LOST, f"{written.encoded.value:g} written, the read-back is unknown", at_s)
+        else:
+            self._record(Outcome.FAILED, f"{written.encoded.value:g} written, {shown:g} read back", at_s)
+
+    def _record(self, outcome: Outcome, detail: str, at_s: float) -> None:
+        self._outcomes.record(self._command.name, outcome, detail=detail, at_s=at_s)
+
+
+def _shows(shown: float | None, encoded: Encoded) -> bool:
+    return shown is not None and abs(shown - encoded.value) <= encoded.step * _STEP_TOLERANCE

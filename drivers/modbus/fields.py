@@ -1,0 +1,71 @@
+"""Which fields each class of device reports, and what kind of value each field takes.
+
+The reading types of `ems.model.readings` are the one list; a register map names its points after their fields.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from functools import cache
+from typing import Final, get_args, get_type_hints
+
+from drivers.modbus.layout import DeviceClass
+from ems.model.readings import (
+    BmsReading,
+    CoolingReading,
+    GensetReading,
+    LoadReading,
+    PccReading,
+    PcsReading,
+    PvReading,
+    Reading,
+    TankReading,
+)
+
+READING_TYPES: Final[Mapping[DeviceClass, type[Reading]]] = {
+    DeviceClass.PCS: PcsReading,
+    DeviceClass.BMS: BmsReading,
+    DeviceClass.GENSET: GensetReading,
+    DeviceClass.TANK: TankReading,
+    DeviceClass.PV: PvReading,
+    DeviceClass.LOAD_METER: LoadReading,
+    DeviceClass.PCC_METER: PccReading,
+    DeviceClass.COOLING: CoolingReading,
+}
+# what every reading has and no register map may name
+_OWN_FIELDS: Final = frozenset({"device_id", "at_s", "bad"})
+
+
+class FieldKind(Enum):
+    """The type of a field's value, once it is known."""
+
+    NUMBER = "a number"
+    INTEGER = "an integer"
+    FLAG = "true or false"
+    LABEL = "one of a list of names"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingField:
+    """One field of a reading; `labels` is set for a field that takes one of a list of names."""
+
+    kind: FieldKind
+    labels: type[StrEnum] | None = None
+
+
+@cache
+def reading_fields(device_class: DeviceClass) -> Mapping[str, ReadingField]:
+    """Return the measured fields of a class's reading, by name."""
+    hints = get_type_hints(READING_TYPES[device_class])
+    return {name: _field(hint) for name, hint in hints.items() if name not in _OWN_FIELDS}
+
+
+def _field(hint: object) -> ReadingField:
+    known = next(kind for kind in get_args(hint) if kind is not type(None))
+    if known is bool:
+        return ReadingField(kind=FieldKind.FLAG)
+    if known is int:
+        return ReadingField(kind=FieldKind.INTEGER)
+    if issubclass(known, StrEnum):
+        return ReadingField(kind=FieldKind.LABEL, labels=known)
+    return ReadingField(kind=FieldKind.NUMBER)

@@ -1,0 +1,60 @@
+"""The sign of life that a commanded device waits for: a counter, written only while a command is valid.
+
+When commands stop being renewed the counter stops, too: the device then falls back by itself, which is the
+purpose of its watchdog.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from drivers.modbus.layout import Command
+from drivers.modbus.requests import NEVER_S, Answer, ExceptionAnswer, Urgency, Write
+
+# starts again at 1: 0 is the value of a controller that never spoke, high values are often "not available"
+_LAST_COUNT: Final = 0x7FFF
+
+
+class Heartbeat:
+    """The job that writes the counter once per period until the commands expire."""
+
+    urgency = Urgency.COMMAND
+    patience_s = 0.0
+
+    def __init__(self, command: Command, *, period_s: float, valid_until_s: Callable[[], float]) -> None:
+        self.due_s = NEVER_S
+        self.fault: str | None = None
+        self._command = command
+        self._period_s = period_s
+        self._valid_until_s = valid_until_s
+        self._open = False
+        self._count = 0
+        self._sent_s = -NEVER_S
+
+    def open(self, now_s: float) -> None:
+        """Allow writes: the device has been read on this connection."""
+        self._open = True
+        self.renewed(now_s)
+
+    def close(self) -> None:
+        """Forbid writes: the connection is gone."""
+        self._open = False
+        self.due_s = NEVER_S
+
+    def renewed(self, now_s: float) -> None:
+        """Go on after a command came in."""
+        if self._open and self.due_s == NEVER_S and now_s < self._valid_until_s():
+            self.due_s = max(now_s, self._sent_s + self._period_s)
+
+    def request(self, now_s: float) -> Write | None:
+        """Return the next count, None once no command is valid any more."""
+        self.due_s = NEVER_S
+        if now_s >= self._valid_until_s():
+            return None
+        self._sent_s = now_s
+        self.due_s = now_s + self._period_s
+        self._count = self._count % _LAST_COUNT + 1
+        return Write(at=self._command.at, registers=(self._count,), function=self._command.function)
+
+    def done(self, answer: Answer) -> None:
+        """Note whether the device takes the heartbeat."""
+        self.fault = f"the heartbeat is refused: {answer}" if isinstance(answer, ExceptionAnswer) else None

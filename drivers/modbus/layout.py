@@ -1,0 +1,200 @@
+"""What a register map says, as frozen values: where each point lies and how its registers are to be read.
+
+`mapfile` builds these from a file; `blocks`, `registers` and the devices use them. No I/O, no decoding.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Table(StrEnum):
+    """The two register spaces; in some devices both show the same registers, in others not."""
+
+    HOLDING = "holding"
+    INPUT = "input"
+
+
+class PointType(StrEnum):
+    """How the registers of a point form a raw value."""
+
+    UINT16 = "uint16"
+    INT16 = "int16"
+    UINT32 = "uint32"
+    INT32 = "int32"
+    UINT64 = "uint64"
+    INT64 = "int64"
+    FLOAT32 = "float32"
+    BIT = "bit"
+    STRING = "string"
+
+
+class WordOrder(StrEnum):
+    """Which register of a longer value comes first; the bytes of a register are always high byte first."""
+
+    BIG = "big"
+    LITTLE = "little"
+
+
+class Speed(StrEnum):
+    """Which of a device's two poll periods a block follows."""
+
+    FAST = "fast"
+    SLOW = "slow"
+
+
+class DeviceClass(StrEnum):
+    """What kind of device a map describes; each class has one type of reading."""
+
+    PCS = "pcs"
+    BMS = "bms"
+    GENSET = "genset"
+    TANK = "tank"
+    PV = "pv"
+    LOAD_METER = "load_meter"
+    PCC_METER = "pcc_meter"
+    COOLING = "cooling"
+
+
+N_REGISTERS: Final[Mapping[PointType, int]] = {
+    PointType.UINT16: 1,
+    PointType.INT16: 1,
+    PointType.BIT: 1,
+    PointType.UINT32: 2,
+    PointType.INT32: 2,
+    PointType.FLOAT32: 2,
+    PointType.UINT64: 4,
+    PointType.INT64: 4,
+}
+
+# function codes of the protocol
+READ_HOLDING: Final = 3
+READ_INPUT: Final = 4
+WRITE_SINGLE: Final = 6
+WRITE_MULTIPLE: Final = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """A register by its number in the frame (0..65535), never by the number in a maker's document."""
+
+    table: Table
+    register: int
+
+    def __str__(self) -> str:
+        return f"{self.table.value}:{self.register}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coding:
+    """How a raw number and a value belong together: value = (raw x scale + offset) x sign.
+
+    `scale` and `offset` may be int: then an integer register gives an exact int, as counters need.
+    `sign` is -1 for a device that counts power out of the site bus as positive.
+    """
+
+    type: PointType
+    scale: float = 1
+    offset: float = 0
+    sign: int = 1
+
+    @property
+    def raw_type(self) -> PointType:
+        """Return how the registers are unpacked; a flag is a bit of an unsigned register."""
+        return PointType.UINT16 if self.type is PointType.BIT else self.type
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One value that is read. `invalid` holds raw sentinels, `valid` the closed range of true values.
+
+    `labels` names the codes of an enumeration; `bit` counts from the least significant one. An `optional` point
+    that the device marks as not available is unknown without being a fault. With `stale_after_s` the point is
+    the device's own life counter, which must keep moving.
+    """
+
+    name: str
+    at: Address
+    coding: Coding
+    n_registers: int
+    invalid: frozenset[float] = frozenset()
+    valid: tuple[float, float] | None = None
+    labels: Mapping[int, str] | None = None
+    bit: int | None = None
+    optional: bool = False
+    stale_after_s: float | None = None
+
+    @property
+    def end(self) -> int:
+        """Return the first register behind the point."""
+        return self.at.register + self.n_registers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One value that is written, with the function code that the device takes."""
+
+    name: str
+    at: Address
+    coding: Coding
+    function: int
+
+    @property
+    def n_registers(self) -> int:
+        """Return how many registers the command fills."""
+        return N_REGISTERS[self.coding.type]
+
+    @property
+    def end(self) -> int:
+        """Return the first register behind the command."""
+        return self.at.register + self.n_registers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetpointCommand(Command):
+    """A setpoint: `limits` is the closed range of values allowed, `readback` the point that shows what was taken."""
+
+    limits: tuple[float, float] | None = None
+    readback: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """Registers that the device answers in one piece."""
+
+    at: Address
+    count: int
+    speed: Speed
+
+    @property
+    def end(self) -> int:
+        """Return the first register behind the block."""
+        return self.at.register + self.count
+
+    def covers(self, point: Point) -> bool:
+        """Return whether the whole point lies inside."""
+        return point.at.table is self.at.table and self.at.register <= point.at.register and point.end <= self.end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterMap:
+    """Everything the drivers know about the registers of one kind of device.
+
+    `points` holds the fields of the class's reading, the read-backs and the life counter; `identity` the texts
+    that name the device; `heartbeat` counts up while we command; `watchdog` takes the silence (in s) after
+    which the device falls back by itself, as `fallback` describes.
+    """
+
+    id: str
+    source: str
+    device_class: DeviceClass
+    max_registers: int
+    word_order: WordOrder
+    blocks: tuple[Block, ...]
+    points: Mapping[str, Point]
+    commands: Mapping[str, SetpointCommand]
+    identity: Mapping[str, Point]
+    heartbeat: Command | None
+    watchdog: Command | None
+    fallback: str | None

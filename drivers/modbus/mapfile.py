@@ -1,0 +1,188 @@
+"""Finds and loads register maps: TOML files that describe the registers of one kind of device.
+
+A site's own maps come before the shipped ones. A map that is wrong in form or contradicts itself is refused
+with file, key and what is allowed; nothing is guessed.
+"""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from pydantic import ValidationError
+
+from drivers.modbus.layout import (
+    N_REGISTERS,
+    Address,
+    Block,
+    Coding,
+    Command,
+    Point,
+    PointType,
+    RegisterMap,
+    SetpointCommand,
+    Table,
+)
+from drivers.modbus.maplint import find_contradictions
+from drivers.modbus.mapproblems import problems
+from drivers.modbus.mapschema import (
+    CommandTable,
+    HeartbeatTable,
+    IdentityTable,
+    MapFile,
+    PointTable,
+    Sign,
+    WatchdogTable,
+    WriteFunction,
+)
+from ems.errors import ConfigError, ConfigProblem
+
+SHIPPED: Final = Path(__file__).resolve().parents[1] / "maps"
+_TOML_LINE = re.compile(r"\(at line (\d+), column \d+\)")
+_BITS_PER_REGISTER: Final = 16
+_SIGNED: Final = frozenset({PointType.INT16, PointType.INT32, PointType.INT64})
+
+
+def load_map(name: str, directories: Sequence[Path]) -> RegisterMap:
+    """Return the register map of that name.
+
+    Raises:
+        ConfigError: No directory has it, or the file is wrong; carries every problem that was found.
+    """
+    file = _find(name, directories)
+    table = _read(file)
+    try:
+        tables = MapFile.model_validate(table)
+    except ValidationError as error:
+        raise ConfigError(*problems(file, error)) from error
+    register_map = _build(tables)
+    if contradictions := tuple(find_contradictions(register_map, file)):
+        raise ConfigError(*contradictions)
+    return register_map
+
+
+def map_names(directories: Sequence[Path]) -> tuple[str, ...]:
+    """Return the names of all maps that can be loaded, the shipped ones included."""
+    return tuple(sorted({file.stem for home in (*directories, SHIPPED) for file in home.glob("*.toml")}))
+
+
+def _find(name: str, directories: Sequence[Path]) -> Path:
+    for home in (*directories, SHIPPED):
+        file = home / f"{name}.toml"
+        if file.is_file():
+            return file
+    known = map_names(directories)
+    raise ConfigError(
+        ConfigProblem(
+            file=f"{name}.toml",
+            message=f"no register map is called '{name}'",
+            allowed=", ".join(known),
+            nearest=next(iter(difflib.get_close_matches(name, known, n=1)), None),
+        )
+    )
+
+
+def _read(file: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        position = _TOML_LINE.search(str(error))
+        line = int(position[1]) if position else None
+        raise ConfigError(ConfigProblem(file=str(file), line=line, message=f"not valid TOML: {error}")) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(ConfigProblem(file=str(file), message="not valid UTF-8 text")) from error
+    except OSError as error:
+        raise ConfigError(ConfigProblem(file=str(file), message=f"cannot be read: {error.strerror}")) from error
+
+
+def _build(tables: MapFile) -> RegisterMap:
+    write_fc = tables.endpoint.write_fc
+    return RegisterMap(
+        id=tables.device.id,
+        source=tables.device.source,
+        device_class=tables.device.device_class,
+        max_registers=tables.endpoint.max_registers,
+        word_order=tables.endpoint.word_order,
+        blocks=tuple(Block(at=_address(b.at), count=b.count, speed=b.speed) for b in tables.blocks),
+        points={name: _point(name, table) for name, table in tables.points.items()},
+        commands={name: _command(name, table, write_fc) for name, table in tables.commands.items()},
+        identity={name: _text(name, table) for name, table in tables.identity.items()},
+        heartbeat=_heartbeat(tables.heartbeat, write_fc),
+        watchdog=_watchdog(tables.watchdog, write_fc),
+        fallback=tables.fallback.text if tables.fallback else None,
+    )
+
+
+def _address(at: str) -> Address:
+    table, register = at.split(":")
+    return Address(table=Table(table), register=int(register))
+
+
+def _point(name: str, table: PointTable) -> Point:
+    return Point(
+        name=name,
+        at=_address(table.at),
+        coding=Coding(type=table.type, scale=table.scale, offset=table.offset, sign=_factor(table.sign)),
+        n_registers=N_REGISTERS.get(table.type, 1),
+        invalid=frozenset(_as_raw(code, table.type) for code in table.invalid),
+        valid=(table.valid[0], table.valid[1]) if table.valid else None,
+        labels={int(code): label for code, label in table.enum.items()} if table.enum else None,
+        bit=table.bit,
+        optional=table.optional,
+        stale_after_s=table.stale_after_s,
+    )
+
+
+def _as_raw(code: float, type_: PointType) -> float:
+    """Return a sentinel as the number that the registers decode to.
+
+    Documents write the lowest int16 as 0x8000; -1 stands for all bits set, which TOML cannot write for 64 bits.
+    """
+    if type_ in {PointType.FLOAT32, PointType.STRING}:
+        return code
+    n_values = 1 << N_REGISTERS[type_] * _BITS_PER_REGISTER
+    bits = code % n_values
+    return bits - n_values if type_ in _SIGNED and bits >= n_values // 2 else bits
+
+
+def _text(name: str, table: IdentityTable) -> Point:
+    return Point(name=name, at=_address(table.at), coding=Coding(type=PointType.STRING), n_registers=table.length)
+
+
+def _command(name: str, table: CommandTable, write_fc: WriteFunction) -> SetpointCommand:
+    return SetpointCommand(
+        name=name,
+        at=_address(table.at),
+        coding=Coding(type=table.type, scale=table.scale, offset=table.offset, sign=_factor(table.sign)),
+        function=table.write_fc or write_fc,
+        limits=(table.limits[0], table.limits[1]) if table.limits else None,
+        readback=table.readback,
+    )
+
+
+def _heartbeat(table: HeartbeatTable | None, write_fc: WriteFunction) -> Command | None:
+    if table is None:
+        return None
+    return Command(
+        name="heartbeat",
+        at=_address(table.at),
+        coding=Coding(type=PointType.UINT16),
+        function=table.write_fc or write_fc,
+    )
+
+
+def _watchdog(table: WatchdogTable | None, write_fc: WriteFunction) -> Command | None:
+    if table is None:
+        return None
+    return Command(
+        name="watchdog_s",
+        at=_address(table.at),
+        coding=Coding(type=table.type, scale=table.scale),
+        function=table.write_fc or write_fc,
+    )
+
+
+def _factor(sign: Sign) -> int:
+    return 1 if sign == "into_bus" else -1

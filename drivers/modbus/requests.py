@@ -1,0 +1,142 @@
+"""What devices ask of their link and what they get back. No type of a foreign library appears here.
+
+A device does not queue requests: it keeps jobs, and the link asks the most urgent job that is due for its
+request at the moment of sending. So a command is always the newest one, and nothing stale waits in a queue.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final, Protocol
+
+from drivers.modbus.layout import READ_HOLDING, READ_INPUT, Address, Table
+
+NEVER_S: Final = float("inf")
+
+# exception codes of the protocol
+_EXCEPTIONS: Final = {
+    1: "function not supported",
+    2: "no such register",
+    3: "value not allowed",
+    4: "device failure",
+    5: "acknowledged, still working",
+    6: "busy",
+    10: "no path in the gateway",
+    11: "unit behind the gateway is silent",
+}
+_BUSY: Final = frozenset({5, 6})
+_GATEWAY: Final = frozenset({10, 11})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """Read `count` registers."""
+
+    at: Address
+    count: int
+
+    @property
+    def function(self) -> int:
+        """Return the function code."""
+        return READ_HOLDING if self.at.table is Table.HOLDING else READ_INPUT
+
+    def __str__(self) -> str:
+        return f"reading {self.count} registers at {self.at}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """Write registers with function 6 (one register) or 16."""
+
+    at: Address
+    registers: tuple[int, ...]
+    function: int
+
+    def __str__(self) -> str:
+        return f"writing {len(self.registers)} registers at {self.at}"
+
+
+Request = Read | Write
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The device did what was asked: exactly the registers asked for, none after a write."""
+
+    registers: Sequence[int]
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ExceptionAnswer:
+    """The device answered that it does not do what was asked."""
+
+    code: int
+    at_s: float
+
+    @property
+    def is_busy(self) -> bool:
+        """Return whether the same request may succeed a moment later."""
+        return self.code in _BUSY
+
+    @property
+    def is_silence(self) -> bool:
+        """Return whether a gateway says that the unit behind it does not answer."""
+        return self.code in _GATEWAY
+
+    def __str__(self) -> str:
+        return f"exception {self.code} ({_EXCEPTIONS.get(self.code, 'not in the protocol')})"
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """Nothing usable came; the connection is dropped, so that a late answer is never taken for another one."""
+
+    reason: str
+    at_s: float
+
+
+Answer = Answered | ExceptionAnswer | NoAnswer
+
+
+class Urgency(IntEnum):
+    """Commands and heartbeats go before polls, whatever is overdue."""
+
+    COMMAND = 0
+    POLL = 1
+
+
+class Job(Protocol):
+    """Something that a device wants done on its link again and again.
+
+    `due_s` is when it next wants a turn, NEVER_S for not at all. Among jobs that are due the link takes the most
+    urgent, and of those the one whose `due_s + patience_s` comes first.
+    """
+
+    urgency: Urgency
+    due_s: float
+    patience_s: float
+
+    def request(self, now_s: float) -> Request | None:
+        """Return what to send now; None, with `due_s` moved on, if it is no longer wanted."""
+
+    def done(self, answer: Answer) -> None:
+        """Take the answer and move `due_s` on."""
+
+
+class Station(Protocol):
+    """One unit behind a link."""
+
+    @property
+    def unit(self) -> int:
+        """Return the unit number."""
+
+    @property
+    def jobs(self) -> Sequence[Job]:
+        """Return all jobs of the unit."""
+
+    def connected(self, now_s: float) -> None:
+        """Start afresh on a new connection: read first, then command."""
+
+    def lost(self, reason: str, now_s: float) -> None:
+        """Give up everything under way: there is no connection."""

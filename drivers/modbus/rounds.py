@@ -1,0 +1,114 @@
+"""Polling: a round reads all blocks of one speed, one after the other, and hands over what they held."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from drivers.modbus.blocks import PlannedRead
+from drivers.modbus.layout import WordOrder
+from drivers.modbus.registers import BlockDecoder, Decoded, Value
+from drivers.modbus.requests import NEVER_S, Answer, Answered, ExceptionAnswer, NoAnswer, Read, Urgency
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """The points of one round; `at_s` is the time of the oldest answer in it.
+
+    `refusal` is set when the device answered every block with an exception, so that there is no value at all.
+    """
+
+    values: Mapping[str, Value | None]
+    bad: Mapping[str, str]
+    at_s: float
+    refusal: str | None = None
+
+
+class Round:
+    """The job that polls the blocks of one speed, once per period.
+
+    A block that the device refuses for good makes its points bad and the round goes on; a busy device ends the
+    round, so that the last values keep their age.
+    """
+
+    urgency = Urgency.POLL
+
+    def __init__(
+        self,
+        reads: Sequence[PlannedRead],
+        *,
+        word_order: WordOrder,
+        integers: Iterable[str],
+        period_s: float,
+        finished: Callable[[Sample], None],
+        failed: Callable[[str], None],
+    ) -> None:
+        integers = frozenset(integers)
+        self.due_s = NEVER_S
+        self.patience_s = period_s
+        self._requests = tuple(Read(at=read.at, count=read.count) for read in reads)
+        self._decoders = tuple(BlockDecoder(read, word_order, integers=integers) for read in reads)
+        self._finished = finished
+        self._failed = failed
+        self._decoded: list[Decoded] = []
+        self._oldest_s = NEVER_S
+        self._refusal: ExceptionAnswer | None = None
+
+    def start(self, now_s: float) -> None:
+        """Begin a round at once; without blocks there is nothing to do, ever."""
+        self._clear()
+        if self._requests:
+            self.due_s = now_s
+
+    def stop(self) -> None:
+        """Give up; there is no connection."""
+        self.due_s = NEVER_S
+
+    def request(self, _now_s: float) -> Read:
+        """Return the read of the next block."""
+        return self._requests[len(self._decoded)]
+
+    def done(self, answer: Answer) -> None:
+        """Take the answer to the block that was asked for."""
+        decoder = self._decoders[len(self._decoded)]
+        match answer:
+            case NoAnswer(reason):
+                self.stop()
+                self._failed(reason)
+                return
+            case ExceptionAnswer() if answer.is_busy or answer.is_silence:
+                self._abandon(answer)
+                return
+            case ExceptionAnswer():
+                self._refusal = answer
+                self._decoded.append(decoder.all_bad(str(answer)))
+            case Answered(registers, at_s):
+                self._oldest_s = min(self._oldest_s, at_s)
+                self._decoded.append(decoder.decode(registers))
+        if len(self._decoded) == len(self._requests):
+            self._finish(answer.at_s)
+
+    def _finish(self, now_s: float) -> None:
+        decoded, oldest_s, refusal = self._decoded, self._oldest_s, self._refusal
+        self._next_round(now_s)
+        values: dict[str, Value | None] = {}
+        bad: dict[str, str] = {}
+        for block in decoded:
+            values |= block.values
+            bad |= block.bad
+        if oldest_s < NEVER_S:
+            self._finished(Sample(values=values, bad=bad, at_s=oldest_s))
+        else:
+            self._finished(Sample(values=values, bad=bad, at_s=now_s, refusal=str(refusal)))
+
+    def _abandon(self, answer: ExceptionAnswer) -> None:
+        self._next_round(answer.at_s)
+        self._failed(str(answer))
+
+    def _next_round(self, now_s: float) -> None:
+        """Keep the period's phase; a line that is too slow gets the next round at once, not a burst of missed ones."""
+        self._clear()
+        self.due_s = max(self.due_s + self.patience_s, now_s)
+
+    def _clear(self) -> None:
+        self._decoded = []
+        self._oldest_s = NEVER_S
+        self._refusal = None

@@ -1,0 +1,137 @@
+"""One simulated device as registers: reads show its values, writes become its commands."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from drivers.modbus.layout import Command, Point, RegisterMap, Table
+from drivers.sim.wire.framing import READ_HOLDING, ExceptionCode
+from drivers.sim.wire.words import Value, command_value, point_words
+from ems.ports import Clock
+
+_COUNTER_RANGE: Final = 0x10000
+
+
+class TwinDevice(Protocol):
+    """What the plant shows of a device to the world outside it."""
+
+    def values(self) -> Mapping[str, float | int | bool | str | None]:
+        """Return the present values by the names of the map's points, and the identity texts by theirs."""
+
+    def command(self, name: str, value: float) -> bool:
+        """Take a command by its name in the map, or `heartbeat` or `watchdog_s`; False refuses it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a point lies within the answer to one request."""
+
+    point: Point
+    offset: int
+
+
+class RegisterBank:
+    """The registers of one unit.
+
+    The life counter and the echo of a command (`readback`) are kept here where the plant does not show them: in
+    real devices both belong to the communication board.
+    """
+
+    def __init__(self, register_map: RegisterMap, device: TwinDevice, *, clock: Clock) -> None:
+        self._map = register_map
+        self._device = device
+        self._clock = clock
+        self._points = (*register_map.points.values(), *register_map.identity.values())
+        self._commands = {command.at.register: command for command in _all_commands(register_map)}
+        # registers that a point shows are the plant's, whatever was written there
+        self._shown_registers = {
+            (point.at.table, number) for point in self._points for number in range(point.at.register, point.end)
+        }
+        self._readable = _readable(register_map)
+        self._plans: dict[tuple[int, int, int], tuple[_Place, ...] | None] = {}
+        self._written: dict[int, int] = {}
+        self._taken: dict[str, float] = {}
+        self._shown: Mapping[str, Value] = {}
+
+    def read(self, function: int, register: int, count: int, *, frozen: bool = False) -> list[int] | ExceptionCode:
+        """Return registers; `frozen` shows the values of the last read that was not."""
+        places = self._plan(function, register, count)
+        if places is None:
+            return ExceptionCode.ADDRESS
+        if not (frozen and self._shown):
+            self._shown = self._image()
+        words = [0] * count
+        if function == READ_HOLDING and self._written:
+            words = [self._written.get(register + offset, 0) for offset in range(count)]
+        for place in places:
+            encoded = point_words(place.point, self._shown.get(place.point.name), self._map.word_order)
+            for index, word in enumerate(encoded, start=place.offset):
+                if 0 <= index < count:
+                    words[index] |= word
+        return words
+
+    def write(self, function: int, register: int, words: tuple[int, ...]) -> ExceptionCode | None:
+        """Take one or more whole commands; the first that is refused ends the write."""
+        position = 0
+        while position < len(words):
+            command = self._commands.get(register + position)
+            if command is None:
+                return ExceptionCode.ADDRESS
+            if function != command.function:
+                return ExceptionCode.FUNCTION
+            part = words[position : position + command.n_registers]
+            if len(part) < command.n_registers or not self._take(command, part):
+                return ExceptionCode.VALUE
+            position += command.n_registers
+        return None
+
+    def _take(self, command: Command, words: tuple[int, ...]) -> bool:
+        value = command_value(command, words, self._map.word_order)
+        if not self._device.command(command.name, value):
+            return False
+        self._taken[command.name] = value
+        for register, word in enumerate(words, start=command.at.register):
+            if (Table.HOLDING, register) not in self._shown_registers:
+                self._written[register] = word
+        return True
+
+    def _image(self) -> Mapping[str, Value]:
+        """Return the values of this moment, with what the communication board adds."""
+        image: dict[str, Value] = {}
+        for point in self._map.points.values():
+            if point.stale_after_s is not None:
+                image[point.name] = int(self._clock.monotonic_s()) % _COUNTER_RANGE
+        for name, command in self._map.commands.items():
+            image[command.readback] = self._taken.get(name)
+        image.update(self._device.values())
+        return image
+
+    def _plan(self, function: int, register: int, count: int) -> tuple[_Place, ...] | None:
+        """Return the points that a read shows, None for registers that the device does not have."""
+        key = (function, register, count)
+        if key not in self._plans:
+            self._plans[key] = self._places(function, register, count)
+        return self._plans[key]
+
+    def _places(self, function: int, register: int, count: int) -> tuple[_Place, ...] | None:
+        table = Table.HOLDING if function == READ_HOLDING else Table.INPUT
+        if any((table, number) not in self._readable for number in range(register, register + count)):
+            return None
+        return tuple(
+            _Place(point, point.at.register - register)
+            for point in self._points
+            if point.at.table is table and point.at.register < register + count and point.end > register
+        )
+
+
+def _all_commands(register_map: RegisterMap) -> Iterable[Command]:
+    yield from register_map.commands.values()
+    yield from (command for command in (register_map.heartbeat, register_map.watchdog) if command is not None)
+
+
+def _readable(register_map: RegisterMap) -> frozenset[tuple[Table, int]]:
+    """Return every register that the device has: its blocks, its identity and its command registers."""
+    spans = [(block.at, block.count) for block in register_map.blocks]
+    spans += [(text.at, text.n_registers) for text in register_map.identity.values()]
+    spans += [(command.at, command.n_registers) for command in _all_commands(register_map)]
+    return frozenset((at.table, number) for at, count in spans for number in range(at.register, at.register + count))

@@ -1,0 +1,63 @@
+"""All endpoints of a simulated site: one server per link of the configuration, its devices behind it."""
+
+from collections.abc import Iterable, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from drivers.modbus.mapfile import load_map
+from drivers.sim.wire.bank import RegisterBank, TwinDevice
+from drivers.sim.wire.faults import Faults
+from drivers.sim.wire.server import WireServer
+from ems.model.device import DeviceSpec, LinkSpec
+from ems.ports import Clock
+
+
+class WireTwin:
+    """Serves a plant's devices at the addresses that the configuration gives them, while it is entered.
+
+    Raises:
+        ConfigError: A register map does not exist or is wrong.
+    """
+
+    def __init__(
+        self,
+        links: Iterable[LinkSpec],
+        devices: Iterable[DeviceSpec],
+        plant: Mapping[str, TwinDevice],
+        *,
+        clock: Clock,
+        map_directories: tuple[Path, ...] = (),
+    ) -> None:
+        """Take the specifications of the site and its devices by id; devices that `plant` lacks are not served."""
+        units: dict[str, dict[int, RegisterBank]] = {}
+        for spec in devices:
+            if (device := plant.get(spec.id)) is not None:
+                bank = RegisterBank(load_map(spec.map, map_directories), device, clock=clock)
+                units.setdefault(spec.link, {})[spec.unit] = bank
+        self._servers = {
+            link.id: WireServer(link.host, link.port, units=units.get(link.id, {}), clock=clock) for link in links
+        }
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            for server in self._servers.values():
+                await stack.enter_async_context(server)
+            # from here on they stay up until we are left
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.__aexit__(kind, error, trace)
+
+    def server(self, link_id: str) -> WireServer:
+        """Return the server of a link."""
+        return self._servers[link_id]
+
+    async def set_faults(self, link_id: str, faults: Faults) -> None:
+        """Replace the faults of one endpoint."""
+        await self._servers[link_id].set_faults(faults)

@@ -1,0 +1,1 @@
+"""Drivers against values, against bytes worked out by hand, and against the wire twin on loopback."""
