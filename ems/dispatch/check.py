@@ -76,7 +76,8 @@ def evaluate(problem: PlanningProblem, plan: Plan) -> Evaluation:
     if not violations:
         for t, step in enumerate(plan.steps):
             violations += _flows(problem, step, t)
-            violations += _gensets(problem, step, t)
+            if _is_firm(problem, t):
+                violations += _gensets(problem, step, t)
         violations += _stored_energy(problem, plan)
         violations += _commitment(problem, plan)
         violations += _cost(problem, plan)
@@ -91,7 +92,7 @@ def evaluate(problem: PlanningProblem, plan: Plan) -> Evaluation:
         for operation, needed in zip(operations, required, strict=True)
     )
     return Evaluation(
-        violations=tuple(_reserve_violations(plan, reserve)),
+        violations=tuple(_reserve_violations(problem, plan, reserve)),
         reserve=reserve,
         held_on=tuple(
             bool(operation.gensets) and set_is_needed(operation, operation.gensets[0].id, needed)
@@ -175,6 +176,11 @@ def _flows(problem: PlanningProblem, step: PlanStep, t: int) -> Iterator[Violati
         yield from _above(t, f"{pool.id} charges and discharges at once, kW", both, 0.0)
 
 
+def _is_firm(problem: PlanningProblem, t: int) -> bool:
+    """Return whether commitment is planned in whole units; later steps are indicative and planned again."""
+    return problem.grid.offset_h[t] < problem.options.integer_h
+
+
 def _gensets(problem: PlanningProblem, step: PlanStep, t: int) -> Iterator[Violation]:
     """Each class runs between minimum and rated power of the units that are on, and burns what its curve says."""
     for genset, data in zip(step.gensets, problem.gensets, strict=True):
@@ -242,6 +248,8 @@ def _commitment(problem: PlanningProblem, plan: Plan) -> Iterator[Violation]:
         running = sorted(-unit.since_h for unit in data.units if unit.available and unit.on)
         resting = sorted(-unit.since_h for unit in data.units if unit.available and not unit.on)
         for t, step in enumerate(plan.steps):
+            if not _is_firm(problem, t):
+                break
             now = problem.grid.offset_h[t]
             genset = step.gensets[c]
             change = genset.n_on - len(running)
@@ -281,12 +289,13 @@ def _cost(problem: PlanningProblem, plan: Plan) -> Iterator[Violation]:
     starts = sum(
         step.gensets[c].n_started * data.start_cost for c, data in enumerate(problem.gensets) for step in plan.steps
     )
-    named = (
+    named = [
         ("fuel cost", terms.fuel_cost, litres * price),
         ("battery wear cost", terms.battery_wear_cost, wear),
         ("import cost", terms.energy_import_cost, bought),
-        ("starts cost", terms.starts_cost, starts),
-    )
+    ]
+    if _is_firm(problem, len(plan.steps) - 1):
+        named.append(("starts cost", terms.starts_cost, starts))
     for name, reported, computed in named:
         if abs(reported - computed) > 1.0 + _COST_TOLERANCE_FRAC * abs(computed):
             yield Violation(step=None, what=name, value=reported, limit=computed)
@@ -380,10 +389,12 @@ def _operation(problem: PlanningProblem, plan: Plan, t: int) -> Operation:
     )
 
 
-def _reserve_violations(plan: Plan, reserve: tuple[tuple[ReserveStep, ...], ...]) -> Iterator[Violation]:
+def _reserve_violations(
+    problem: PlanningProblem, plan: Plan, reserve: tuple[tuple[ReserveStep, ...], ...]
+) -> Iterator[Violation]:
     """A shortfall that the plan does not declare is a violation."""
     for t, items in enumerate(reserve):
-        for item in items:
+        for item in items if _is_firm(problem, t) else ():
             declared = "down reserve" if item.id == ReserveId.DOWN.value else "reserve"
             if item.shortfall_kw > _tolerance_kw(item.required_kw) and declared not in plan.relaxed:
                 yield Violation(

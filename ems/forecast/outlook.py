@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import exp
+from math import exp, sqrt
 
 from ems.forecast.load import LoadRecord, forecast_load
 from ems.forecast.score import ErrorRecord
@@ -31,6 +31,8 @@ _Q10_OF_Q99 = 1.2816 / 2.3263
 # the lasting ratio of measured to forecast energy is trusted within this range
 _RATIO_RANGE_FRAC = (0.7, 1.2)
 _MAX_COLD_ERROR_FRAC = 0.5
+# the cold start's error is that of the next day; nearer hours are known better
+_FULL_ERROR_H = 6.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +119,8 @@ def _pv(
         if lead_h > -0.25:
             blended = min(plant.total_ac_kw, value * (1.0 + (factor - 1.0) * exp(-max(0.0, lead_h) / _NOWCAST_H)))
         low, high = errors.quantile(max(0.0, lead_h), 0.1), errors.quantile(max(0.0, lead_h), 0.9)
-        spread = min(cold_kw, _MAX_COLD_ERROR_FRAC * blended)
+        growth = min(1.0, sqrt(max(lead_h, 0.25) / _FULL_ERROR_H))
+        spread = growth * min(cold_kw, _MAX_COLD_ERROR_FRAC * blended)
         p50.append(blended)
         q10.append(blended - spread if low is None else blended * min(1.0, max(0.0, 1.0 + low)))
         upper = blended + spread if high is None else blended * max(1.0, 1.0 + high)

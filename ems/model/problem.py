@@ -217,10 +217,11 @@ class PreviousCommitment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SolveOptions:
-    """How hard to try."""
+    """How hard to try. Commitment is decided in whole units for `integer_h`; beyond, fractions tell the direction."""
 
     gap_frac: float
     time_limit_s: float
+    integer_h: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,6 +83,8 @@ class PlanningSettings:
     time_limit_s: float
     gap_frac: float
     shape: GridShape
+    integer_h: float
+    optimism_frac: float
     max_age_periods: float
     floor_margin_pct: float
     terminal_value_frac: float

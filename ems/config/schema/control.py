@@ -52,6 +52,14 @@ class PlanningTable(Table):
     fine_until_h: DurationH = Field(12.0, description="Fine steps reach this far.")
     coarse_min: DurationMin = Field(60, description="Length of the coarse steps.")
     horizon_h: DurationH = Field(48.0, description="Length of the plan.")
+    integer_h: DurationH = Field(
+        24.0, description="Sets are planned in whole units this far; beyond, fractions only show the direction."
+    )
+    optimism_frac: Frac = Field(
+        0.5,
+        description="Share of the way from the median to the favourable 0.9 quantile on which energy is planned; "
+        "what turns out worse starts sets later, by the rules of control.",
+    )
     max_age_periods: Annotated[float, Field(ge=1.0, le=12.0)] = Field(
         3.0, description="A plan older than this many periods is not followed."
     )

@@ -52,7 +52,11 @@ def formulate(
         reserve=reserve_problem(site, condition, load=load, grid=grid),
         prices=_prices(site),
         previous=_previous(site, previous, grid),
-        options=SolveOptions(gap_frac=site.planning.gap_frac, time_limit_s=site.planning.time_limit_s),
+        options=SolveOptions(
+            gap_frac=site.planning.gap_frac,
+            time_limit_s=site.planning.time_limit_s,
+            integer_h=site.planning.integer_h,
+        ),
     )
 
 

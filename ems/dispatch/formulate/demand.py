@@ -27,12 +27,17 @@ def on_steps(series: EvenSeries, grid: TimeGrid, *, name: str) -> tuple[float, .
 
 
 def pv_problems(site: Site, outlook: Outlook, grid: TimeGrid) -> tuple[PvProblem, ...]:
-    """Return available PV per plant."""
+    """Return available PV per plant: the median, moved towards the favourable quantile by `optimism_frac`."""
+    share = site.planning.optimism_frac
     return tuple(
         PvProblem(
             id=plant.id,
             n_blocks=plant.n_blocks,
-            available_kw=on_steps(forecast.p50_kw, grid, name=f"PV {plant.id}"),
+            available_kw=_between(
+                on_steps(forecast.p50_kw, grid, name=f"PV {plant.id}"),
+                on_steps(forecast.q90_kw, grid, name=f"PV {plant.id}"),
+                share,
+            ),
             available_q10_kw=on_steps(forecast.q10_kw, grid, name=f"PV {plant.id}"),
             frequency_watt_credit_frac=plant.frequency_watt_credit_frac,
         )
@@ -42,8 +47,10 @@ def pv_problems(site: Site, outlook: Outlook, grid: TimeGrid) -> tuple[PvProblem
 
 def load_problem(site: Site, outlook: Outlook, grid: TimeGrid, pv: tuple[PvProblem, ...]) -> LoadProblem:
     """Return demand: firm IT power, the cooling line at the forecast ambient (E17), auxiliaries, quantiles."""
-    it_kw = on_steps(outlook.it.p50_kw, grid, name="IT load")
+    it_p50_kw = on_steps(outlook.it.p50_kw, grid, name="IT load")
     it_q90_kw = on_steps(outlook.it.q90_kw, grid, name="IT load")
+    # the favourable side of the load lies as far below the median as the q90 lies above it
+    it_kw = _between(it_p50_kw, it_q90_kw, -site.planning.optimism_frac)
     ambient = on_steps(outlook.ambient_degc.values, grid, name="ambient temperature")
     lines = [cooling_line(site.cooling, ambient_degc=degc) for degc in ambient]
     c0 = tuple(outlook.cooling_ratio_frac * line.c0_kw for line in lines)
@@ -73,6 +80,10 @@ def load_problem(site: Site, outlook: Outlook, grid: TimeGrid, pv: tuple[PvProbl
         net_q90_kw=tuple(net_q90_kw),
         largest_block_kw=site.it.largest_block_kw,
     )
+
+
+def _between(median: tuple[float, ...], quantile: tuple[float, ...], share: float) -> tuple[float, ...]:
+    return tuple(m + share * (q - m) for m, q in zip(median, quantile, strict=True))
 
 
 def _container_base_kw(site: Site) -> float:

@@ -4,8 +4,10 @@ from dataclasses import replace
 from itertools import pairwise
 from time import perf_counter
 
+import numpy as np
+
 from ems.dispatch.milp.assemble import build_model, model_values
-from ems.dispatch.milp.compiled import CompiledModel, compile_model
+from ems.dispatch.milp.compiled import CompiledModel, MatrixProblem, compile_model
 from ems.dispatch.milp.extract import extract_plan
 from ems.dispatch.milp.objective import TERMS, greatest_value
 from ems.dispatch.milp.shape import ModelShape, shape_of
@@ -35,7 +37,7 @@ class DispatchEngine:
         compiled = self._model(shape)
         parameters = compiled.parameter_vector(model_values(problem, shape))
         clock.append(perf_counter())
-        matrix = compiled.matrix_problem(parameters)
+        matrix = _late_relaxed(compiled.matrix_problem(parameters), compiled, problem)
         clock.append(perf_counter())
         solution = solve(
             matrix,
@@ -60,3 +62,16 @@ class DispatchEngine:
         while len(self._compiled) > _MAX_COMPILED:
             self._compiled.pop(next(iter(self._compiled)))
         return compiled
+
+
+def _late_relaxed(matrix: MatrixProblem, compiled: CompiledModel, problem: PlanningProblem) -> MatrixProblem:
+    """Let commitment be fractional beyond `integer_h`: half the solve time, and those steps are planned again."""
+    late = np.asarray(problem.grid.offset_h[:-1]) >= problem.options.integer_h
+    if not late.any():
+        return matrix
+    integer = matrix.integer.copy()
+    for name in ("genset_on", "genset_start", "genset_any"):
+        by_step = integer[compiled.variables[name]].reshape(-1, problem.grid.n_steps)
+        by_step[:, late] = False
+        integer[compiled.variables[name]] = by_step.ravel()
+    return replace(matrix, integer=integer)

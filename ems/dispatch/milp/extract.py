@@ -1,6 +1,7 @@
 """Turns HiGHS's solution vector into a plan."""
 
 from dataclasses import dataclass, replace
+from math import ceil
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,7 @@ _SLACKS = {
     "genset_down_slack": "minimum down time",
 }
 _SLACK_TOLERANCE = 1e-3
+_COUNT_TOLERANCE = 1e-4
 # flows below this are rounding of the solver
 _FLOW_TOLERANCE_KW = 1e-6
 
@@ -122,12 +124,12 @@ def _pools(problem: PlanningProblem, columns: _Columns, t: int) -> tuple[PoolSte
 
 
 def _gensets(problem: PlanningProblem, columns: _Columns, t: int) -> tuple[GensetStep, ...]:
-    on, start, stop = (columns.table(name) for name in ("genset_on", "genset_start", "genset_stop"))
-    segment = columns.table("genset_segment_kw")
+    on, segment = columns.table("genset_on"), columns.table("genset_segment_kw")
     steps = []
     row = 0
     for c, genset in enumerate(problem.gensets):
-        n_on = round(float(on[c, t]))
+        n_on = _whole(on[c, t])
+        before = _whole(on[c, t - 1]) if t else sum(unit.on and unit.available for unit in genset.units)
         above = segment[row : row + len(genset.segments), t]
         row += len(genset.segments)
         slopes = np.asarray([s.fuel_l_per_kwh for s in genset.segments])
@@ -135,13 +137,18 @@ def _gensets(problem: PlanningProblem, columns: _Columns, t: int) -> tuple[Gense
             GensetStep(
                 id=genset.id,
                 n_on=n_on,
-                n_started=round(float(start[c, t])),
-                n_stopped=round(float(stop[c, t])),
-                power_kw=n_on * genset.min_kw + _flow(above.sum()),
-                fuel_l_per_h=n_on * genset.min_fuel_l_per_h + float(slopes @ above),
+                n_started=max(0, n_on - before),
+                n_stopped=max(0, before - n_on),
+                power_kw=float(on[c, t]) * genset.min_kw + _flow(above.sum()),
+                fuel_l_per_h=float(on[c, t]) * genset.min_fuel_l_per_h + float(slopes @ above),
             )
         )
     return tuple(steps)
+
+
+def _whole(n_on: float) -> int:
+    """Return the count; a fraction (beyond the integer horizon) stands for one more unit that runs for a part."""
+    return ceil(float(n_on) - _COUNT_TOLERANCE)
 
 
 def _flow(value: float) -> float:

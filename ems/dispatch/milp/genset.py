@@ -17,7 +17,8 @@ def add_gensets(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     available = m.genset_available
     m.genset_on = pyo.Var(m.CLASS, m.T, domain=pyo.NonNegativeIntegers, bounds=lambda m, c, t: (0, available[c]))
     m.genset_start = pyo.Var(m.CLASS, m.T, domain=pyo.NonNegativeIntegers, bounds=lambda m, c, t: (0, available[c]))
-    m.genset_stop = pyo.Var(m.CLASS, m.T, domain=pyo.NonNegativeIntegers, bounds=lambda m, c, t: (0, available[c]))
+    # whole with the other two, and cheaper to solve when it need not be said
+    m.genset_stop = pyo.Var(m.CLASS, m.T, bounds=lambda m, c, t: (0, available[c]))
     m.genset_segment_kw = pyo.Var(m.SEGMENT, m.T, bounds=lambda m, c, k, t: (0, m.genset_segment_total_kw[c, k]))
     m.genset_low_load_kw = pyo.Var(m.CLASS, m.T, bounds=lambda m, c, t: (0, m.genset_band_low_total_kw[c]))
     m.genset_up_slack = pyo.Var(m.CLASS, m.T, bounds=lambda m, c, t: (0, m.genset_n_units[c]))

@@ -1,0 +1,185 @@
+"""The command line. Exit codes: 0 fine, 1 the answer is no, 2 input refused, 3 unexpected (with a report file).
+
+Errors go to standard error; with `--json` also as one object on standard output. Heavy parts are imported by the
+command that needs them.
+"""
+
+import json
+import sys
+import tempfile
+import traceback
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import click
+import typer
+
+from ems.errors import ConfigError, EmsError
+
+EXIT_NO = 1
+EXIT_REFUSED = 2
+EXIT_UNEXPECTED = 3
+
+app = typer.Typer(
+    name="ems",
+    help="Energy-management controller for sites that power large GPU clusters.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+SiteArgument = Annotated[str, typer.Argument(metavar="SITE", help="A configuration directory or a shipped site.")]
+
+
+@app.command()
+def check(
+    site: Annotated[
+        str, typer.Argument(metavar="CONFIG_DIR", help="A configuration directory or a shipped site.")
+    ] = "",
+    *,
+    list_sites: Annotated[bool, typer.Option("--list", help="Name the shipped sites and stop.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Validate a configuration offline: every problem with file, key and what is allowed."""
+    from ems.app import checked_site, shipped_sites
+
+    if list_sites:
+        _print({"sites": shipped_sites()} if as_json else "\n".join(shipped_sites()))
+        return
+    if not site:
+        raise click.UsageError("name a configuration directory, or --list")
+    result = checked_site(site)
+    _print(result if as_json else f"{result['site']}: configuration is valid ({result['devices']} devices)")
+
+
+@app.command()
+def simulate(
+    site: SiteArgument,
+    *,
+    days: Annotated[float, typer.Option("--days", min=0.01, max=3660.0, help="Simulated days.")],
+    out: Annotated[Path, typer.Option("--out", help="Directory for all files.", file_okay=False)],
+    start: Annotated[str, typer.Option("--start", help="Local date YYYY-MM-DD; any year.")] = "2025-01-08",
+    step: Annotated[float, typer.Option("--step", min=1.0, max=900.0, help="Control step, s.")] = 60.0,
+    replan: Annotated[float, typer.Option("--replan", min=1.0, max=240.0, help="Plan period, min.")] = 15.0,
+    policy: Annotated[str, typer.Option("--policy", help="plan or merit-order.")] = "plan",
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Overrides the twin's seed.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Run a site in closed loop on the simulated plant; writes summary, series, decisions, ledger and report."""
+    from ems.app import Policy, run_simulation
+    from ems.hmi.progress import progress_bar
+
+    if policy not in [item.value for item in Policy]:
+        raise click.BadParameter(f"'{policy}' is not plan or merit-order", param_hint="--policy")
+    with progress_bar(f"{site}, {days:g} days, {policy}") as progress:
+        summary = run_simulation(
+            site,
+            start=start,
+            days=days,
+            step_s=step,
+            replan_min=replan,
+            policy=Policy(policy),
+            seed=seed,
+            out=out,
+            progress=progress,
+        )
+    _print(summary if as_json else _digest(summary, out))
+
+
+@app.command()
+def plan(
+    problem: Annotated[Path, typer.Argument(metavar="PROBLEM.json", help="A planning problem.", dir_okay=False)],
+    *,
+    out: Annotated[Path | None, typer.Option("--out", help="Write the plan here.", dir_okay=False)] = None,
+    gap: Annotated[float | None, typer.Option("--gap", min=0.0, max=0.5, help="Relative gap.")] = None,
+    time_limit: Annotated[float | None, typer.Option("--time-limit", min=1.0, help="Seconds.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Solve or replay one planning problem and check the plan; exit 1 if the check refuses it."""
+    from ems.app import planned
+
+    result = planned(problem, gap_frac=gap, time_limit_s=time_limit, out=out)
+    _print(result.document if as_json else result.text)
+    if not result.passed:
+        raise typer.Exit(EXIT_NO)
+
+
+def main() -> NoReturn:
+    """Run the command line and end the process with its exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; return its exit code. No traceback ever reaches the terminal."""
+    as_json = "--json" in arguments
+    try:
+        code = typer.main.get_command(app).main(args=arguments, prog_name="ems", standalone_mode=False)
+    except ConfigError as error:
+        _report_refused(error, as_json=as_json)
+        return EXIT_REFUSED
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message())
+        return EXIT_REFUSED
+    except click.ClickException as error:
+        _report(error.format_message(), as_json=as_json)
+        return EXIT_REFUSED
+    except (KeyboardInterrupt, click.Abort):
+        return 130
+    except EmsError as error:
+        _report(str(error), as_json=as_json)
+        return EXIT_NO
+    except Exception as error:  # noqa: BLE001 - the outermost frame: anything else is a fault of ours
+        _report_unexpected(error, as_json=as_json)
+        return EXIT_UNEXPECTED
+    return code if isinstance(code, int) else 0
+
+
+def _print(value: object) -> None:
+    print(value if isinstance(value, str) else json.dumps(value, indent=2))
+
+
+def _digest(summary: dict[str, object], out: Path) -> str:
+    """Return the figures that a person asks for first."""
+    energy, cost = summary["energy_kwh"], summary["cost"]
+    lines = [
+        f"{summary['site']}, {summary['policy']}, {summary['days']:g} days from {summary['start']}",
+        f"  unserved          {energy['unserved']:>14,.1f} kWh",  # type: ignore[index]
+        f"  PV used           {energy['pv_used']:>14,.0f} kWh, curtailed {energy['pv_curtailed']:,.0f}",  # type: ignore[index]
+        (
+            f"  gensets           {energy['genset']:>14,.0f} kWh, {summary['fuel_l']:,.0f} l, "  # type: ignore[index]
+            f"{summary['genset_starts']} starts"
+        ),
+        f"  import            {energy['grid_import']:>14,.0f} kWh",  # type: ignore[index]
+        f"  intensity         {summary['ci_operational_gco2e_per_kwh']:>14,.1f} gCO2e/kWh",
+        f"  cost              {cost['total']:>14,.0f} {summary['currency']}",  # type: ignore[index]
+        f"  files in {out}: summary.json series.parquet decisions.jsonl ledger.jsonl report.html",
+    ]
+    return "\n".join(lines)
+
+
+def _report_refused(error: ConfigError, *, as_json: bool) -> None:
+    print(error, file=sys.stderr)
+    if as_json:
+        first, *_ = error.problems
+        everything = [asdict(problem) for problem in error.problems]
+        print(json.dumps({"error": asdict(first), "errors": everything}))
+
+
+def _report(message: str, *, as_json: bool) -> None:
+    print(message, file=sys.stderr)
+    if as_json:
+        empty = dict.fromkeys(("file", "key", "line", "allowed", "nearest"))
+        print(json.dumps({"error": {**empty, "message": message}}))
+
+
+def _report_unexpected(error: Exception, *, as_json: bool) -> None:
+    """Keep the traceback in a file and say where."""
+    with tempfile.NamedTemporaryFile("w", prefix="ems-report-", suffix=".txt", delete=False, encoding="utf-8") as file:
+        file.write("".join(traceback.format_exception(error)))
+    _report(f"unexpected: {type(error).__name__}: {error} (report in {file.name})", as_json=as_json)
+
+
+if __name__ == "__main__":
+    main()

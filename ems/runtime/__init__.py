@@ -1,0 +1,1 @@
+"""Runs the pure layers: clock, process image, cycle, planner, supervision, persistence."""

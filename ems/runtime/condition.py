@@ -1,0 +1,91 @@
+"""The measured condition that a plan starts from, out of the last snapshot and control's memory."""
+
+from ems.control.import_limit import running_interval_h
+from ems.control.measurement import live_charge_kw, live_discharge_kw
+from ems.control.state import ControlState, GensetTrack
+from ems.model.battery import BatteryPool
+from ems.model.condition import GensetCondition, GridCondition, PoolCondition, SiteCondition
+from ems.model.genset import GensetClass
+from ems.model.problem import UnitHistory
+from ems.model.readings import GensetPhase
+from ems.model.site import Site
+from ems.model.snapshot import GensetState, SiteSnapshot
+from ems.model.units import hours
+
+# a unit without known history has rested long enough
+_LONG_H = 1000.0
+
+
+def condition_of(site: Site, snapshot: SiteSnapshot, state: ControlState) -> SiteCondition:
+    """Return the condition of the site; blocks that are not ready count for nothing."""
+    return SiteCondition(
+        utc=snapshot.utc,
+        pools=tuple(_pool(pool, snapshot, state) for pool in site.batteries),
+        gensets=tuple(_gensets(kind, snapshot, state) for kind in site.gensets),
+        grid=_grid(site, snapshot, state),
+    )
+
+
+def _pool(pool: BatteryPool, snapshot: SiteSnapshot, state: ControlState) -> PoolCondition:
+    states = {block.id: block for block in snapshot.blocks}
+    ready = [block for block in pool.blocks if states[block.id].ready and block.id in state.stored_kwh]
+    return PoolCondition(
+        id=pool.id,
+        n_blocks=len(ready),
+        stored_kwh=sum(state.stored_kwh[block.id] for block in ready),
+        full_kwh=sum(states[block.id].full_kwh or pool.block_kwh for block in ready),
+        max_charge_kw=sum(_steady_kw(pool.max_charge_kw, live_charge_kw(pool, states[b.id])) for b in ready),
+        max_discharge_kw=sum(_steady_kw(pool.max_discharge_kw, live_discharge_kw(pool, states[b.id])) for b in ready),
+    )
+
+
+def _steady_kw(configured_kw: float, live_kw: float) -> float:
+    """Return a limit for the horizon: near both ends of the window the BMS tapers for a while only.
+
+    A block that takes nothing at all now may do so again after some minutes in the other direction; the stored
+    energy's own bounds hold the plan at the ends.
+    """
+    return configured_kw if live_kw <= 0.0 else max(live_kw, 0.5 * configured_kw)
+
+
+def _gensets(kind: GensetClass, snapshot: SiteSnapshot, state: ControlState) -> GensetCondition:
+    states = {genset.id: genset for genset in snapshot.gensets}
+    return GensetCondition(
+        id=kind.id,
+        units=tuple(
+            _history(states[unit], state.gensets.get(unit, GensetTrack()), now_s=snapshot.at_s)
+            for unit in kind.unit_ids
+        ),
+    )
+
+
+def _history(genset: GensetState, track: GensetTrack, *, now_s: float) -> UnitHistory:
+    failed = track.failed_until_s is not None and now_s < track.failed_until_s
+    available = genset.controllable and genset.phase not in (None, GensetPhase.FAULT) and not failed
+    if track.wanted:
+        since_s = track.carries_since_s if track.carries_since_s is not None else track.wanted_since_s
+        return UnitHistory(
+            id=genset.id, on=True, since_h=0.0 if since_s is None else hours(now_s - since_s), available=available
+        )
+    if track.rests_since_s is None:
+        since_h = _LONG_H if genset.phase is GensetPhase.STOPPED else 0.0
+    else:
+        since_h = hours(now_s - track.rests_since_s)
+        # a set that has rested since the EMS first saw it may have rested longer
+        since_h = _LONG_H if not track.starts_s and since_h == 0.0 else since_h
+    return UnitHistory(id=genset.id, on=False, since_h=since_h, available=available)
+
+
+def _grid(site: Site, snapshot: SiteSnapshot, state: ControlState) -> GridCondition | None:
+    if site.grid is None:
+        return None
+    lost_s = None
+    if snapshot.pcc is not None and snapshot.pcc.breaker_closed is False:
+        since_s = state.grid_lost_since_s
+        lost_s = 0.0 if since_s is None else snapshot.at_s - since_s
+    return GridCondition(
+        lost_h=None if lost_s is None else hours(lost_s),
+        peak_so_far_kw=state.billed.peak_kw,
+        running_kwh=state.billed.interval_kwh,
+        running_h=running_interval_h(site.grid.tariff, snapshot.utc),
+    )

@@ -1,0 +1,82 @@
+"""One control cycle around the pure step: image, decision, writes. The same code in production and simulation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ems.control.state import ControlState
+from ems.control.step import Decision, step
+from ems.model.plan import Plan
+from ems.model.setpoints import Setpoints
+from ems.model.site import Site
+from ems.model.snapshot import SiteSnapshot
+from ems.ports import Clock, Curtails, Device, SetsPower, StartsAndStops
+from ems.runtime.image import ImageBuilder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CycleRecord:
+    """What one cycle saw and decided; `dt_s` is the time since the one before."""
+
+    snapshot: SiteSnapshot
+    decision: Decision
+    plan: Plan | None
+    dt_s: float
+
+
+class ControlCycle:
+    """Runs cycles; keeps control's memory and renews what devices were told."""
+
+    def __init__(self, site: Site, devices: Mapping[str, Device], clock: Clock, *, state: ControlState) -> None:
+        """Take devices by the asset that they serve."""
+        self._site = site
+        self._clock = clock
+        self._image = ImageBuilder(site, devices)
+        everything: Mapping[str, object] = devices
+        self._power = {asset: device for asset, device in everything.items() if isinstance(device, SetsPower)}
+        self._run = {asset: device for asset, device in everything.items() if isinstance(device, StartsAndStops)}
+        self._limit = {asset: device for asset, device in everything.items() if isinstance(device, Curtails)}
+        self._scale_kw = _deadbands(site)
+        self._written: dict[str, tuple[float, float]] = {}
+        self.state = state
+
+    def run(self, plan: Plan | None) -> CycleRecord:
+        """Run one cycle now."""
+        now_s = self._clock.monotonic_s()
+        before_s = self.state.last_s
+        snapshot = self._image.snapshot(at_s=now_s, utc=self._clock.utc())
+        decision = step(self._site, snapshot, plan, self.state)
+        self.state = decision.state
+        self._write(decision.setpoints, now_s)
+        dt_s = self._site.control.period_s if before_s is None else max(0.0, now_s - before_s)
+        return CycleRecord(snapshot=snapshot, decision=decision, plan=plan, dt_s=dt_s)
+
+    def _write(self, setpoints: Setpoints, now_s: float) -> None:
+        """Hand changed setpoints, and those due for renewal, to their drivers; none of this waits."""
+        until_s = now_s + self._site.control.setpoint_valid_s
+        for block in setpoints.blocks:
+            if block.id in self._power and self._due(block.id, block.power_kw, self._scale_kw[block.id], now_s):
+                self._power[block.id].set_power(block.power_kw, valid_until_s=until_s)
+        for genset in setpoints.gensets:
+            if genset.id in self._run and self._due(f"{genset.id} run", genset.run, 0.5, now_s):
+                self._run[genset.id].set_run(run=genset.run, valid_until_s=until_s)
+            if genset.id in self._power and self._due(genset.id, genset.power_kw, self._scale_kw[genset.id], now_s):
+                self._power[genset.id].set_power(genset.power_kw, valid_until_s=until_s)
+        for pv in setpoints.pv:
+            if pv.id in self._limit and self._due(pv.id, pv.limit_kw, self._scale_kw[pv.id], now_s):
+                self._limit[pv.id].set_limit(pv.limit_kw, valid_until_s=until_s)
+
+    def _due(self, key: str, value: float, scale: float, now_s: float) -> bool:
+        """Return whether a value differs from the last one by more than its deadband, or needs renewal."""
+        last = self._written.get(key)
+        if last is not None and abs(value - last[0]) <= scale and now_s - last[1] < self._site.control.heartbeat_s:
+            return False
+        self._written[key] = (float(value), now_s)
+        return True
+
+
+def _deadbands(site: Site) -> dict[str, float]:
+    """Return by asset the change that is worth writing, kW."""
+    share = site.control.deadband_frac
+    scales = {block.id: share * pool.pcs_kw for pool in site.batteries for block in pool.blocks}
+    scales |= {unit: share * kind.rated_kw for kind in site.gensets for unit in kind.unit_ids}
+    return scales | {block: share * plant.ac_kw for plant in site.pv for block in plant.block_ids}

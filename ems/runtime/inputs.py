@@ -1,0 +1,74 @@
+"""Reads the input files that a configuration names: typical year, carbon, and the weather provider's issue."""
+
+import gzip
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from ems.config.files import ConfigFiles
+from ems.errors import ConfigError, ConfigProblem
+from ems.forecast.weather import HORIZONTAL, PLANE_OF_ARRAY, parse_issue
+from ems.forecast.yearly import YearTable, parse_year
+from ems.model.forecast import WeatherForecast
+from ems.runtime.forecasts import Climate
+
+_AIR = ("ambient_degc", "wind_m_per_s")
+
+
+def load_climate(files: ConfigFiles) -> Climate:
+    """Return the typical year and the carbon intensity of a site.
+
+    Raises:
+        ConfigError: A file is not readable as what the configuration says it is.
+    """
+    weather = files.forecasts.weather
+    columns = PLANE_OF_ARRAY if weather.irradiance == "plane_of_array" else HORIZONTAL
+    carbon = None
+    if files.forecasts.carbon is not None:
+        carbon = _year(files, files.forecasts.carbon.file, ("kgco2e_per_kwh",))
+    return Climate(
+        irradiance=_year(files, weather.typical_year_file, columns, shift_min=weather.shift_min),
+        air=_year(files, weather.temperature_file or weather.typical_year_file, _AIR),
+        carbon=carbon,
+        max_age_h=weather.max_age_h,
+        season_h=files.forecasts.load.season_h,
+        history_h=files.forecasts.load.history_h,
+    )
+
+
+def read_text(file: Path) -> str:
+    """Return the text of a plain or gzip file.
+
+    Raises:
+        ConfigError: The file cannot be read or is no text.
+    """
+    try:
+        raw = file.read_bytes()
+        return (gzip.decompress(raw) if file.suffix == ".gz" else raw).decode("utf-8")
+    except (OSError, EOFError, gzip.BadGzipFile, UnicodeDecodeError) as error:
+        raise ConfigError(ConfigProblem(file=str(file), message=f"cannot be read: {error}")) from error
+
+
+def weather_file_source(file: Path | None) -> Callable[[datetime], WeatherForecast | None]:
+    """Return a source that reads a provider's file again whenever it has changed."""
+    seen: tuple[int, int] | None = None
+    issue: WeatherForecast | None = None
+
+    def source(_: datetime) -> WeatherForecast | None:
+        nonlocal seen, issue
+        if file is None or not file.is_file():
+            return None
+        status = file.stat()
+        mark = (status.st_mtime_ns, status.st_size)
+        if mark != seen:
+            # a file that cannot be read is tried again when it changes
+            seen, issue = mark, None
+            issue = parse_issue(read_text(file), file=str(file))
+        return issue
+
+    return source
+
+
+def _year(files: ConfigFiles, relative: str, columns: tuple[str, ...], *, shift_min: float = 0.0) -> YearTable:
+    file = files.resolve(relative)
+    return parse_year(read_text(file), file=str(file), columns=columns, shift_min=shift_min)

@@ -1,0 +1,142 @@
+"""Makes plans: forecasts, problem, worker, independent check, and the fallback when any of them fails."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from ems.dispatch.check import Evaluation, evaluate
+from ems.dispatch.explain import explained
+from ems.dispatch.formulate import formulate
+from ems.dispatch.merit_order import merit_order_plan
+from ems.errors import DispatchError
+from ems.forecast.outlook import PvBasis
+from ems.model.condition import SiteCondition
+from ems.model.forecast import WeatherForecast
+from ems.model.plan import Plan, PlanSource
+from ems.model.problem import PlanningProblem
+from ems.model.site import Site
+from ems.runtime.forecasts import Climate, ForecastMemory, WeatherSource, choose_weather
+from ems.runtime.worker_client import WorkerClient
+
+# receives every problem with the plan that was made of it, for the archive
+ProblemSink = Callable[[PlanningProblem, Plan], None]
+_KEPT_TIMES = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanningResult:
+    """One planning cycle: the plan to follow, where it came from, and what went wrong on the way."""
+
+    plan: Plan | None
+    problem: PlanningProblem | None
+    evaluation: Evaluation | None
+    trouble: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class PlanningStatistics:
+    """Counts for health topics and summaries; times are real seconds."""
+
+    made: int = 0
+    fallback: int = 0
+    rejected_by_check: int = 0
+    solve_s: deque[float] = field(default_factory=lambda: deque(maxlen=_KEPT_TIMES))
+
+    def solve_quantile_s(self, quantile: float) -> float:
+        """Return a quantile of the solve times, zero before the first."""
+        ordered = sorted(self.solve_s)
+        return ordered[min(len(ordered) - 1, int(quantile * len(ordered)))] if ordered else 0.0
+
+
+class Planner:
+    """Holds the newest plan; `make` never raises for anything that the outside world can cause."""
+
+    def __init__(
+        self,
+        site: Site,
+        *,
+        worker: WorkerClient,
+        memory: ForecastMemory,
+        climate: Climate,
+        weather: WeatherSource,
+        archive: ProblemSink,
+        use_milp: bool = True,
+    ) -> None:
+        self._site = site
+        self._worker = worker
+        self._memory = memory
+        self._climate = climate
+        self._weather = weather
+        self._archive = archive
+        self._use_milp = use_milp
+        self._basis: PvBasis | None = None
+        self.latest: Plan | None = None
+        self.statistics = PlanningStatistics()
+
+    async def make(self, condition: SiteCondition) -> PlanningResult:
+        """Make a plan from a condition and keep it as the newest."""
+        trouble: list[str] = []
+        weather, why = choose_weather(self._site, self._climate, self._weather, condition.utc)
+        if why is not None:
+            trouble.append(why)
+        try:
+            basis = await self._pv_basis(weather)
+            outlook = self._memory.outlook(basis, condition.utc)
+            problem = formulate(
+                self._site,
+                condition,
+                outlook,
+                previous=self.latest,
+                problem_id=f"{self._site.id}-{condition.utc:%Y%m%dT%H%M%S}",
+            )
+        except (DispatchError, ValueError) as error:
+            # without forecasts there is nothing to plan with; control goes on with its rules
+            self.statistics.fallback += 1
+            return PlanningResult(plan=None, problem=None, evaluation=None, trouble=(*trouble, str(error)))
+        plan, evaluation = await self._solved(problem, trouble)
+        self.latest = plan
+        self._archive(problem, plan)
+        return PlanningResult(plan=plan, problem=problem, evaluation=evaluation, trouble=tuple(trouble))
+
+    async def _solved(self, problem: PlanningProblem, trouble: list[str]) -> tuple[Plan, Evaluation | None]:
+        """Return the checked incumbent, else the last plan while it is young, else the rules' plan."""
+        if not self._use_milp:
+            return merit_order_plan(self._site, problem), None
+        self.statistics.made += 1
+        try:
+            plan = await self._worker.solve(problem)
+            self.statistics.solve_s.append(plan.timings.solve_s)
+            evaluation = evaluate(problem, plan)
+            if evaluation.passed:
+                return explained(problem, plan, evaluation), evaluation
+            self.statistics.rejected_by_check += 1
+            sentences = "; ".join(violation.sentence() for violation in evaluation.violations[:3])
+            trouble.append(f"the plan was refused by the check: {sentences}")
+        except DispatchError as error:
+            evaluation = None
+            trouble.append(str(error))
+        self.statistics.fallback += 1
+        if (last := self._still_good(problem.created_utc)) is not None:
+            return last, evaluation
+        return merit_order_plan(self._site, problem), evaluation
+
+    def _still_good(self, now: datetime) -> Plan | None:
+        """Return the last plan shifted by the time that has passed, while it is younger than its limit."""
+        last = self.latest
+        if last is None or not last.followed:
+            return None
+        if last.age_s(now) > self._site.planning.max_age_periods * self._site.planning.period_s:
+            return None
+        return replace(last, source=PlanSource.SHIFTED)
+
+    async def _pv_basis(self, weather: WeatherForecast) -> PvBasis:
+        """Return the PV conversion of a weather issue; each issue is converted once."""
+        if self._basis is None or self._basis.weather != weather:
+            plants = self._site.pv
+            series = await self._worker.convert_pv(plants, self._site.place, weather) if plants else ()
+            self._basis = PvBasis(
+                weather=weather,
+                available_kw=dict(zip((plant.id for plant in plants), series, strict=True)),
+            )
+        return self._basis

@@ -1,0 +1,117 @@
+"""Counts that a run keeps about itself: floor, reserve, gensets, guard. The same in the daemon and in studies."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from ems.control.guard import Rule
+from ems.control.state import Mode
+from ems.model.setpoints import Cause
+from ems.model.site import Site
+from ems.model.units import hours
+from ems.reserve import ReserveId
+from ems.runtime.cycle import CycleRecord
+
+# SoC below the floor by less than this is the resolution of the measurement
+_FLOOR_TOLERANCE_PCT = 0.25
+# a margin counts as short beyond the noise of the meters
+_SHORT_KW = 1.0
+
+
+@dataclass(slots=True)
+class RunStatistics:
+    """Add every cycle with `add`; times are hours of the run."""
+
+    site: Site
+    n_ticks: int = 0
+    n_clipped_ticks: int = 0
+    clips: Counter[str] = field(default_factory=Counter)
+    soc_min_pct: float | None = None
+    soc_start_pct: float | None = None
+    soc_end_pct: float | None = None
+    floor_violation_h: float = 0.0
+    reserve_shortfall_h: float = 0.0
+    reserve_binding_h: float = 0.0
+    margin_min_kw: dict[str, float] = field(default_factory=dict)
+    genset_band_h: float = 0.0
+    genset_loaded_h: float = 0.0
+    starts_above_threshold: int = 0
+    mode_h: dict[str, float] = field(default_factory=dict)
+    shortfalls: Counter[str] = field(default_factory=Counter)
+
+    def add(self, record: CycleRecord) -> None:
+        """Count one cycle."""
+        decision, duration_h = record.decision, hours(record.dt_s)
+        self.n_ticks += 1
+        mode = decision.state.mode.value
+        self.mode_h[mode] = self.mode_h.get(mode, 0.0) + duration_h
+        if decision.clips:
+            self.n_clipped_ticks += 1
+            self.clips.update(clip.rule.value for clip in decision.clips)
+        self._add_storage(record, duration_h)
+        self._add_reserve(record, duration_h)
+        self._add_gensets(record, duration_h)
+
+    @property
+    def clip_tick_frac(self) -> float:
+        """Return the share of ticks in which the guard changed something."""
+        return self.n_clipped_ticks / self.n_ticks if self.n_ticks else 0.0
+
+    @property
+    def genset_band_share_frac(self) -> float | None:
+        """Return the share of loaded hours inside the economic band, None without any."""
+        return self.genset_band_h / self.genset_loaded_h if self.genset_loaded_h > 0.0 else None
+
+    def clips_of(self, rule: Rule) -> int:
+        """Return how often a rule has changed a setpoint."""
+        return self.clips[rule.value]
+
+    def _add_storage(self, record: CycleRecord, duration_h: float) -> None:
+        storage = record.decision.storage
+        if storage is None:
+            return
+        if self.soc_start_pct is None:
+            self.soc_start_pct = storage.soc_pct
+        self.soc_end_pct = storage.soc_pct
+        lowest = storage.soc_pct if self.soc_min_pct is None else min(self.soc_min_pct, storage.soc_pct)
+        self.soc_min_pct = lowest
+        if storage.soc_pct < storage.floor_pct - _FLOOR_TOLERANCE_PCT:
+            self.floor_violation_h += duration_h
+
+    def _add_reserve(self, record: CycleRecord, duration_h: float) -> None:
+        decision = record.decision
+        if decision.state.mode is Mode.INIT:
+            return
+        short = False
+        for item in decision.assessments:
+            name = item.id.value
+            self.margin_min_kw[name] = min(self.margin_min_kw.get(name, item.margin_kw), item.margin_kw)
+            if item.margin_kw < -_SHORT_KW:
+                short = True
+                self.shortfalls[f"{name}: {item.contingency}"] += 1
+        self.reserve_shortfall_h += duration_h if short else 0.0
+        self.reserve_binding_h += duration_h if decision.held_on_by_reserve else 0.0
+
+    def _add_gensets(self, record: CycleRecord, duration_h: float) -> None:
+        states = {genset.id: genset for genset in record.snapshot.gensets}
+        for kind in self.site.gensets:
+            for unit in kind.unit_ids:
+                genset = states[unit]
+                if not genset.carries or genset.power_kw is None:
+                    continue
+                load = genset.power_kw / kind.rated_kw
+                self.genset_loaded_h += duration_h
+                # the meter's error must not push a set at the edge out of its band
+                if kind.band_low_frac - 0.01 <= load <= kind.band_high_frac + 0.01:
+                    self.genset_band_h += duration_h
+        storage = record.decision.storage
+        if storage is None:
+            return
+        threshold = storage.floor_pct + self.site.control.soc_start_above_floor_pct
+        if storage.soc_pct > threshold:
+            self.starts_above_threshold += sum(
+                reason.cause is Cause.PLAN and reason.text.startswith("start ") for reason in record.decision.reasons
+            )
+
+    def margin_kw(self, reserve: ReserveId) -> float | None:
+        """Return the least margin seen, None before the first."""
+        return self.margin_min_kw.get(reserve.value)

@@ -1,0 +1,70 @@
+"""One factor for accelerated runs: periods and every limit that is compared with them, never physics.
+
+Up to speed 10 everything keeps its native period. Above, control and poll periods, staleness, heartbeats, device
+watchdogs and time-outs stretch together, so that the number of cycles per real second stays at ten.
+"""
+
+from dataclasses import replace
+
+from ems.model.device import DeviceSpec, LinkSpec
+from ems.model.site import Site
+
+NATIVE_SPEED = 10.0
+# a plan needs this much real time at least
+_MIN_PLAN_WALL_S = 6.0
+
+
+def stretch_factor(speed: float) -> float:
+    """Return the factor by which periods and limits stretch at a speed."""
+    return max(1.0, speed / NATIVE_SPEED)
+
+
+def plan_period_s(site: Site, speed: float) -> float:
+    """Return the plan period in simulated seconds: as configured, but some real seconds at least."""
+    return max(site.planning.period_s, _MIN_PLAN_WALL_S * speed)
+
+
+def stretched_site(site: Site, *, factor: float, plan_period_s: float) -> Site:
+    """Return the site with the control loop's periods and limits stretched.
+
+    Filters and physics stay; limits counted in plan periods follow the plan period by themselves.
+    """
+    control = site.control
+    return replace(
+        site,
+        control=replace(
+            control,
+            period_s=control.period_s * factor,
+            stale_fast_s=control.stale_fast_s * factor,
+            stale_slow_s=control.stale_slow_s * factor,
+            setpoint_valid_s=control.setpoint_valid_s * factor,
+            heartbeat_s=control.heartbeat_s * factor,
+            adopt_wait_s=control.adopt_wait_s * factor,
+            degraded_clear_s=control.degraded_clear_s * factor,
+            trim_period_s=control.trim_period_s * factor,
+            reserve_start_delay_s=control.reserve_start_delay_s * factor,
+        ),
+        planning=replace(site.planning, period_s=plan_period_s),
+    )
+
+
+def stretched_device(device: DeviceSpec, factor: float) -> DeviceSpec:
+    """Return a device with its poll periods and watchdog stretched."""
+    return replace(
+        device,
+        fast_s=device.fast_s * factor,
+        slow_s=device.slow_s * factor,
+        watchdog_s=None if device.watchdog_s is None else device.watchdog_s * factor,
+    )
+
+
+def stretched_link(link: LinkSpec, factor: float) -> LinkSpec:
+    """Return a link with its time-outs and pauses stretched."""
+    return replace(
+        link,
+        timeout_s=link.timeout_s * factor,
+        connect_delay_s=link.connect_delay_s * factor,
+        gap_s=link.gap_s * factor,
+        reconnect_min_s=link.reconnect_min_s * factor,
+        reconnect_max_s=link.reconnect_max_s * factor,
+    )

@@ -1,0 +1,43 @@
+"""The planner's worker process: pyomo, highspy and pvlib live here and nowhere else in a running system.
+
+Reads one JSON request per line from standard input and answers with one line on standard output; ends when its
+input ends, so that it never outlives the daemon. Started as `python -m ems.runtime.worker`.
+"""
+
+import os
+import sys
+
+from ems.dispatch.milp.engine import DispatchEngine
+from ems.errors import EmsError
+from ems.forecast.pv import available_kw
+from ems.runtime.codec import WorkerAnswer, WorkerRequest, from_json, to_json
+
+
+def answer(engine: DispatchEngine, request: WorkerRequest) -> WorkerAnswer:
+    """Do what a request asks for; an error of ours becomes an answer, anything else ends the process."""
+    try:
+        if request.solve is not None:
+            return WorkerAnswer(number=request.number, plan=engine.solve(request.solve.problem))
+        if request.pv is not None:
+            pv = request.pv
+            series = tuple(available_kw(plant, pv.place, pv.weather) for plant in pv.plants)
+            return WorkerAnswer(number=request.number, pv=series)
+    except (EmsError, ValueError) as error:
+        return WorkerAnswer(number=request.number, error=str(error))
+    return WorkerAnswer(number=request.number, error="an empty request")
+
+
+def main() -> None:
+    """Serve requests until the input ends."""
+    # answers go to the original standard output; anything that a library prints goes to standard error
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    engine = DispatchEngine()
+    for line in sys.stdin.buffer:
+        request = from_json(WorkerRequest, line)
+        answers.write(to_json(answer(engine, request)) + b"\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()

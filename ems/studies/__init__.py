@@ -1,0 +1,1 @@
+"""Closed-loop studies: the control code on the port twin, faster than time, with everything recorded."""
