@@ -23,8 +23,8 @@ from ems.reserve import Assessment, Operation, Requirement, ReserveId, lead_kwh,
 # a set that failed to start is left alone this long; its own controller has latched the fault
 _FAILED_S = 4.0 * 3600.0
 _STARTS_WINDOW_S = 3600.0
-# fewer sets only when they would carry this much more than the present deficit
-_FEWER_MARGIN_FRAC = 0.05
+# running sets are joined by another one when they are this close to their rating
+_NEAR_RATING_FRAC = 0.97
 # after rule 2 the plan takes over again when the store has this much above the threshold, share of full
 _RELEASE_FRAC = 0.01
 
@@ -220,7 +220,10 @@ def _need(
     wanted = [unit for unit in kind.unit_ids if tracks[unit].wanted]
     need = _planned(situation, kind)
     if energy_run:
-        count = _count_for(kind, situation.net_load_kw, n_now=len(wanted))
+        count = _count_for(situation, kind, n_now=len(wanted))
+        if situation.storage.near_floor:
+            # a set that runs is not given up for a passing lull
+            count = max(count, len(wanted))
         if _grid_lost_now(state, situation):
             count = min(count + 1, kind.n_units)
         if count > need.count:
@@ -253,12 +256,14 @@ def _planned(situation: Situation, kind: GensetClass) -> _Need:
     return _Need(count=max(counts, default=0), cause=Cause.PLAN, text=reason, emergency=False)
 
 
-def _count_for(kind: GensetClass, deficit_kw: float, *, n_now: int) -> int:
-    """Return the sets for a deficit, with a margin before a set is given up."""
-    count = kind.sets_to_carry(deficit_kw)
-    if count < n_now:
-        return kind.sets_to_carry((1.0 + _FEWER_MARGIN_FRAC) * deficit_kw)
-    return count
+def _count_for(situation: Situation, kind: GensetClass, *, n_now: int) -> int:
+    """Return the sets for the net deficit: one more only near their rating, one fewer only for a lasting fall."""
+    deficit_kw = situation.net_load_kw
+    if n_now == 0 or deficit_kw > _NEAR_RATING_FRAC * n_now * kind.rated_kw:
+        return max(n_now, kind.sets_to_carry(deficit_kw))
+    rest_s = seconds(kind.min_down_h)
+    ahead = net_outlook(situation.forecast, situation.utc, rest_s, load_kw=situation.load_kw)
+    return min(n_now, kind.sets_to_carry(max(deficit_kw, ahead.deficit_q90_kw)))
 
 
 def _commit(

@@ -14,6 +14,8 @@ from ems.reserve import soc_floor_pct
 MAX_SPREAD_S = 1.5
 # swings are judged over this window
 _SWING_S = 60.0
+# this much above the floor, as a share of the full store, counts as at it
+_NEAR_FLOOR_FRAC = 0.003
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,11 @@ class Storage:
     def soc_pct(self) -> float:
         """Return the state of charge of the whole store."""
         return 100.0 * self.stored_kwh / self.full_kwh if self.full_kwh > 0.0 else 0.0
+
+    @property
+    def near_floor(self) -> bool:
+        """Return whether the store is at its floor, or so close that it must not fall any further."""
+        return self.stored_kwh < self.floor_kwh + _NEAR_FLOOR_FRAC * self.full_kwh
 
     @property
     def floor_pct(self) -> float:

@@ -223,14 +223,15 @@ def _gensets(
         n = len(carrying)
         lowest, highest = n * kind.min_stable_kw, n * kind.band_high_frac * kind.rated_kw
         planned = course.step.gensets[place] if course.followed and course.step is not None else None
-        if storage.stored_kwh < storage.floor_kwh:
-            total = max(highest, left_kw - storage.max_discharge_kw)
+        if storage.near_floor:
+            # bring the store back above its floor at the upper edge of the band
+            total = highest
         elif planned is not None and not state.energy_run:
             # sets that the plan does not count run on for reserve or minimum time, as low as they may
             share = min(1.0, n / planned.n_on) if planned.n_on else 0.0
             total = max(lowest, planned.power_kw * share + trim_kw)
         else:
-            total = min(max(left_kw, lowest), highest)
+            total = max(left_kw, lowest)
         # what storage cannot carry goes to the sets, up to their rating
         total = max(total, left_kw - storage.max_discharge_kw)
         powers |= share_equally(total, dict.fromkeys(carrying, (kind.min_stable_kw, kind.rated_kw)))

@@ -15,6 +15,8 @@ from ems.model.site import Site
 from ems.model.units import HOURS_PER_DAY, frac
 
 SCHEMA = "plan/1"
+# a store below its floor is filled up to it in this time
+_RESTORE_H = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +194,10 @@ def _on_grid(
         battery_kw = min(net_kw, out_max_kw, (stored_kwh - floor_kwh) * store.discharge_eff_frac / dear_h)
     # the import limit and the peak target narrow whatever the price suggests
     battery_kw = max(battery_kw, net_kw - limit_kw)
+    if stored_kwh < floor_kwh:
+        # the floor is worth more than a peak: back above it soon, up to the contract's limit
+        back_kw = (floor_kwh - stored_kwh) / (_RESTORE_H * store.charge_eff_frac) + store.no_load_kw
+        battery_kw = max(min(battery_kw, -back_kw), net_kw - grid.import_limit_kw[t])
     in_max_kw = store.max_charge_kw(t, stored_kwh=stored_kwh, hours=hours)
     return max(-in_max_kw, min(battery_kw, out_max_kw))
 

@@ -1,0 +1,83 @@
+"""What the daemon reports about itself and about the energy it has accounted for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthStatus:
+    """The daemon's own state; process ids let an operator find what to look at."""
+
+    version: str
+    started_utc: datetime
+    pid: int
+    solver_pid: int | None
+    n_solver_restarts: int
+    speed_frac: float
+    stretch_frac: float
+    n_ticks: int
+    tick_late_s: float
+    n_plans: int
+    n_fallback_plans: int
+    n_refused_plans: int
+    solve_p50_s: float
+    solve_p95_s: float
+    n_devices: int
+    lost_devices: tuple[str, ...]
+    troubles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnergyTotals:
+    """Metered energy since the ledger began, kWh, and diesel in litres."""
+
+    since_utc: datetime
+    until_utc: datetime
+    pv_kwh: float
+    genset_kwh: float
+    import_kwh: float
+    export_kwh: float
+    charge_kwh: float
+    discharge_kwh: float
+    it_kwh: float
+    cooling_kwh: float
+    aux_kwh: float
+    fuel_l: float
+    # fuel, import, starts and wear so far, in site currency
+    cost: float
+
+    @property
+    def delivered_kwh(self) -> float:
+        """Return what the loads received."""
+        return self.it_kwh + self.cooling_kwh + self.aux_kwh
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarbonTotals:
+    """Emissions since the ledger began, and the source shares of the last closed interval."""
+
+    since_utc: datetime
+    until_utc: datetime
+    scope1_kgco2e: float
+    scope2_kgco2e: float
+    ci_operational_gco2e_per_kwh: float | None
+    interval_gco2e_per_kwh: float | None
+    # share of each source in what the loads received in the last interval, storage traced through
+    interval_shares_frac: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCounts:
+    """Counts of a run that the topics `reserve` and `guard` and the demo's summary show."""
+
+    n_ticks: int
+    n_clipped_ticks: int
+    clips: Mapping[str, int]
+    floor_violation_h: float
+    reserve_shortfall_h: float
+    reserve_binding_h: float
+    margin_min_kw: Mapping[str, float]
+    soc_min_pct: float | None
+    n_starts_above_threshold: int
+    genset_band_share_frac: float | None
