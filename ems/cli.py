@@ -43,7 +43,7 @@ def check(
     as_json: JsonFlag = False,
 ) -> None:
     """Validate a configuration offline: every problem with file, key and what is allowed."""
-    from ems.app import checked_site, shipped_sites
+    from ems.app.checking import checked_site, shipped_sites
 
     if list_sites:
         _print({"sites": shipped_sites()} if as_json else "\n".join(shipped_sites()))
@@ -68,7 +68,7 @@ def simulate(
     as_json: JsonFlag = False,
 ) -> None:
     """Run a site in closed loop on the simulated plant; writes summary, series, decisions, ledger and report."""
-    from ems.app import Policy, run_simulation
+    from ems.app.simulation import Policy, run_simulation
     from ems.hmi.progress import progress_bar
 
     if policy not in [item.value for item in Policy]:
@@ -98,7 +98,7 @@ def plan(
     as_json: JsonFlag = False,
 ) -> None:
     """Solve or replay one planning problem and check the plan; exit 1 if the check refuses it."""
-    from ems.app import planned
+    from ems.app.planning import planned
 
     result = planned(problem, gap_frac=gap, time_limit_s=time_limit, out=out)
     _print(result.document if as_json else result.text)

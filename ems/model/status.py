@@ -77,7 +77,28 @@ class RunCounts:
     floor_violation_h: float
     reserve_shortfall_h: float
     reserve_binding_h: float
+    # cycles in which a class was short, by class and contingency
+    shortfalls: Mapping[str, int]
     margin_min_kw: Mapping[str, float]
+    soc_start_pct: float | None
     soc_min_pct: float | None
+    soc_end_pct: float | None
     n_starts_above_threshold: int
     genset_band_share_frac: float | None
+    mode_h: Mapping[str, float]
+
+    @property
+    def clip_tick_frac(self) -> float:
+        """Return the share of cycles in which the guard changed something."""
+        return self.n_clipped_ticks / self.n_ticks if self.n_ticks else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanCounts:
+    """How planning went; solve times are real seconds."""
+
+    made: int
+    fallback: int
+    rejected_by_check: int
+    solve_p50_s: float
+    solve_p95_s: float

@@ -16,6 +16,7 @@ from ems.model.forecast import WeatherForecast
 from ems.model.plan import Plan, PlanSource
 from ems.model.problem import PlanningProblem
 from ems.model.site import Site
+from ems.model.status import PlanCounts
 from ems.runtime.forecasts import Climate, ForecastMemory, WeatherSource, choose_weather
 from ems.runtime.worker_client import WorkerClient
 
@@ -42,6 +43,16 @@ class PlanningStatistics:
     fallback: int = 0
     rejected_by_check: int = 0
     solve_s: deque[float] = field(default_factory=lambda: deque(maxlen=_KEPT_TIMES))
+
+    def counts(self) -> PlanCounts:
+        """Return the counts so far."""
+        return PlanCounts(
+            made=self.made,
+            fallback=self.fallback,
+            rejected_by_check=self.rejected_by_check,
+            solve_p50_s=self.solve_quantile_s(0.5),
+            solve_p95_s=self.solve_quantile_s(0.95),
+        )
 
     def solve_quantile_s(self, quantile: float) -> float:
         """Return a quantile of the solve times, zero before the first."""

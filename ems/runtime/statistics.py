@@ -3,12 +3,11 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from ems.control.guard import Rule
 from ems.control.state import Mode
 from ems.model.setpoints import Cause
 from ems.model.site import Site
+from ems.model.status import RunCounts
 from ems.model.units import hours
-from ems.reserve import ReserveId
 from ems.runtime.cycle import CycleRecord
 
 # SoC below the floor by less than this is the resolution of the measurement
@@ -52,18 +51,28 @@ class RunStatistics:
         self._add_gensets(record, duration_h)
 
     @property
-    def clip_tick_frac(self) -> float:
-        """Return the share of ticks in which the guard changed something."""
-        return self.n_clipped_ticks / self.n_ticks if self.n_ticks else 0.0
-
-    @property
     def genset_band_share_frac(self) -> float | None:
         """Return the share of loaded hours inside the economic band, None without any."""
         return self.genset_band_h / self.genset_loaded_h if self.genset_loaded_h > 0.0 else None
 
-    def clips_of(self, rule: Rule) -> int:
-        """Return how often a rule has changed a setpoint."""
-        return self.clips[rule.value]
+    def counts(self) -> RunCounts:
+        """Return the counts so far."""
+        return RunCounts(
+            n_ticks=self.n_ticks,
+            n_clipped_ticks=self.n_clipped_ticks,
+            clips=dict(sorted(self.clips.items())),
+            floor_violation_h=self.floor_violation_h,
+            reserve_shortfall_h=self.reserve_shortfall_h,
+            reserve_binding_h=self.reserve_binding_h,
+            shortfalls=dict(self.shortfalls),
+            margin_min_kw=dict(self.margin_min_kw),
+            soc_start_pct=self.soc_start_pct,
+            soc_min_pct=self.soc_min_pct,
+            soc_end_pct=self.soc_end_pct,
+            n_starts_above_threshold=self.starts_above_threshold,
+            genset_band_share_frac=self.genset_band_share_frac,
+            mode_h={mode: round(duration, 3) for mode, duration in sorted(self.mode_h.items())},
+        )
 
     def _add_storage(self, record: CycleRecord, duration_h: float) -> None:
         storage = record.decision.storage
@@ -111,7 +120,3 @@ class RunStatistics:
             self.starts_above_threshold += sum(
                 reason.cause is Cause.PLAN and reason.text.startswith("start ") for reason in record.decision.reasons
             )
-
-    def margin_kw(self, reserve: ReserveId) -> float | None:
-        """Return the least margin seen, None before the first."""
-        return self.margin_min_kw.get(reserve.value)

@@ -24,14 +24,15 @@ from ems.model.twin import TwinSpec
 from ems.runtime.clock import ManualClock
 from ems.runtime.condition import condition_of
 from ems.runtime.cycle import ControlCycle, CycleRecord
-from ems.runtime.forecasts import Climate, ForecastMemory
+from ems.runtime.forecasts import ForecastMemory
 from ems.runtime.inputs import load_climate
 from ems.runtime.planner import Planner
 from ems.runtime.statistics import RunStatistics
 from ems.runtime.timescale import stretched_device, stretched_site
 from ems.runtime.worker_client import WorkerClient
+from ems.studies.books import GridBook, true_energies
 from ems.studies.recorder import Recorder, reserve_columns
-from ems.studies.summary import GridAccount, RunFrame, TrueEnergies, summarise
+from ems.studies.summary import RunFrame, summarise
 
 # receives the share of the run that is done, 0..1
 Progress = Callable[[float], None]
@@ -116,14 +117,14 @@ class ClosedLoop:
         }
         state = ControlState(billed=BilledImport(peak_kw=spec.peak_so_far_kw))
         self._cycle = ControlCycle(self._site, devices, self._clock, state=state)
-        self._climate = load_climate(files)
-        self._memory = ForecastMemory(self._site, self._climate)
+        climate = load_climate(files)
+        self._memory = ForecastMemory(self._site, climate)
         weather = WeatherService(spec, native.place, search=files.search, seed=self._seed)
         self._planner = Planner(
             self._site,
             worker=worker,
             memory=self._memory,
-            climate=self._climate,
+            climate=climate,
             weather=weather.issue,
             archive=_no_archive,
             use_milp=request.policy is Policy.PLAN,
@@ -131,7 +132,7 @@ class ClosedLoop:
         self._statistics = RunStatistics(self._site)
         self._meter = IntervalMeter(self._site, files.persistence.ledger.interval_min)
         self._ledger = LedgerState()
-        self._grid = _GridBook(self._site, self._climate)
+        self._grid = GridBook(self._site, climate.carbon, peak_so_far_kw=spec.peak_so_far_kw)
         self._stored_start_kwh = self._plant.stored_kwh
 
     async def run(self, progress: Progress) -> dict[str, object]:
@@ -166,7 +167,7 @@ class ClosedLoop:
         self._clock.advance(self._request.step_s)
         totals = self._plant.totals
         hours = self._request.step_s / 3600.0
-        self._grid.add(utc, totals.grid_import - before[0])
+        self._grid.add(utc, totals.grid_import - before[0], dt_s=self._request.step_s)
         self._recorder.row(self._row(record, utc, fuel_l_per_h=(totals.fuel_l - before[1]) / hours))
 
     def _row(self, record: CycleRecord, utc: datetime, *, fuel_l_per_h: float) -> dict[str, object]:
@@ -228,71 +229,10 @@ class ClosedLoop:
             self._site,
             frame,
             true_energies(self._plant, stored_start_kwh=self._stored_start_kwh),
-            self._grid.account(peak_kw=self._cycle.state.billed.peak_kw),
-            statistics=self._statistics,
-            planning=self._planner.statistics,
+            self._grid.account(),
+            counts=self._statistics.counts(),
+            planning=self._planner.statistics.counts(),
             began=request.start,
-        )
-
-
-def true_energies(plant: Plant, *, stored_start_kwh: float) -> TrueEnergies:
-    """Return what physically happened in the twin since its start."""
-    totals = plant.totals
-    return TrueEnergies(
-        load_it=totals.load_it,
-        load_cooling=totals.load_cooling,
-        load_aux=totals.load_aux,
-        pv_available=totals.pv_available,
-        pv_used=totals.pv_used,
-        genset=totals.genset,
-        grid_import=totals.grid_import,
-        grid_export=totals.grid_export,
-        battery_charge=totals.battery_charge,
-        battery_discharge=totals.battery_discharge,
-        losses=totals.losses,
-        unserved=totals.unserved,
-        stored_start=stored_start_kwh,
-        stored_end=plant.stored_kwh,
-        fuel_l=totals.fuel_l,
-        fuel_delivered_l=0.0 if plant.tank is None else plant.tank.delivered_l,
-        genset_run_h=sum(genset.run_s for genset in plant.gensets.values()) / 3600.0,
-        genset_starts=sum(genset.n_starts for genset in plant.gensets.values()),
-        n_outages=0 if plant.grid is None else plant.grid.n_outages,
-    )
-
-
-class _GridBook:
-    """Prices and carbon of import, step by step."""
-
-    def __init__(self, site: Site, climate: Climate) -> None:
-        self._site = site
-        self._climate = climate
-        self._cost = 0.0
-        self._kgco2e = 0.0
-        self._factors: list[float] = []
-
-    def price_per_kwh(self, utc: datetime) -> float | None:
-        return None if self._site.grid is None else self._site.grid.tariff.price_per_kwh(utc)
-
-    def kgco2e_per_kwh(self, utc: datetime) -> float | None:
-        carbon = self._climate.carbon
-        return None if carbon is None else carbon.value("kgco2e_per_kwh", utc)
-
-    def add(self, utc: datetime, import_kwh: float) -> None:
-        price, factor = self.price_per_kwh(utc), self.kgco2e_per_kwh(utc)
-        if price is None or factor is None:
-            return
-        self._cost += import_kwh * price
-        self._kgco2e += import_kwh * factor
-        self._factors.append(factor)
-
-    def account(self, *, peak_kw: float) -> GridAccount:
-        mean = sum(self._factors) / len(self._factors) if self._factors else 0.0
-        return GridAccount(
-            import_cost=self._cost,
-            import_kgco2e=self._kgco2e,
-            peak_kw=peak_kw,
-            mean_kgco2e_per_kwh=mean,
         )
 
 

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from ems.reserve import ReserveId
 from ems.runtime.cycle import CycleRecord
+from ems.runtime.observer import cycle_events
 from ems.runtime.planner import PlanningResult
 
 _BATCH_ROWS = 5000
@@ -50,8 +51,12 @@ class Recorder:
 
     def decisions(self, record: CycleRecord) -> None:
         """Write the state changes of a cycle: modes, starts and stops, clips."""
-        for line in _decisions(record):
-            self._write(self._decisions, {"time_utc": _stamp(record.snapshot.utc), **line})
+        at = {"time_utc": _stamp(record.snapshot.utc)}
+        for event in cycle_events(record):
+            line = {"kind": event.kind, "cause": event.cause, "text": event.text, **event.figures}
+            self._write(self._decisions, {**at, **line})
+        for clip in _clips(record):
+            self._write(self._decisions, {**at, **clip})
 
     def planning(self, at: datetime, result: PlanningResult) -> None:
         """Write one planning cycle."""
@@ -87,16 +92,8 @@ class Recorder:
         file.write(json.dumps(line, separators=(",", ":")) + "\n")
 
 
-def _decisions(record: CycleRecord) -> Iterator[dict[str, object]]:
-    decision = record.decision
-    if decision.change is not None:
-        change = decision.change
-        yield {"kind": "mode", "before": change.before.value, "after": change.after.value, "text": change.reason}
-    soc = None if decision.storage is None else round(decision.storage.soc_pct, 2)
-    for reason in decision.reasons:
-        if reason.text.startswith(("start ", "stop ")) or reason.cause.value == "failed_start":
-            yield {"kind": "genset", "cause": reason.cause.value, "text": reason.text, "soc_pct": soc}
-    for clip in decision.clips:
+def _clips(record: CycleRecord) -> Iterator[dict[str, object]]:
+    for clip in record.decision.clips:
         yield {
             "kind": "guard",
             "rule": clip.rule.value,

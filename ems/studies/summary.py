@@ -5,10 +5,9 @@ from datetime import datetime
 
 from ems.accounting.cost import CostTerms, RunTotals, cost_terms, stored_value
 from ems.model.site import Site
+from ems.model.status import PlanCounts, RunCounts
 from ems.model.units import G_PER_KG
 from ems.reserve import ReserveId
-from ems.runtime.planner import PlanningStatistics
-from ems.runtime.statistics import RunStatistics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +76,8 @@ def summarise(
     energies: TrueEnergies,
     grid: GridAccount,
     *,
-    statistics: RunStatistics,
-    planning: PlanningStatistics,
+    counts: RunCounts,
+    planning: PlanCounts,
     began: datetime,
 ) -> dict[str, object]:
     """Return the summary object; figures are rounded for reading, not for accounting."""
@@ -100,16 +99,16 @@ def summarise(
         "fuel_delivered_l": round(energies.fuel_delivered_l, 1),
         "genset_run_h": round(energies.genset_run_h, 2),
         "genset_starts": energies.genset_starts,
-        "genset_starts_above_threshold": statistics.starts_above_threshold,
-        "genset_band_share_frac": _rounded(statistics.genset_band_share_frac, 4),
-        "soc_min_pct": _rounded(statistics.soc_min_pct, 2),
-        "soc_start_pct": _rounded(statistics.soc_start_pct, 2),
-        "soc_end_pct": _rounded(statistics.soc_end_pct, 2),
-        "soc_floor_violation_h": round(statistics.floor_violation_h, 3),
-        "reserve_shortfall_h": round(statistics.reserve_shortfall_h, 3),
-        "reserve_shortfalls": dict(statistics.shortfalls),
-        "reserve_binding_h": round(statistics.reserve_binding_h, 3),
-        "reserve_margin_min_kw": {item.value: _rounded(statistics.margin_kw(item), 1) for item in ReserveId},
+        "genset_starts_above_threshold": counts.n_starts_above_threshold,
+        "genset_band_share_frac": _rounded(counts.genset_band_share_frac, 4),
+        "soc_min_pct": _rounded(counts.soc_min_pct, 2),
+        "soc_start_pct": _rounded(counts.soc_start_pct, 2),
+        "soc_end_pct": _rounded(counts.soc_end_pct, 2),
+        "soc_floor_violation_h": round(counts.floor_violation_h, 3),
+        "reserve_shortfall_h": round(counts.reserve_shortfall_h, 3),
+        "reserve_shortfalls": dict(counts.shortfalls),
+        "reserve_binding_h": round(counts.reserve_binding_h, 3),
+        "reserve_margin_min_kw": {item.value: _rounded(counts.margin_min_kw.get(item.value), 1) for item in ReserveId},
         "demand_peak_kw": round(grid.peak_kw, 1),
         "outages": energies.n_outages,
         "ci_operational_gco2e_per_kwh": round(operational * G_PER_KG, 3),
@@ -124,13 +123,13 @@ def summarise(
             "made": planning.made,
             "fallback": planning.fallback,
             "rejected_by_check": planning.rejected_by_check,
-            "solve_p50_s": round(planning.solve_quantile_s(0.5), 4),
-            "solve_p95_s": round(planning.solve_quantile_s(0.95), 4),
+            "solve_p50_s": round(planning.solve_p50_s, 4),
+            "solve_p95_s": round(planning.solve_p95_s, 4),
         },
-        "guard_clips": sum(statistics.clips.values()),
-        "guard_clips_by_rule": dict(sorted(statistics.clips.items())),
-        "guard_clip_tick_frac": round(statistics.clip_tick_frac, 6),
-        "mode_h": {mode: round(hours, 3) for mode, hours in sorted(statistics.mode_h.items())},
+        "guard_clips": sum(counts.clips.values()),
+        "guard_clips_by_rule": dict(counts.clips),
+        "guard_clip_tick_frac": round(counts.clip_tick_frac, 6),
+        "mode_h": dict(counts.mode_h),
         "balance_error_frac": float(f"{energies.balance_error_frac:.3e}"),
     }
 

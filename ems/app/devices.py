@@ -1,0 +1,93 @@
+"""Builds links and devices from a configuration; drivers are found by the entry point group `ems.drivers`."""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import drivers
+from drivers.modbus.link import ModbusLink
+from ems.config.build import Wiring
+from ems.errors import ConfigError, ConfigProblem
+from ems.model.device import DeviceSpec
+from ems.model.site import Site
+from ems.ports import Clock, Device, DriverEnvironment, DriverFactory
+
+GROUP = "ems.drivers"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """The site's devices by the asset that they serve, and the links behind them."""
+
+    devices: Mapping[str, Device]
+    links: tuple[ModbusLink, ...]
+
+
+def build_fleet(site: Site, wiring: Wiring, clock: Clock, *, directories: tuple[Path, ...]) -> Fleet:
+    """Return all devices, attached to their links and not yet connected.
+
+    Raises:
+        ConfigError: A driver or map does not exist, or does not fit.
+    """
+    links = {link.id: ModbusLink(link, clock=clock) for link in wiring.links}
+    maps = tuple(directory / "maps" for directory in directories)
+    ratings = rated_kw_by_asset(site)
+    devices: dict[str, Device] = {}
+    for spec in wiring.devices:
+        environment = DriverEnvironment(
+            clock=clock,
+            links=links,
+            map_directories=maps,
+            rated_kw=spec.rated_kw or ratings.get(spec.asset, site.design_load_kw),
+        )
+        devices[spec.asset] = _factory(spec)(spec, environment)
+    return Fleet(devices=devices, links=tuple(links.values()))
+
+
+def rated_kw_by_asset(site: Site) -> dict[str, float]:
+    """Return the nameplate of each asset: the scale of plausible powers."""
+    ratings = {block.id: pool.pcs_kw for pool in site.batteries for block in pool.blocks}
+    ratings |= {
+        container: pool.pcs_kw for pool in site.batteries for block in pool.blocks for container in block.container_ids
+    }
+    ratings |= {unit: kind.rated_kw for kind in site.gensets for unit in kind.unit_ids}
+    ratings |= {block: plant.ac_kw for plant in site.pv for block in plant.block_ids}
+    if site.grid is not None:
+        ratings["pcc"] = site.grid.import_limit_kw
+    return ratings
+
+
+def check_own_drivers() -> None:
+    """Refuse to start where a foreign package named `drivers` lies over ours.
+
+    Raises:
+        ConfigError: It does.
+    """
+    if not hasattr(drivers, "OWNER") or drivers.OWNER != "gpu-microgrid-ems":
+        raise ConfigError(
+            ConfigProblem(
+                file=str(drivers.__file__),
+                message="another distribution has overwritten the package 'drivers' of gpu-microgrid-ems",
+                allowed="install gpu-microgrid-ems in a virtual environment of its own",
+            )
+        )
+
+
+def _factory(spec: DeviceSpec) -> DriverFactory:
+    found = entry_points(group=GROUP)
+    names = sorted(found.names)
+    if spec.driver not in names:
+        nearest = next(iter(difflib.get_close_matches(spec.driver, names, n=1)), None)
+        raise ConfigError(
+            ConfigProblem(
+                file="devices.toml",
+                key=f"device {spec.id}: driver",
+                message=f"no driver is called '{spec.driver}'",
+                allowed=", ".join(names),
+                nearest=nearest,
+            )
+        )
+    factory: DriverFactory = found[spec.driver].load()
+    return factory

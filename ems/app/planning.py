@@ -1,0 +1,47 @@
+"""`ems plan`: one planning problem, solved or replayed anywhere."""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ems.dispatch.check import evaluate
+from ems.dispatch.document import plan_document, plan_text
+from ems.dispatch.explain import explained
+from ems.dispatch.milp.engine import DispatchEngine
+from ems.runtime.codec import read_problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedResult:
+    """A solved problem: as a document, as text, and whether the independent check passed."""
+
+    document: dict[str, object]
+    text: str
+    passed: bool
+
+
+def planned(
+    problem_file: Path, *, gap_frac: float | None, time_limit_s: float | None, out: Path | None
+) -> PlannedResult:
+    """Solve a problem from a file in this process and check the plan.
+
+    Raises:
+        ConfigError: The file is no planning problem.
+        DispatchError: No feasible point was found in time.
+    """
+    problem = read_problem(problem_file)
+    options = problem.options
+    options = replace(
+        options,
+        gap_frac=options.gap_frac if gap_frac is None else gap_frac,
+        time_limit_s=options.time_limit_s if time_limit_s is None else time_limit_s,
+    )
+    problem = replace(problem, options=options)
+    plan = DispatchEngine().solve(problem)
+    evaluation = evaluate(problem, plan)
+    if evaluation.passed:
+        plan = explained(problem, plan, evaluation)
+    document = plan_document(plan, evaluation)
+    if out is not None:
+        out.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    return PlannedResult(document=document, text=plan_text(plan, evaluation), passed=evaluation.passed)

@@ -1,0 +1,158 @@
+"""The running accounts of the daemon: ledger records as intervals close, and totals since the ledger began."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from ems.accounting.ledger import Factors, LedgerState, next_record
+from ems.accounting.metering import IntervalMeter, MeteredInterval
+from ems.accounting.tracing import SOURCES, StoreContent
+from ems.forecast.yearly import YearTable
+from ems.model.site import Site
+from ems.model.status import CarbonTotals, EnergyTotals
+from ems.model.units import G_PER_KG, MG_PER_KG, WH_PER_KWH
+from ems.runtime.cycle import CycleRecord
+
+# takes one ledger record, ready for JSON
+RecordSink = Callable[[dict[str, object]], None]
+
+
+class Accounts:
+    """Feeds snapshots to the meter and closed intervals to the ledger."""
+
+    def __init__(self, site: Site, *, interval_min: int, carbon: YearTable | None, sink: RecordSink) -> None:
+        self._site = site
+        self._carbon = carbon
+        self._sink = sink
+        self._meter = IntervalMeter(site, interval_min)
+        self._ledger = LedgerState()
+        self._since: datetime | None = None
+        self._until: datetime | None = None
+        self._kwh: dict[str, float] = dict.fromkeys(_KWH, 0.0)
+        self._fuel_l = 0.0
+        self._cost = 0.0
+        self._scope1_kg = 0.0
+        self._scope2_kg = 0.0
+        self._last: dict[str, object] | None = None
+
+    def observe(self, record: CycleRecord) -> bool:
+        """Take a cycle; return whether an interval has closed."""
+        storage = record.decision.storage
+        interval = self._meter.observe(record.snapshot, stored_kwh=None if storage is None else storage.stored_kwh)
+        if interval is None:
+            return False
+        factors = Factors(
+            diesel_kgco2e_per_l=self._site.economics.diesel_kgco2e_per_l,
+            grid_kgco2e_per_kwh=self._grid_factor(interval.start_utc),
+        )
+        line, self._ledger = next_record(self._site, interval, self._ledger, factors)
+        self._sink(line)
+        self._add(interval, factors)
+        self._last = line
+        return True
+
+    def energy(self) -> EnergyTotals | None:
+        """Return the totals, None before the first interval has closed."""
+        if self._since is None or self._until is None:
+            return None
+        return EnergyTotals(
+            since_utc=self._since, until_utc=self._until, fuel_l=self._fuel_l, cost=self._cost, **self._kwh
+        )
+
+    def carbon(self) -> CarbonTotals | None:
+        """Return emissions and the shares of the last interval, None before the first has closed."""
+        energy = self.energy()
+        if energy is None or self._last is None:
+            return None
+        total_kg = self._scope1_kg + self._scope2_kg
+        delivered = energy.delivered_kwh
+        return CarbonTotals(
+            since_utc=energy.since_utc,
+            until_utc=energy.until_utc,
+            scope1_kgco2e=self._scope1_kg,
+            scope2_kgco2e=self._scope2_kg,
+            ci_operational_gco2e_per_kwh=total_kg / delivered * G_PER_KG if delivered > 0.0 else None,
+            interval_gco2e_per_kwh=_interval_intensity(self._last),
+            interval_shares_frac=_shares(self._last),
+        )
+
+    def document(self) -> dict[str, object]:
+        """Return what a restart needs to go on with the same ledger."""
+        store = self._ledger.store
+        return {
+            "seq": self._ledger.seq,
+            "store_wh": None if store is None else dict(store.energy_wh),
+            "store_mgco2e": 0.0 if store is None else store.carbon_mgco2e,
+            "since": None if self._since is None else self._since.isoformat(),
+            "until": None if self._until is None else self._until.isoformat(),
+            "kwh": dict(self._kwh),
+            "fuel_l": self._fuel_l,
+            "cost": self._cost,
+            "scope1_kg": self._scope1_kg,
+            "scope2_kg": self._scope2_kg,
+        }
+
+    def restore(self, document: dict[str, Any]) -> None:
+        """Go on where a document of `document()` stopped.
+
+        Raises:
+            ValueError, TypeError, KeyError: It is not one; nothing is changed.
+        """
+        store_wh = document["store_wh"]
+        store = None
+        if store_wh is not None:
+            energy = {name: float(store_wh[name]) for name in SOURCES}
+            store = StoreContent(energy_wh=energy, carbon_mgco2e=float(document["store_mgco2e"]))
+        since, until = (
+            datetime.fromisoformat(text) if (text := document[name]) else None for name in ("since", "until")
+        )
+        kwh = {name: float(document["kwh"][name]) for name in _KWH}
+        self._fuel_l, self._cost = float(document["fuel_l"]), float(document["cost"])
+        self._scope1_kg, self._scope2_kg = float(document["scope1_kg"]), float(document["scope2_kg"])
+        self._ledger = LedgerState(seq=int(document["seq"]), store=store)
+        self._since, self._until, self._kwh = since, until, kwh
+
+    def _grid_factor(self, utc: datetime) -> float:
+        return 0.0 if self._carbon is None else self._carbon.value("kgco2e_per_kwh", utc)
+
+    def _add(self, interval: MeteredInterval, factors: Factors) -> None:
+        if self._since is None:
+            self._since = interval.start_utc
+        self._until = interval.end_utc
+        for name in _KWH:
+            self._kwh[name] += getattr(interval, name.replace("_kwh", "_wh")) / WH_PER_KWH
+        self._fuel_l += interval.fuel_l
+        self._scope1_kg += interval.fuel_l * factors.diesel_kgco2e_per_l
+        imported = interval.import_wh / WH_PER_KWH
+        self._scope2_kg += imported * factors.grid_kgco2e_per_kwh
+        self._cost += interval.fuel_l * self._site.economics.diesel_price_per_l
+        if self._site.grid is not None:
+            self._cost += imported * self._site.grid.tariff.price_per_kwh(interval.start_utc)
+
+
+_KWH = (
+    "pv_kwh",
+    "genset_kwh",
+    "import_kwh",
+    "export_kwh",
+    "charge_kwh",
+    "discharge_kwh",
+    "it_kwh",
+    "cooling_kwh",
+    "aux_kwh",
+)
+_LOADS = ("it", "cooling", "site_aux")
+
+
+def _interval_intensity(line: dict[str, object]) -> float | None:
+    value = line["intensity_mgco2e_per_kwh"]
+    return value * G_PER_KG / MG_PER_KG if isinstance(value, int | float) else None
+
+
+def _shares(line: dict[str, object]) -> dict[str, float]:
+    """Return each source's share of what the loads received, storage traced through."""
+    energy = line["energy_wh"]
+    flows = energy["flows"] if isinstance(energy, dict) else {}
+    by_source = {source: float(sum(sinks[load] for load in _LOADS)) for source, sinks in flows.items()}
+    total = sum(by_source.values())
+    return {source: wh / total for source, wh in by_source.items()} if total > 0.0 else {}

@@ -1,0 +1,234 @@
+"""The daemon: links poll, the control cycle decides, the planner plans, observers look on."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+import structlog
+
+from ems.control.state import ControlState, Mode
+from ems.model.site import Site
+from ems.model.status import HealthStatus
+from ems.ports import Clock, Device, RegisterLink
+from ems.runtime.accounts import Accounts
+from ems.runtime.condition import condition_of
+from ems.runtime.cycle import ControlCycle, CycleRecord
+from ems.runtime.forecasts import ForecastMemory
+from ems.runtime.memory import control_document, restored_control
+from ems.runtime.notify import SystemdNotifier
+from ems.runtime.observer import Event, Observer, cycle_events
+from ems.runtime.persistence import StateStore
+from ems.runtime.planner import Planner
+from ems.runtime.statistics import RunStatistics
+from ems.runtime.supervisor import Supervisor
+from ems.runtime.worker_client import WorkerClient
+
+# a watchdog that is not fed for this long after the start says that the plant does not answer
+_READY_WAIT_S = 20.0
+_SAVE_EVERY_S = 60.0
+# two plans that events ask for lie at least this far apart
+_REPLAN_PAUSE_S = 30.0
+_LATE_WINDOW = 120
+
+
+class Ending(StrEnum):
+    """Why a run of the daemon has ended."""
+
+    STOP = "stop"
+    RELOAD = "reload"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonParts:
+    """Everything that the composition root puts together; `devices` by the asset that they serve."""
+
+    site: Site
+    clock: Clock
+    devices: Mapping[str, Device]
+    links: Sequence[RegisterLink]
+    planner: Planner
+    worker: WorkerClient
+    memory: ForecastMemory
+    accounts: Accounts
+    store: StateStore
+    notifier: SystemdNotifier
+    version: str
+    pid: int
+    speed: float
+    stretch: float
+
+
+class Daemon:
+    """One run from start to stop or reload."""
+
+    def __init__(self, parts: DaemonParts, observers: Sequence[Observer]) -> None:
+        self._parts = parts
+        self._observers = observers
+        self._log = structlog.get_logger("daemon")
+        self._supervisor = Supervisor()
+        self._ending: asyncio.Future[Ending] | None = None
+        self._replan = asyncio.Event()
+        self._restored = parts.clock.utc()
+        self._cycle = ControlCycle(parts.site, parts.devices, parts.clock, state=self._restored_state())
+        self.statistics = RunStatistics(parts.site)
+        self._began = parts.clock.utc()
+        self._late_s: list[float] = []
+        self._troubles: tuple[str, ...] = ()
+        self._record: CycleRecord | None = None
+        self._saved_s = parts.clock.monotonic_s()
+
+    async def run(self) -> Ending:
+        """Run until asked to end."""
+        self._ending = asyncio.get_running_loop().create_future()
+        self._event("daemon", f"started, version {self._parts.version}")
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(self._supervisor.keep(link.link_id, link.run), name=link.link_id)
+                for link in self._parts.links
+            ]
+            tasks.append(group.create_task(self._control(), name="control"))
+            tasks.append(group.create_task(self._supervisor.keep("planner", self._plan), name="planner"))
+            tasks.append(group.create_task(self._lag(), name="readiness"))
+            ending = await self._ending
+            self._parts.notifier.stopping()
+            for task in tasks:
+                task.cancel()
+        self._save()
+        await self._parts.worker.close()
+        self._event("daemon", f"ended: {ending.value}")
+        return ending
+
+    def end(self, ending: Ending) -> None:
+        """Ask the daemon to end; called by signal handlers."""
+        if self._ending is not None and not self._ending.done():
+            self._ending.set_result(ending)
+
+    def health(self) -> HealthStatus:
+        """Return the daemon's own state."""
+        parts = self._parts
+        counts = parts.planner.statistics.counts()
+        lost = tuple(sorted(device.device_id for device in parts.devices.values() if device.trouble() is not None))
+        return HealthStatus(
+            version=parts.version,
+            started_utc=self._began,
+            pid=parts.pid,
+            solver_pid=parts.worker.pid,
+            n_solver_restarts=parts.worker.n_restarts,
+            speed_frac=parts.speed,
+            stretch_frac=parts.stretch,
+            n_ticks=self.statistics.n_ticks,
+            tick_late_s=max(self._late_s, default=0.0),
+            n_plans=counts.made,
+            n_fallback_plans=counts.fallback,
+            n_refused_plans=counts.rejected_by_check,
+            solve_p50_s=counts.solve_p50_s,
+            solve_p95_s=counts.solve_p95_s,
+            n_devices=len(parts.devices),
+            lost_devices=lost,
+            troubles=self._troubles,
+        )
+
+    async def _control(self) -> None:
+        """Run the cycle on a fixed grid of the monotonic clock; ticks that were missed are not made up."""
+        clock, period_s = self._parts.clock, self._parts.site.control.period_s
+        next_s = clock.monotonic_s()
+        while True:
+            late_s = clock.monotonic_s() - next_s
+            self._late_s = [*self._late_s[-_LATE_WINDOW:], late_s / self._parts.speed]
+            self._tick()
+            next_s += period_s
+            if (behind := clock.monotonic_s() - next_s) > 0.0:
+                next_s += period_s * (1 + behind // period_s)
+            await clock.sleep(next_s - clock.monotonic_s())
+
+    def _tick(self) -> None:
+        record = self._cycle.run(self._parts.planner.latest)
+        self._record = record
+        self._parts.memory.observe(record.snapshot)
+        self.statistics.add(record)
+        closed = self._parts.accounts.observe(record)
+        events = cycle_events(record)
+        for observer in self._observers:
+            observer.on_cycle(record)
+        for event in events:
+            self._tell(event)
+        if events:
+            self._replan.set()
+        if events or closed or self._parts.clock.monotonic_s() - self._saved_s > _SAVE_EVERY_S:
+            self._save()
+        if record.decision.state.mode is not Mode.INIT:
+            self._parts.notifier.ready()
+        self._parts.notifier.alive(f"{record.decision.state.mode.value}, tick {self.statistics.n_ticks}")
+
+    async def _plan(self) -> None:
+        """Plan every period, and soon after an event."""
+        clock, site = self._parts.clock, self._parts.site
+        while True:
+            record = self._record
+            if record is None or record.decision.state.mode is Mode.INIT:
+                await clock.sleep(site.control.period_s)
+                continue
+            began_s = clock.monotonic_s()
+            self._replan.clear()
+            result = await self._parts.planner.make(condition_of(site, record.snapshot, self._cycle.state))
+            self._troubles = result.trouble
+            for observer in self._observers:
+                observer.on_plan(result)
+            for trouble in result.trouble:
+                self._event("planning", trouble)
+            await self._wait_for_plan(began_s)
+
+    async def _wait_for_plan(self, began_s: float) -> None:
+        clock, period_s = self._parts.clock, self._parts.site.planning.period_s
+        while (passed_s := clock.monotonic_s() - began_s) < period_s:
+            asked = self._replan.is_set() and passed_s >= min(period_s, _REPLAN_PAUSE_S * self._parts.stretch)
+            if asked:
+                return
+            await clock.sleep(min(self._parts.site.control.period_s, period_s - passed_s))
+
+    async def _lag(self) -> None:
+        """Tell systemd that the daemon is ready even where the plant does not answer at all."""
+        await asyncio.sleep(_READY_WAIT_S)
+        self._parts.notifier.ready()
+
+    def _restored_state(self) -> ControlState:
+        now_s, utc = self._parts.clock.monotonic_s(), self._parts.clock.utc()
+        fresh = ControlState(mode_since_s=now_s)
+        found = self._parts.store.load("control")
+        if found is None:
+            return fresh
+        document, saved = found
+        try:
+            return restored_control(document, saved_ago_s=(utc - saved).total_seconds(), now_s=now_s)
+        except (ValueError, TypeError, KeyError) as error:
+            self._log.warning("state_not_restored", error=str(error))
+            return fresh
+
+    def _save(self) -> None:
+        now_s, utc = self._parts.clock.monotonic_s(), self._parts.clock.utc()
+        self._saved_s = now_s
+        self._parts.store.save("control", control_document(self._cycle.state, now_s=now_s), utc=utc)
+        self._parts.store.save("accounts", self._parts.accounts.document(), utc=utc)
+
+    def _event(self, kind: str, text: str) -> None:
+        self._tell(Event(utc=self._parts.clock.utc(), kind=kind, text=text))
+
+    def _tell(self, event: Event) -> None:
+        for observer in self._observers:
+            observer.on_event(event)
+
+
+def restore_accounts(accounts: Accounts, store: StateStore) -> datetime | None:
+    """Let the accounts go on where the last run stopped; return when that was."""
+    found = store.load("accounts")
+    if found is None:
+        return None
+    document, saved = found
+    try:
+        accounts.restore(document)
+    except (ValueError, TypeError, KeyError) as error:
+        structlog.get_logger("daemon").warning("accounts_not_restored", error=str(error))
+        return None
+    return saved

@@ -1,0 +1,89 @@
+"""Control's memory as a document, and back: times are stored as ages, because clocks start anew."""
+
+from dataclasses import asdict
+from datetime import datetime
+
+from ems.control.state import BilledImport, ControlState, GensetTrack
+from ems.model.setpoints import Cause
+
+_TIMES = ("wanted_since_s", "carries_since_s", "rests_since_s", "failed_until_s")
+
+
+def control_document(state: ControlState, *, now_s: float) -> dict[str, object]:
+    """Return what a restart must know: sets and their clocks, the billed peak, energies, the last setpoints."""
+    return {
+        "gensets": {name: _track_document(track, now_s) for name, track in state.gensets.items()},
+        "billed": {
+            "interval_start_utc": _text(state.billed.interval_start_utc),
+            "interval_kwh": state.billed.interval_kwh,
+            "month_start_utc": _text(state.billed.month_start_utc),
+            "peak_kw": state.billed.peak_kw,
+        },
+        "stored_kwh": dict(state.stored_kwh),
+        "grid_lost_ago_s": None if state.grid_lost_since_s is None else now_s - state.grid_lost_since_s,
+    }
+
+
+def restored_control(document: dict[str, object], *, saved_ago_s: float, now_s: float) -> ControlState:
+    """Return the memory to begin with; the mode is always INIT, the plant is adopted as measured.
+
+    Raises:
+        ValueError, TypeError, KeyError: The document is not one of ours; the caller begins without it.
+    """
+    gensets = document["gensets"]
+    billed = document["billed"]
+    stored = document["stored_kwh"]
+    if not isinstance(gensets, dict) or not isinstance(billed, dict) or not isinstance(stored, dict):
+        raise TypeError("not a control document")
+    origin_s = now_s - max(0.0, saved_ago_s)
+    lost = document.get("grid_lost_ago_s")
+    return ControlState(
+        mode_since_s=now_s,
+        gensets={str(name): _track(track, origin_s) for name, track in gensets.items()},
+        billed=BilledImport(
+            interval_start_utc=_instant(billed["interval_start_utc"]),
+            interval_kwh=float(billed["interval_kwh"]),
+            month_start_utc=_instant(billed["month_start_utc"]),
+            peak_kw=float(billed["peak_kw"]),
+        ),
+        stored_kwh={str(name): float(kwh) for name, kwh in stored.items()},
+        grid_lost_since_s=origin_s - float(lost) if isinstance(lost, int | float) else None,
+    )
+
+
+def _track_document(track: GensetTrack, now_s: float) -> dict[str, object]:
+    document: dict[str, object] = asdict(track)
+    for name in _TIMES:
+        value = getattr(track, name)
+        document[name] = None if value is None else now_s - value
+    document["starts_s"] = [now_s - start for start in track.starts_s]
+    document["cause"] = None if track.cause is None else track.cause.value
+    return document
+
+
+def _track(document: dict[str, object], origin_s: float) -> GensetTrack:
+    times = {name: _since(document[name], origin_s) for name in _TIMES}
+    starts = document["starts_s"]
+    cause = document["cause"]
+    power = document["power_kw"]
+    if not isinstance(starts, list) or not isinstance(power, int | float):
+        raise TypeError("not a genset's document")
+    return GensetTrack(
+        wanted=bool(document["wanted"]),
+        starts_s=tuple(origin_s - float(start) for start in starts),
+        cause=None if cause is None else Cause(str(cause)),
+        power_kw=float(power),
+        **times,
+    )
+
+
+def _since(age: object, origin_s: float) -> float | None:
+    return origin_s - float(age) if isinstance(age, int | float) else None
+
+
+def _text(instant: datetime | None) -> str | None:
+    return None if instant is None else instant.isoformat()
+
+
+def _instant(text: object) -> datetime | None:
+    return datetime.fromisoformat(text) if isinstance(text, str) else None

@@ -1,0 +1,153 @@
+"""The wire twin as a process: the plant behind Modbus TCP, in (accelerated) real time, steered over its pipes.
+
+Standard input takes one JSON command per line, standard output answers; when the input ends the process ends, so
+that it never outlives the demo that started it.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+
+from drivers.sim.devices import SimulatedDevice, shown_values, simulated_devices
+from drivers.sim.plant import Plant
+from drivers.sim.weather_service import WeatherService, issue_text
+from drivers.sim.wire.endpoints import WireTwin
+from drivers.sim.wire.faults import Faults
+from ems.config.build import build_site, build_twin, build_wiring
+from ems.config.files import ConfigFiles
+from ems.errors import ConfigError, ConfigProblem
+from ems.ports import Clock
+from ems.runtime.inputs import load_climate
+from ems.runtime.timescale import stretch_factor, stretched_device, stretched_link
+from ems.studies.books import GridBook, true_energies
+
+# the plant moves this often in real time
+_TICK_WALL_S = 0.05
+
+
+class WireDevice:
+    """A device of the twin as the register bank sees it."""
+
+    def __init__(self, device_id: str, simulated: SimulatedDevice) -> None:
+        self._id = device_id
+        self._simulated = simulated
+
+    def values(self) -> Mapping[str, float | int | bool | str | None]:
+        """Return the points of the device's map."""
+        return shown_values(self._simulated.reading(self._id), serial=self._id)
+
+    def command(self, name: str, value: float) -> bool:
+        """Take a command."""
+        return self._simulated.command(name, value)
+
+
+class TwinProcess:
+    """The plant, its endpoints, the weather provider and the steering."""
+
+    def __init__(self, files: ConfigFiles, clock: Clock, *, start: datetime, speed: float, seed: int | None) -> None:
+        if files.twin is None:
+            raise ConfigError(
+                ConfigProblem(file=str(files.directory / "twin.toml"), message="this site has no simulation settings")
+            )
+        spec = build_twin(files.twin)
+        site = build_site(files)
+        self.seed = spec.seed if seed is None else seed
+        self._clock = clock
+        self._factor = stretch_factor(speed)
+        self._wiring = build_wiring(files)
+        self._plant = Plant(site, spec, start=start, search=files.search, seed=self.seed)
+        self._stored_start_kwh = self._plant.stored_kwh
+        self._book = GridBook(site, load_climate(files).carbon, peak_so_far_kw=spec.peak_so_far_kw)
+        self._weather = WeatherService(spec, site.place, search=files.search, seed=self.seed)
+        issued = files.forecasts.weather.issued_file
+        self._issue_file = None if issued is None else files.directory / issued
+        self._issued: datetime | None = None
+
+    async def run(self) -> None:
+        """Serve until the input ends."""
+        simulated = simulated_devices(self._plant)
+        devices = {device.id: WireDevice(device.id, simulated[device.asset]) for device in self._wiring.devices}
+        links = [stretched_link(link, self._factor) for link in self._wiring.links]
+        specs = [stretched_device(device, self._factor) for device in self._wiring.devices]
+        self._issue_weather()
+        async with WireTwin(links, specs, devices, clock=self._clock) as twin:
+            _say({"ready": True})
+            moving = asyncio.create_task(self._move(), name="plant")
+            try:
+                await self._steer(twin)
+            finally:
+                moving.cancel()
+
+    async def _move(self) -> None:
+        """Let the plant follow the clock."""
+        while True:
+            behind_s = self._clock.monotonic_s() - self._plant.elapsed_s
+            if behind_s > 0.0:
+                before, utc = self._plant.totals.grid_import, self._plant.utc
+                self._plant.advance(behind_s)
+                self._book.add(utc, self._plant.totals.grid_import - before, dt_s=behind_s)
+                self._issue_weather()
+            await asyncio.sleep(_TICK_WALL_S)
+
+    def _issue_weather(self) -> None:
+        """Write the provider's file whenever there is a new issue, as a whole."""
+        if self._issue_file is None:
+            return
+        issue = self._weather.issue(self._plant.utc)
+        if issue.issued_utc == self._issued:
+            return
+        self._issued = issue.issued_utc
+        self._issue_file.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self._issue_file.with_suffix(".new")
+        fresh.write_text(issue_text(issue), encoding="utf-8")
+        fresh.replace(self._issue_file)
+
+    async def _steer(self, twin: WireTwin) -> None:
+        """Answer commands until the input ends."""
+        reader = asyncio.StreamReader()
+        loop = asyncio.get_running_loop()
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+        while line := await reader.readline():
+            try:
+                answer = await self._answer(twin, json.loads(line))
+            except (ValueError, KeyError, TypeError) as error:
+                answer = {"error": str(error)}
+            _say(answer)
+
+    async def _answer(self, twin: WireTwin, command: dict[str, object]) -> dict[str, object]:
+        match command.get("do"):
+            case "totals":
+                return {
+                    "elapsed_s": self._plant.elapsed_s,
+                    "seed": self.seed,
+                    "energies": asdict(true_energies(self._plant, stored_start_kwh=self._stored_start_kwh)),
+                    "grid": asdict(self._book.account()),
+                }
+            case "refuse":
+                await twin.set_faults(str(command["link"]), Faults(refuse=True))
+            case "mute":
+                await twin.set_faults(str(command["link"]), Faults(mute=True))
+            case "heal":
+                await twin.set_faults(str(command["link"]), Faults())
+            case "grid":
+                if self._plant.grid is None:
+                    return {"error": "the site has no grid"}
+                self._plant.grid.forced = {"lost": True, "present": False}.get(str(command["state"]))
+            case "trip":
+                self._plant.gensets[str(command["genset"])].trip()
+            case other:
+                return {"error": f"'{other}' is no command; totals, refuse, mute, heal, grid, trip"}
+        return {"done": True}
+
+
+def _say(answer: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
+
+
+def run_wire_twin(files: ConfigFiles, clock: Clock, *, start: datetime, speed: float, seed: int | None) -> None:
+    """Run the twin of a site until its standard input ends."""
+    asyncio.run(TwinProcess(files, clock, start=start, speed=speed, seed=seed).run())
