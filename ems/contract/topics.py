@@ -1,0 +1,71 @@
+"""Topic names. Every topic of a site lies below `<prefix>/<site>/`; names here are given below that root."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+STATUS: Final = "status"
+STATE: Final = "state"
+HEALTH: Final = "health"
+PLAN: Final = "plan"
+RESERVE: Final = "reserve"
+READINESS: Final = "readiness"
+ENERGY: Final = "energy"
+CARBON: Final = "carbon"
+GUARD: Final = "guard"
+EVENT: Final = "event"
+
+
+class DeviceGroup(StrEnum):
+    """Groups of measured values, by what the device is."""
+
+    PCS = "pcs"
+    BMS = "bms"
+    GENSET = "genset"
+    PV = "pv"
+    PCC = "pcc"
+    LOAD = "load"
+    COOLING = "cooling"
+    TANK = "tank"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topics:
+    """The topics of one site."""
+
+    prefix: str
+    site_id: str
+
+    @property
+    def root(self) -> str:
+        """Return what all topics of the site begin with, without the slash at the end."""
+        return f"{self.prefix}/{self.site_id}"
+
+    def full(self, name: str) -> str:
+        """Return the whole topic of a name below the root."""
+        return f"{self.root}/{name}"
+
+    def name(self, topic: str) -> str | None:
+        """Return the name below the root, None for a topic that is not the site's."""
+        beginning = f"{self.root}/"
+        return topic.removeprefix(beginning) if topic.startswith(beginning) else None
+
+
+def device_topic(device_id: str, group: DeviceGroup) -> str:
+    """Return the topic of one group of a device's measured values."""
+    return f"device/{device_id}/{group.value}"
+
+
+def setpoint_topic(device_id: str) -> str:
+    """Return the topic of what a device is commanded."""
+    return f"setpoint/{device_id}"
+
+
+def forecast_topic(name: str) -> str:
+    """Return the topic of a forecast."""
+    return f"forecast/{name}"
+
+
+def envelope_topic(cluster_id: str) -> str:
+    """Return the topic of a cluster's power envelope."""
+    return f"cluster/{cluster_id}/envelope"
