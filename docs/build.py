@@ -8,15 +8,22 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from docs.register_tables import drivers_page
 from ems.config.json_schema import editor_schema, schema_file_names
 from ems.config.reference import configuration_page
+from ems.contract import catalogue
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 
 # text by path relative to the repository
 GENERATED: Final[Mapping[str, Callable[[], str]]] = {
     "docs/configuration.md": configuration_page,
+    "docs/drivers.md": drivers_page,
     **{f"config/schema/{name}": partial(editor_schema, name) for name in schema_file_names()},
+    **{
+        f"ems/contract/schemas/{name}": partial(catalogue.payload_schema, name)
+        for name in catalogue.schema_file_names()
+    },
 }
 
 

@@ -1,0 +1,56 @@
+"""What a client gets back out of the messages: the counts and totals that the daemon put in."""
+
+from ems.contract.accounts import EnergyMessage
+from ems.contract.daemon import HealthMessage
+from ems.contract.site import GuardMessage, ReserveMessage
+from ems.model.status import EnergyTotals, PlanCounts, RunCounts
+
+
+def run_counts(reserve: ReserveMessage, guard: GuardMessage) -> RunCounts:
+    """Return the counts of a run from its two messages."""
+    return RunCounts(
+        n_ticks=guard.n_ticks,
+        n_clipped_ticks=guard.n_clipped_ticks,
+        clips=guard.clip_counts,
+        floor_violation_h=reserve.floor_violation_h,
+        reserve_shortfall_h=reserve.reserve_shortfall_h,
+        reserve_binding_h=reserve.reserve_binding_h,
+        shortfalls=reserve.shortfalls,
+        margin_min_kw=reserve.margin_min_kw,
+        soc_start_pct=reserve.soc_start_pct,
+        soc_min_pct=reserve.soc_min_pct,
+        soc_end_pct=reserve.soc_end_pct,
+        n_starts_above_threshold=reserve.n_starts_above_threshold,
+        genset_band_share_frac=reserve.genset_band_share_frac,
+        mode_h=reserve.mode_h,
+    )
+
+
+def plan_counts(health: HealthMessage) -> PlanCounts:
+    """Return how planning went."""
+    return PlanCounts(
+        made=health.plans_made,
+        fallback=health.plans_fallback,
+        rejected_by_check=health.plans_rejected_by_check,
+        solve_p50_s=health.solve_p50_s,
+        solve_p95_s=health.solve_p95_s,
+    )
+
+
+def energy_totals(message: EnergyMessage) -> EnergyTotals:
+    """Return the energy that was accounted for."""
+    return EnergyTotals(
+        since_utc=message.since_utc,
+        until_utc=message.until_utc,
+        pv_kwh=message.pv_kwh,
+        genset_kwh=message.genset_kwh,
+        import_kwh=message.import_kwh,
+        export_kwh=message.export_kwh,
+        charge_kwh=message.charge_kwh,
+        discharge_kwh=message.discharge_kwh,
+        it_kwh=message.it_kwh,
+        cooling_kwh=message.cooling_kwh,
+        aux_kwh=message.aux_kwh,
+        fuel_l=message.fuel_l,
+        cost=message.cost,
+    )

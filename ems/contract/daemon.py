@@ -1,0 +1,60 @@
+"""The daemon about itself: health, and single events."""
+
+from pydantic import Field
+
+from ems.contract.message import Message, Payload
+from ems.contract.quantities import Count, Duration, Figure, Instant, Share
+
+
+class PublisherPart(Payload):
+    """What the MQTT publisher has done."""
+
+    n_connects: Count = Field(description="Connections to the broker so far.")
+    n_sent: Count = Field(description="Messages confirmed by the broker.")
+    n_unchanged: Count = Field(description="Retained messages that were not sent because they said nothing new.")
+    n_events_dropped: Count = Field(description="Events lost while the broker was away.")
+    n_waiting: Count = Field(description="Messages not yet confirmed.")
+
+
+class HistorianPart(Payload):
+    """What the historian has done."""
+
+    n_rows: Count = Field(description="Cycles written.")
+    n_dropped: Count = Field(description="Cycles lost because the disk was too slow or failed.")
+    n_errors: Count = Field(description="Failed attempts to write.")
+    n_waiting: Count = Field(description="Cycles not yet written.")
+    trouble: str | None = Field(description="What is wrong with the disk or file; null: nothing.")
+    set_aside: tuple[str, ...] = Field(description="Damaged files that were put aside in this run.")
+
+
+class HealthMessage(Message):
+    """The daemon's own state since its start; solve times and lateness are real seconds."""
+
+    version: str = Field(description="Version of the software.")
+    started_utc: Instant = Field(description="Start of the daemon.")
+    pid: Count = Field(description="Process id of the daemon.")
+    solver_pid: Count | None = Field(description="Process id of the solver; null: it is not running.")
+    n_solver_restarts: Count = Field(description="Restarts of the solver.")
+    speed_frac: Share = Field(description="Site seconds per real second; 1 on a real site.")
+    stretch_frac: Share = Field(description="Factor by which periods and limits are stretched.")
+    n_ticks: Count = Field(description="Control cycles so far.")
+    tick_late_s: Duration = Field(description="Greatest lateness of the last cycles; s.")
+    n_devices: Count = Field(description="Number of devices.")
+    lost_devices: tuple[str, ...] = Field(description="Devices that do not answer.")
+    troubles: tuple[str, ...] = Field(description="What went wrong in the last planning cycle.")
+    plans_made: Count = Field(description="Plans so far.")
+    plans_fallback: Count = Field(description="Plans that are not an optimiser's plan that passed its check.")
+    plans_rejected_by_check: Count = Field(description="Plans that failed the independent check.")
+    solve_p50_s: Duration = Field(description="Median time of a solve; s.")
+    solve_p95_s: Duration = Field(description="Time that 95 % of solves stay below; s.")
+    mqtt: PublisherPart | None = Field(description="The publisher; null: not reported.")
+    historian: HistorianPart | None = Field(description="The historian; null: switched off.")
+
+
+class EventMessage(Message):
+    """One decision or state change. Not retained: whoever is away misses it, the log has it."""
+
+    kind: str = Field(description="What it is about: mode, genset, planning, daemon, link, ...")
+    text: str = Field(description="One sentence.")
+    cause: str | None = Field(description="Reason code; null: none applies.")
+    figures: dict[str, Figure] = Field(description="Figures behind it; the end of each name is its unit.")

@@ -1,0 +1,135 @@
+"""What each device measures and what it is commanded. A null is always named in `quality` with its reason."""
+
+from pydantic import Field
+
+from ems.contract.message import Message
+from ems.contract.quantities import (
+    Count,
+    Frequency,
+    Hours,
+    Percentage,
+    Power,
+    Share,
+    Temperature,
+    Voltage,
+    Volume,
+)
+from ems.contract.site import ReasonPart
+from ems.model.readings import GensetPhase
+from ems.model.setpoints import Outcome
+
+
+class DeviceMessage(Message):
+    """The head of every device message; `ts` is the time of the newest answer, of the message where there is none."""
+
+    device: str = Field(description="Name of the device in the configuration.")
+    asset: str = Field(description="Asset that it serves.")
+    trouble: str | None = Field(description="Why no newer reading arrives; null: reading works.")
+
+
+class PcsMessage(DeviceMessage):
+    """A power conversion system at its AC terminals."""
+
+    power_kw: Power | None = Field(description="kW, positive: discharging.")
+    setpoint_kw: Power | None = Field(description="Setpoint as the device reports it; kW, positive: discharging.")
+    forming: bool | None = Field(description="Whether it forms the grid.")
+    ready: bool | None = Field(description="Whether it is ready to operate.")
+    remote: bool | None = Field(description="Whether it takes commands.")
+    fallback_armed: bool | None = Field(description="Whether its fall-back for a silent controller is armed.")
+    frequency_hz: Frequency | None = Field(description="Hz.")
+    discharge_wh: int | None = Field(description="Counter of energy out; Wh.")
+    charge_wh: int | None = Field(description="Counter of energy in; Wh.")
+
+
+class BmsMessage(DeviceMessage):
+    """A battery container as its battery management system sees it."""
+
+    soc_pct: Percentage | None = Field(description="State of charge; % of the present full capacity.")
+    soh_pct: Percentage | None = Field(description="Present full capacity over rated capacity; %.")
+    max_charge_kw: Power | None = Field(description="What it may charge now; kW, never negative.")
+    max_discharge_kw: Power | None = Field(description="What it may discharge now; kW, never negative.")
+    cell_max_degc: Temperature | None = Field(description="Warmest cell; °C.")
+    cell_min_degc: Temperature | None = Field(description="Coldest cell; °C.")
+    cell_max_v: Voltage | None = Field(description="Highest cell voltage; V.")
+    cell_min_v: Voltage | None = Field(description="Lowest cell voltage; V.")
+    alarm: bool | None = Field(description="Whether it reports an alarm.")
+
+
+class GensetMessage(DeviceMessage):
+    """A genset controller."""
+
+    phase: GensetPhase | None = Field(description="Where the engine is.")
+    power_kw: Power | None = Field(description="kW.")
+    setpoint_kw: Power | None = Field(description="Setpoint as the controller reports it; kW.")
+    breaker_closed: bool | None = Field(description="Whether its breaker is closed.")
+    remote: bool | None = Field(description="Whether it takes commands.")
+    energy_wh: int | None = Field(description="Counter of energy; Wh.")
+    fuel_used_l: Volume | None = Field(description="Counter of fuel; L.")
+    run_h: Hours | None = Field(description="Run hours; h.")
+    n_starts: Count | None = Field(description="Starts.")
+
+
+class PvMessage(DeviceMessage):
+    """A PV block."""
+
+    power_kw: Power | None = Field(description="kW.")
+    available_kw: Power | None = Field(description="What it could deliver without a limit; kW.")
+    limit_kw: Power | None = Field(description="Limit as the device reports it; kW.")
+    energy_wh: int | None = Field(description="Counter of energy; Wh.")
+
+
+class PccMessage(DeviceMessage):
+    """The meter and breaker at the point of common coupling."""
+
+    power_kw: Power | None = Field(description="kW, positive: import.")
+    breaker_closed: bool | None = Field(description="Whether the breaker is closed.")
+    grid_voltage_frac: Share | None = Field(description="Voltage on the grid's side over nominal.")
+    bus_voltage_frac: Share | None = Field(description="Voltage of the bus over nominal.")
+    frequency_hz: Frequency | None = Field(description="Hz.")
+    import_wh: int | None = Field(description="Counter of import; Wh.")
+    export_wh: int | None = Field(description="Counter of export; Wh.")
+
+
+class LoadMessage(DeviceMessage):
+    """A feeder meter."""
+
+    load_kw: Power | None = Field(description="kW, never negative.")
+    load_max_kw: Power | None = Field(description="Highest value since the last poll window; kW.")
+    energy_wh: int | None = Field(description="Counter of energy; Wh.")
+
+
+class CoolingMessage(DeviceMessage):
+    """The cooling plant's controller with its weather sensor."""
+
+    ambient_degc: Temperature | None = Field(description="Outdoor temperature; °C.")
+    supply_degc: Temperature | None = Field(description="Coolant to the racks; °C.")
+    return_degc: Temperature | None = Field(description="Coolant from the racks; °C.")
+    capacity_kw_th: Power | None = Field(description="Heat that the plant can take now; kW thermal.")
+
+
+class TankMessage(DeviceMessage):
+    """The fuel tank's gauge."""
+
+    fuel_l: Volume | None = Field(description="Diesel in the tank; L.")
+
+
+class SetpointMessage(Message):
+    """What a device is commanded, why, and what became of the newest command.
+
+    Of `power_kw`, `run` and `limit_kw` those have a value that this kind of device takes; all are null while
+    nothing is commanded.
+    """
+
+    device: str = Field(description="Name of the device in the configuration.")
+    asset: str = Field(description="Asset that it serves.")
+    power_kw: Power | None = Field(description="Power into the bus; kW. Counts for a genset only while it runs.")
+    run: bool | None = Field(description="Whether a genset shall run.")
+    limit_kw: Power | None = Field(description="Limit of a PV block; kW.")
+    reasons: tuple[ReasonPart, ...] = Field(description="Why.")
+    outcome: Outcome | None = Field(
+        description=(
+            "accepted (read back), refused (by the device), failed (differs), lost (no answer); "
+            "null: no answer yet to the newest value."
+        )
+    )
+    detail: str = Field(description="What the device or the driver said about it; may be empty.")

@@ -1,0 +1,165 @@
+"""The site as it is operated now: mode, powers, reserve, readiness and what the guard has changed."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from ems.contract.message import Message, Payload
+from ems.contract.quantities import (
+    Count,
+    Duration,
+    Energy,
+    Frequency,
+    Hours,
+    Percentage,
+    Power,
+    Price,
+    Share,
+    Temperature,
+    Volume,
+)
+from ems.model.readings import GensetPhase
+from ems.model.setpoints import Cause
+
+ModeName = Literal["init", "grid", "island", "degraded"]
+ReserveName = Literal["r0", "r1", "down"]
+
+
+class ReasonPart(Payload):
+    """Why something was decided."""
+
+    cause: Cause = Field(description="Stable code; the glossary explains each.")
+    text: str = Field(description="One sentence with figures.")
+
+
+class ProblemPart(Payload):
+    """A value that is missing from the picture that control has."""
+
+    device: str = Field(description="Device that should have given it.")
+    value: str = Field(description="Name of the value; `all` where the whole device is missing.")
+    reason: str = Field(description="Why it is missing.")
+
+
+class StateMessage(Message):
+    """Mode and powers of the whole site. Powers are positive into the site bus; loads are never negative."""
+
+    site: str = Field(description="Name of the site.")
+    mode: ModeName = Field(description="Operating mode.")
+    mode_reason: str = Field(description="The measured condition behind the mode.")
+    mode_for_s: Duration = Field(description="How long the mode has lasted; s.")
+    pv_kw: Power | None = Field(description="Power of all PV blocks; kW.")
+    pv_available_kw: Power | None = Field(description="What all PV blocks could deliver without a limit; kW.")
+    curtailed_kw: Power | None = Field(description="Available PV that is not taken; kW, never negative.")
+    genset_kw: Power | None = Field(description="Power of all gensets; kW.")
+    storage_kw: Power | None = Field(description="Power of all AC blocks; kW, positive: discharging.")
+    grid_kw: Power | None = Field(description="Power at the PCC; kW, positive: import.")
+    load_kw: Power | None = Field(description="Load at the bus, site losses included; kW, never negative.")
+    it_load_kw: Power | None = Field(description="IT load at its busbar meter; kW.")
+    cooling_load_kw: Power | None = Field(description="Electricity of the cooling plant; kW.")
+    aux_load_kw: Power | None = Field(description="Auxiliaries; kW.")
+    soc_pct: Percentage | None = Field(description="State of charge of all pools together; % of the present capacity.")
+    soc_floor_pct: Percentage | None = Field(description="SoC that steady operation keeps; %.")
+    stored_kwh: Energy | None = Field(description="Energy in the cells; kWh.")
+    full_kwh: Energy | None = Field(description="Present full capacity of the cells; kWh.")
+    max_charge_kw: Power | None = Field(description="What all pools may charge now; kW, never negative.")
+    max_discharge_kw: Power | None = Field(description="What all pools may discharge now; kW, never negative.")
+    n_blocks: Count = Field(description="Number of AC blocks.")
+    n_blocks_ready: Count = Field(description="AC blocks whose PCS is known to be ready.")
+    n_blocks_forming: Count = Field(description="AC blocks known to form the grid.")
+    genset_phases: dict[str, GensetPhase | None] = Field(
+        description="Phase of each genset as its controller reports it; null where it is not known."
+    )
+    n_gensets_carrying: Count = Field(description="Gensets known to run with their breaker closed.")
+    pcc_closed: bool | None = Field(description="Whether the PCC breaker is closed.")
+    frequency_hz: Frequency | None = Field(description="Frequency of the bus; Hz.")
+    ambient_degc: Temperature | None = Field(description="Outdoor temperature; °C.")
+    tank_l: Volume | None = Field(description="Diesel in the tank; L.")
+    import_price_per_kwh: Price | None = Field(description="Price of import now; site currency per kWh.")
+    currency: str = Field(description="The site's currency, a code of three capitals.")
+    import_target_kw: Power | None = Field(description="Import that control holds; kW; null: none is held.")
+    plan_id: str | None = Field(description="Identifier of the newest plan; null: none yet.")
+    reasons: tuple[ReasonPart, ...] = Field(description="Why control decided as it did in this cycle.")
+    problems: tuple[ProblemPart, ...] = Field(description="Values missing from this cycle's picture; at most 50.")
+    n_problems: Count = Field(description="Number of missing values.")
+
+
+class ReserveClassPart(Payload):
+    """One requirement: the loss that leaves the least margin, and what is held against it."""
+
+    id: ReserveName = Field(description="r0: within 100 ms; r1: within 10 s; down: within 100 ms, downwards.")
+    contingency: str = Field(description="The loss that leaves the least margin.")
+    required_kw: Power = Field(description="What that loss and the variation take; kW.")
+    held_kw: Power = Field(description="What is held against it by everything else; kW.")
+    margin_kw: Power = Field(description="Held minus required; kW; negative: short.")
+
+
+class ReserveMessage(Message):
+    """Reserve required and held per class, energy reserve, and their counts since the daemon's start."""
+
+    classes: tuple[ReserveClassPart, ...] | None = Field(description="One entry for each class; null: not assessed.")
+    held_on_by_reserve: bool = Field(description="Whether a genset runs only because reserve needs it.")
+    stored_kwh: Energy | None = Field(description="Energy in the cells; kWh.")
+    floor_kwh: Energy | None = Field(description="Energy that steady operation keeps; kWh.")
+    floor_violation_h: Hours = Field(description="Time with SoC below its floor; h.")
+    reserve_shortfall_h: Hours = Field(description="Time with any class short; h.")
+    reserve_binding_h: Hours = Field(description="Time in which a genset was held on by reserve; h.")
+    shortfalls: dict[str, Count] = Field(description="Cycles with a class short, by class and contingency.")
+    margin_min_kw: dict[str, Power] = Field(description="Least margin so far, by class; kW.")
+    soc_start_pct: Percentage | None = Field(description="SoC when counting began; %; null: not yet known.")
+    soc_min_pct: Percentage | None = Field(description="Lowest SoC so far; %; null: not yet known.")
+    soc_end_pct: Percentage | None = Field(description="Newest SoC; %; null: not yet known.")
+    n_starts_above_threshold: Count = Field(description="Genset starts by the plan above the start threshold.")
+    genset_band_share_frac: Share | None = Field(
+        description="Share of loaded genset hours inside the economic band; null: no loaded hours yet."
+    )
+    mode_h: dict[str, Hours] = Field(description="Time in each mode; h.")
+
+
+class ReadinessMessage(Message):
+    """What the site would survive now, from measured values only; what is not known stays null."""
+
+    sentence: str = Field(description="The answer in words.")
+    ready: bool | None = Field(
+        description="Whether every assessed reserve class is held and storage is above its floor; null: not known."
+    )
+    r0_held_kw: Power | None = Field(description="Reserve within 100 ms; kW.")
+    r0_required_kw: Power | None = Field(description="What the worst loss takes within 100 ms; kW.")
+    r1_held_kw: Power | None = Field(description="Reserve within 10 s; kW.")
+    r1_required_kw: Power | None = Field(description="What the worst loss takes within 10 s; kW.")
+    worst_contingency: str | None = Field(description="The loss that leaves the least margin of r0 and r1.")
+    n_blocks: Count = Field(description="Number of AC blocks.")
+    n_blocks_forming: Count | None = Field(description="AC blocks measured as forming the grid; null: none answers.")
+    n_blocks_armed: Count | None = Field(
+        description="AC blocks that report their fall-back as armed; null: none reports it."
+    )
+    n_gensets: Count = Field(description="Number of gensets.")
+    n_gensets_available: Count | None = Field(
+        description="Gensets that answer, take commands and report no fault; null: none answers."
+    )
+    above_floor_kwh: Energy | None = Field(description="Stored energy minus the floor; kWh; negative: below.")
+    above_technical_kwh: Energy | None = Field(
+        description="Stored energy above the technical minimum and the uncertainty of SoC; kWh."
+    )
+    ride_through_h: Hours | None = Field(
+        description="How long that energy alone would carry the present load at the bus; h."
+    )
+
+
+class ClipPart(Payload):
+    """A setpoint that the guard changed or dropped."""
+
+    rule: str = Field(description="Guard rule, G0 to G9.")
+    asset: str = Field(description="Asset whose setpoint it was; `storage`: all blocks together.")
+    requested_kw: Power | None = Field(description="What was asked for; kW; null: not a number.")
+    allowed_kw: Power | None = Field(description="What was written instead; kW; null: nothing.")
+    reason: str = Field(description="Why.")
+
+
+class GuardMessage(Message):
+    """What the guard changed in this cycle, and its counters since the daemon's start."""
+
+    clips: tuple[ClipPart, ...] = Field(description="Changes of this cycle.")
+    n_ticks: Count = Field(description="Control cycles so far.")
+    n_clipped_ticks: Count = Field(description="Cycles in which the guard changed something.")
+    clip_tick_frac: Share = Field(description="Their share.")
+    clip_counts: dict[str, Count] = Field(description="Changes so far, by rule.")

@@ -1,0 +1,111 @@
+"""Messages about the daemon and its accounts: health, events, energy, carbon."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from ems.contract.accounts import CarbonMessage, EnergyMessage
+from ems.contract.daemon import EventMessage, HealthMessage, HistorianPart, PublisherPart
+from ems.gateway.historian import HistorianStatistics
+from ems.gateway.mqtt import PublisherStatistics
+from ems.model.status import CarbonTotals, EnergyTotals, HealthStatus, PlanCounts
+
+
+def health_message(
+    utc: datetime,
+    status: HealthStatus,
+    counts: PlanCounts,
+    *,
+    mqtt: PublisherStatistics | None,
+    historian: HistorianStatistics | None,
+) -> HealthMessage:
+    """Return the daemon's own state; `historian` None where it is switched off."""
+    return HealthMessage(
+        ts=utc,
+        version=status.version,
+        started_utc=status.started_utc,
+        pid=status.pid,
+        solver_pid=status.solver_pid,
+        n_solver_restarts=status.n_solver_restarts,
+        speed_frac=status.speed_frac,
+        stretch_frac=status.stretch_frac,
+        n_ticks=status.n_ticks,
+        tick_late_s=status.tick_late_s,
+        n_devices=status.n_devices,
+        lost_devices=status.lost_devices,
+        troubles=status.troubles,
+        plans_made=counts.made,
+        plans_fallback=counts.fallback,
+        plans_rejected_by_check=counts.rejected_by_check,
+        solve_p50_s=counts.solve_p50_s,
+        solve_p95_s=counts.solve_p95_s,
+        mqtt=None if mqtt is None else _publisher(mqtt),
+        historian=None if historian is None else _historian(historian),
+    )
+
+
+def event_message(
+    utc: datetime, *, kind: str, text: str, cause: str | None, figures: Mapping[str, float]
+) -> EventMessage:
+    """Return one event."""
+    return EventMessage(ts=utc, kind=kind, text=text, cause=cause, figures=dict(figures))
+
+
+def energy_message(utc: datetime, totals: EnergyTotals, *, currency: str) -> EnergyMessage:
+    """Return energy so far."""
+    return EnergyMessage(
+        ts=utc,
+        since_utc=totals.since_utc,
+        until_utc=totals.until_utc,
+        pv_kwh=totals.pv_kwh,
+        genset_kwh=totals.genset_kwh,
+        import_kwh=totals.import_kwh,
+        export_kwh=totals.export_kwh,
+        charge_kwh=totals.charge_kwh,
+        discharge_kwh=totals.discharge_kwh,
+        it_kwh=totals.it_kwh,
+        cooling_kwh=totals.cooling_kwh,
+        aux_kwh=totals.aux_kwh,
+        delivered_kwh=totals.delivered_kwh,
+        fuel_l=totals.fuel_l,
+        cost=totals.cost,
+        currency=currency,
+    )
+
+
+def carbon_message(utc: datetime, totals: CarbonTotals) -> CarbonMessage:
+    """Return emissions so far."""
+    intensities = {
+        "ci_operational_gco2e_per_kwh": totals.ci_operational_gco2e_per_kwh,
+        "interval_gco2e_per_kwh": totals.interval_gco2e_per_kwh,
+    }
+    return CarbonMessage(
+        ts=utc,
+        quality={name: "unknown: no energy delivered yet" for name, value in intensities.items() if value is None},
+        since_utc=totals.since_utc,
+        until_utc=totals.until_utc,
+        scope1_kgco2e=totals.scope1_kgco2e,
+        scope2_kgco2e=totals.scope2_kgco2e,
+        interval_shares_frac=dict(totals.interval_shares_frac),
+        **intensities,
+    )
+
+
+def _publisher(statistics: PublisherStatistics) -> PublisherPart:
+    return PublisherPart(
+        n_connects=statistics.n_connects,
+        n_sent=statistics.n_sent,
+        n_unchanged=statistics.n_unchanged,
+        n_events_dropped=statistics.n_events_dropped,
+        n_waiting=statistics.n_waiting,
+    )
+
+
+def _historian(statistics: HistorianStatistics) -> HistorianPart:
+    return HistorianPart(
+        n_rows=statistics.n_rows,
+        n_dropped=statistics.n_dropped,
+        n_errors=statistics.n_errors,
+        n_waiting=statistics.n_waiting,
+        trouble=statistics.trouble,
+        set_aside=statistics.set_aside,
+    )

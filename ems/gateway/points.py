@@ -1,0 +1,93 @@
+"""Which values of a cycle the historian keeps, by name; the end of each name is its unit.
+
+Powers are positive into the site bus. A value that is not known is None and is not written, so a gap in the record
+is a gap in knowledge. What can be true or false is 1 or 0.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from ems.control.state import Mode
+from ems.control.step import Decision
+from ems.model.readings import GensetPhase
+from ems.model.snapshot import SiteSnapshot
+
+# positions of names in these lists are what is recorded; new names go to the end
+MODES: Final = (Mode.INIT, Mode.GRID, Mode.ISLAND, Mode.DEGRADED)
+PHASES: Final = (
+    GensetPhase.STOPPED,
+    GensetPhase.STARTING,
+    GensetPhase.WARMING_UP,
+    GensetPhase.SYNCHRONISING,
+    GensetPhase.RUNNING,
+    GensetPhase.COOLING_DOWN,
+    GensetPhase.FAULT,
+)
+
+
+def points(snapshot: SiteSnapshot, decision: Decision) -> dict[str, float | None]:
+    """Return every point of one cycle: measured values, setpoints, storage, reserve."""
+    return dict((*_site(snapshot, decision), *_reserve(decision), *_assets(snapshot), *_setpoints(decision)))
+
+
+def _site(snapshot: SiteSnapshot, decision: Decision) -> Iterator[tuple[str, float | None]]:
+    powers, storage, pcc = decision.powers, decision.storage, snapshot.pcc
+    yield "site.mode", float(MODES.index(decision.state.mode))
+    yield "site.pv_kw", powers.pv_kw
+    yield "site.pv_available_kw", powers.pv_available_kw
+    yield "site.genset_kw", powers.gensets_kw
+    yield "site.storage_kw", powers.storage_kw
+    yield "site.load_kw", powers.load_kw
+    yield "site.it_load_kw", snapshot.it.load_kw
+    yield "site.cooling_load_kw", snapshot.cooling_load.load_kw
+    yield "site.aux_load_kw", snapshot.aux.load_kw
+    yield "site.frequency_hz", snapshot.frequency_hz
+    yield "site.ambient_degc", snapshot.cooling.ambient_degc
+    yield "site.tank_l", snapshot.tank_l
+    yield "site.n_clips", float(len(decision.clips))
+    yield "site.n_problems", float(len(snapshot.problems))
+    if pcc is not None:
+        yield "pcc.power_kw", pcc.power_kw
+        yield "pcc.closed", _flag(pcc.breaker_closed)
+        yield "pcc.target_kw", decision.import_target_kw
+    if storage is not None:
+        yield "storage.soc_pct", storage.soc_pct
+        yield "storage.floor_pct", storage.floor_pct
+        yield "storage.stored_kwh", storage.stored_kwh
+        yield "storage.max_charge_kw", storage.max_charge_kw
+        yield "storage.max_discharge_kw", storage.max_discharge_kw
+
+
+def _reserve(decision: Decision) -> Iterator[tuple[str, float | None]]:
+    for item in decision.assessments:
+        yield f"reserve.{item.id.value}.required_kw", item.required_kw
+        yield f"reserve.{item.id.value}.held_kw", item.held_kw
+
+
+def _assets(snapshot: SiteSnapshot) -> Iterator[tuple[str, float | None]]:
+    for block in snapshot.blocks:
+        yield f"block.{block.id}.power_kw", block.power_kw
+        yield f"block.{block.id}.soc_pct", block.soc_pct
+        yield f"block.{block.id}.cell_max_degc", block.cell_max_degc
+        yield f"block.{block.id}.forming", _flag(block.forming)
+    for genset in snapshot.gensets:
+        yield f"genset.{genset.id}.power_kw", genset.power_kw
+        yield f"genset.{genset.id}.phase", None if genset.phase is None else float(PHASES.index(genset.phase))
+        yield f"genset.{genset.id}.fuel_used_l", genset.fuel_used_l
+    for pv in snapshot.pv:
+        yield f"pv.{pv.id}.power_kw", pv.power_kw
+        yield f"pv.{pv.id}.available_kw", pv.available_kw
+
+
+def _setpoints(decision: Decision) -> Iterator[tuple[str, float | None]]:
+    for block in decision.setpoints.blocks:
+        yield f"block.{block.id}.setpoint_kw", block.power_kw
+    for genset in decision.setpoints.gensets:
+        yield f"genset.{genset.id}.setpoint_kw", genset.power_kw if genset.run else None
+        yield f"genset.{genset.id}.run", _flag(genset.run)
+    for pv in decision.setpoints.pv:
+        yield f"pv.{pv.id}.limit_kw", pv.limit_kw
+
+
+def _flag(value: bool | None) -> float | None:  # noqa: FBT001 - the value itself
+    return None if value is None else float(value)
