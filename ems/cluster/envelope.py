@@ -48,9 +48,10 @@ def envelope(situation: Situation, *, seq: int) -> Outgoing | None:
     """Return the envelope for the site's cluster, None before there is a plan that covers the present.
 
     Rising sequence numbers are the caller's. The limit of an interval is the planned IT power and what the scarcest
-    upward reserve leaves over, shared by IT and the cooling, auxiliaries and losses that come with it; never above
-    design, never below the idle cluster. A limit says what power can be carried at once, not that energy for it
-    is there for hours: `expected_kw` says what the plan has energy for.
+    upward reserve leaves over, shared by IT and the cooling, auxiliaries and losses that come with it. It is never
+    above design, never below the idle cluster, and not below the 0.9 quantile of demand unless the plan cannot supply
+    it: the reserve is made for that, and a limit must not chase noise. A limit says what power can be carried at once,
+    not that energy for it is there for hours: `expected_kw` says what the plan has energy for.
     """
     site, plan, utc = situation.site, situation.plan, situation.utc
     if plan is None or plan.step_at(utc) is None:
@@ -98,13 +99,14 @@ def _interval(situation: Situation, step: PlanStep, *, is_kept: bool) -> Envelop
 
 
 def _limit_kw(site: Site, step: PlanStep) -> float:
-    """Return planned IT power and its share of the scarcest upward margin."""
-    margins = [item.held_kw - item.required_kw for item in step.reserve if item.id in _UP_NAMES]
-    margin_kw = max(0.0, min(margins, default=0.0))
-    # the mean ratio stands for the marginal one: cooling and auxiliaries have constant parts, so it errs low
-    bus_per_it = step.load_kw / step.it_kw if step.it_kw > 0.0 else 1.0
-    headroom_kw = 0.0 if step.unserved_kw > _UNSERVED_KW else margin_kw / max(1.0, bus_per_it)
-    return min(site.it.design_kw, max(site.it.idle_kw, step.it_kw + headroom_kw))
+    """Return planned IT power and its share of the scarcest upward margin, at least the 0.9 quantile of demand."""
+    limit_kw = step.it_kw
+    if step.unserved_kw <= _UNSERVED_KW:
+        margins = [item.held_kw - item.required_kw for item in step.reserve if item.id in _UP_NAMES]
+        # the mean ratio stands for the marginal one: cooling and auxiliaries have constant parts, so it errs low
+        bus_per_it = max(1.0, step.load_kw / step.it_kw) if step.it_kw > 0.0 else 1.0
+        limit_kw += max(0.0, min(margins, default=0.0), step.load_q90_kw - step.load_kw) / bus_per_it
+    return min(site.it.design_kw, max(site.it.idle_kw, limit_kw))
 
 
 def _intensity(situation: Situation, step: PlanStep) -> float | None:

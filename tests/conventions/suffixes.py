@@ -41,6 +41,10 @@ NAMED_ELSEWHERE: Final = {
     "MatrixProblem": "the solver's matrix form: rows and columns of every unit, objective in site currency",
     "Solution": "the solver's answer, objective in site currency",
     "YearTable": "columns of a file, whose header names the units",
+    "Event": "figures by name, and each name ends in its unit",
+    "EventMessage": "figures by name, and each name ends in its unit",
+    "Sample": "one recorded value; its unit is the end of its point's name",
+    "RampPart": "up and down; the unit stands in the name of the field that holds it",
 }
 
 
