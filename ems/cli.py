@@ -21,6 +21,8 @@ EXIT_NO = 1
 EXIT_REFUSED = 2
 EXIT_UNEXPECTED = 3
 
+_FILES = "summary.json series.parquet decisions.jsonl ledger.jsonl report.html"
+
 app = typer.Typer(
     name="ems",
     help="Energy-management controller for sites that power large GPU clusters.",
@@ -85,7 +87,7 @@ def simulate(
             out=out,
             progress=progress,
         )
-    _print(summary if as_json else _digest(summary, out))
+    _print(summary if as_json else f"{_digest(summary)}\n  files in {out}: {_FILES}")
 
 
 @app.command()
@@ -106,12 +108,74 @@ def plan(
         raise typer.Exit(EXIT_NO)
 
 
+@app.command()
+def run(
+    directory: Annotated[Path, typer.Argument(metavar="CONFIG_DIR", help="A configuration directory.")],
+    *,
+    clock: Annotated[str | None, typer.Option("--clock", hidden=True)] = None,
+) -> None:
+    """Run the daemon of a site until SIGTERM; SIGHUP takes a changed configuration, all of it or nothing."""
+    from ems.app.daemon import run_daemon
+
+    run_daemon(directory, clock=clock)
+
+
+@app.command()
+def demo(
+    site: SiteArgument = "desert-offgrid",
+    *,
+    speed: Annotated[
+        float, typer.Option("--speed", min=1.0, max=600.0, help="Simulated seconds per real second.")
+    ] = 144.0,
+    duration: Annotated[
+        str, typer.Option("--for", metavar="DURATION", help="Simulated time: 90m, 24h; 0 runs until Ctrl-C.")
+    ] = "24h",
+    broker: Annotated[
+        str | None, typer.Option("--broker", metavar="HOST:PORT", help="Use this broker, not the embedded one.")
+    ] = None,
+    start: Annotated[str, typer.Option("--start", help="Local date YYYY-MM-DD; any year.")] = "2025-01-08",
+    start_hour: Annotated[float, typer.Option("--at", min=0.0, max=24.0, help="Local hour to begin at.")] = 6.0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show a site at work: simulated plant, broker and the unmodified daemon, with a live view."""
+    import asyncio
+
+    from ems.app.demo import demo_request, run_demo
+
+    request = demo_request(
+        site, start=start, start_hour=start_hour, speed=speed, duration=duration, broker=broker, quiet=as_json
+    )
+    summary = asyncio.run(run_demo(request))
+    _print(summary if as_json else _digest(summary))
+
+
+@app.command(hidden=True)
+def twin(
+    directory: Annotated[Path, typer.Argument()],
+    *,
+    clock: Annotated[str, typer.Option("--clock")],
+    seed: Annotated[int | None, typer.Option("--seed", min=0)] = None,
+) -> None:
+    """Serve the simulated plant of a configuration over Modbus TCP until standard input ends."""
+    from ems.app.twin import run_twin
+
+    run_twin(directory, clock=clock, seed=seed)
+
+
+@app.command(hidden=True)
+def broker(*, port: Annotated[int, typer.Option("--port", min=1, max=65535)]) -> None:
+    """Serve MQTT on loopback until standard input ends; for demos and tests."""
+    from ems.app.broker import run_broker
+
+    run_broker(port)
+
+
 def main() -> NoReturn:
     """Run the command line and end the process with its exit code."""
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(execute(sys.argv[1:]))
 
 
-def run(arguments: list[str]) -> int:
+def execute(arguments: list[str]) -> int:
     """Run one command; return its exit code. No traceback ever reaches the terminal."""
     as_json = "--json" in arguments
     try:
@@ -140,7 +204,7 @@ def _print(value: object) -> None:
     print(value if isinstance(value, str) else json.dumps(value, indent=2))
 
 
-def _digest(summary: dict[str, object], out: Path) -> str:
+def _digest(summary: dict[str, object]) -> str:
     """Return the figures that a person asks for first."""
     energy, cost = summary["energy_kwh"], summary["cost"]
     lines = [
@@ -154,7 +218,6 @@ def _digest(summary: dict[str, object], out: Path) -> str:
         f"  import            {energy['grid_import']:>14,.0f} kWh",  # type: ignore[index]
         f"  intensity         {summary['ci_operational_gco2e_per_kwh']:>14,.1f} gCO2e/kWh",
         f"  cost              {cost['total']:>14,.0f} {summary['currency']}",  # type: ignore[index]
-        f"  files in {out}: summary.json series.parquet decisions.jsonl ledger.jsonl report.html",
     ]
     return "\n".join(lines)
 

@@ -1,16 +1,17 @@
 """The daemon: links poll, the control cycle decides, the planner plans, observers look on."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 
 import structlog
 
 from ems.control.state import ControlState, Mode
 from ems.model.site import Site
-from ems.model.status import HealthStatus
+from ems.model.status import HealthStatus, PlanCounts
 from ems.ports import Clock, Device, RegisterLink
 from ems.runtime.accounts import Accounts
 from ems.runtime.condition import condition_of
@@ -20,7 +21,7 @@ from ems.runtime.memory import control_document, restored_control
 from ems.runtime.notify import SystemdNotifier
 from ems.runtime.observer import Event, Observer, cycle_events
 from ems.runtime.persistence import StateStore
-from ems.runtime.planner import Planner
+from ems.runtime.planner import Planner, PlanningResult
 from ems.runtime.statistics import RunStatistics
 from ems.runtime.supervisor import Supervisor
 from ems.runtime.worker_client import WorkerClient
@@ -31,6 +32,8 @@ _SAVE_EVERY_S = 60.0
 # two plans that events ask for lie at least this far apart
 _REPLAN_PAUSE_S = 30.0
 _LATE_WINDOW = 120
+# a fault that comes every cycle fills no disk
+_LOGGED_FAILURES = frozenset(10**power for power in range(9))
 
 
 class Ending(StrEnum):
@@ -74,8 +77,12 @@ class Daemon:
         self._cycle = ControlCycle(parts.site, parts.devices, parts.clock, state=self._restored_state())
         self.statistics = RunStatistics(parts.site)
         self._began = parts.clock.utc()
+        self._began_s = parts.clock.monotonic_s()
         self._late_s: list[float] = []
         self._troubles: tuple[str, ...] = ()
+        self._lost: dict[str, str] = {}
+        self._n_worker_restarts = 0
+        self._n_observer_failures = 0
         self._record: CycleRecord | None = None
         self._saved_s = parts.clock.monotonic_s()
 
@@ -92,7 +99,9 @@ class Daemon:
             tasks.append(group.create_task(self._supervisor.keep("planner", self._plan), name="planner"))
             tasks.append(group.create_task(self._lag(), name="readiness"))
             ending = await self._ending
-            self._parts.notifier.stopping()
+            if ending is Ending.STOP:
+                # after this word systemd waits for the process to be gone: not what a reload means
+                self._parts.notifier.stopping()
             for task in tasks:
                 task.cancel()
         self._save()
@@ -109,7 +118,6 @@ class Daemon:
         """Return the daemon's own state."""
         parts = self._parts
         counts = parts.planner.statistics.counts()
-        lost = tuple(sorted(device.device_id for device in parts.devices.values() if device.trouble() is not None))
         return HealthStatus(
             version=parts.version,
             started_utc=self._began,
@@ -126,9 +134,13 @@ class Daemon:
             solve_p50_s=counts.solve_p50_s,
             solve_p95_s=counts.solve_p95_s,
             n_devices=len(parts.devices),
-            lost_devices=lost,
+            lost_devices=tuple(sorted(self._lost)),
             troubles=self._troubles,
         )
+
+    def plan_counts(self) -> PlanCounts:
+        """Return how planning went so far."""
+        return self._parts.planner.statistics.counts()
 
     async def _control(self) -> None:
         """Run the cycle on a fixed grid of the monotonic clock; ticks that were missed are not made up."""
@@ -150,8 +162,8 @@ class Daemon:
         self.statistics.add(record)
         closed = self._parts.accounts.observe(record)
         events = cycle_events(record)
-        for observer in self._observers:
-            observer.on_cycle(record)
+        self._tell_lost_devices(record.snapshot.utc)
+        self._show(lambda observer: observer.on_cycle(record))
         for event in events:
             self._tell(event)
         if events:
@@ -174,10 +186,10 @@ class Daemon:
             self._replan.clear()
             result = await self._parts.planner.make(condition_of(site, record.snapshot, self._cycle.state))
             self._troubles = result.trouble
-            for observer in self._observers:
-                observer.on_plan(result)
+            self._show(partial(_on_plan, result=result))
             for trouble in result.trouble:
                 self._event("planning", trouble)
+            self._tell_worker_restarts()
             await self._wait_for_plan(began_s)
 
     async def _wait_for_plan(self, began_s: float) -> None:
@@ -212,12 +224,56 @@ class Daemon:
         self._parts.store.save("control", control_document(self._cycle.state, now_s=now_s), utc=utc)
         self._parts.store.save("accounts", self._parts.accounts.document(), utc=utc)
 
+    def _tell_lost_devices(self, utc: datetime) -> None:
+        """Tell of devices that have stopped answering, and of those that answer again.
+
+        A device is lost when it is in trouble and its last reading is too old to be used; the first seconds of a
+        run, in which nothing has been read yet, are nobody's loss.
+        """
+        now_s, control = self._parts.clock.monotonic_s(), self._parts.site.control
+        if now_s - self._began_s < control.stale_slow_s:
+            return
+        lost = {
+            device.device_id: trouble
+            for device in self._parts.devices.values()
+            if (trouble := device.trouble()) is not None and _is_old(device, now_s, control.stale_slow_s)
+        }
+        for device_id in sorted(lost.keys() - self._lost.keys()):
+            self._tell(Event(utc=utc, kind="device", text=f"{device_id} does not answer: {lost[device_id]}"))
+        for device_id in sorted(self._lost.keys() - lost.keys()):
+            self._tell(Event(utc=utc, kind="device", text=f"{device_id} answers"))
+        self._lost = lost
+
+    def _tell_worker_restarts(self) -> None:
+        n_restarts = self._parts.worker.n_restarts
+        if n_restarts > self._n_worker_restarts:
+            self._event("planning", f"the solver's process was started again, {n_restarts} times so far")
+        self._n_worker_restarts = n_restarts
+
     def _event(self, kind: str, text: str) -> None:
         self._tell(Event(utc=self._parts.clock.utc(), kind=kind, text=text))
 
     def _tell(self, event: Event) -> None:
+        self._show(lambda observer: observer.on_event(event))
+
+    def _show(self, show: Callable[[Observer], None]) -> None:
+        """Let every observer see something; what goes wrong in one reaches neither control nor the others."""
         for observer in self._observers:
-            observer.on_event(event)
+            try:
+                show(observer)
+            except Exception:  # noqa: BLE001 - control must outlive any fault of a publisher
+                self._n_observer_failures += 1
+                if self._n_observer_failures in _LOGGED_FAILURES:
+                    self._log.exception("observer_failed", failures=self._n_observer_failures)
+
+
+def _is_old(device: Device, now_s: float, limit_s: float) -> bool:
+    reading = device.reading()
+    return reading is None or now_s - reading.at_s > limit_s
+
+
+def _on_plan(observer: Observer, *, result: PlanningResult) -> None:
+    observer.on_plan(result)
 
 
 def restore_accounts(accounts: Accounts, store: StateStore) -> datetime | None:

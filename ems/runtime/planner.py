@@ -11,7 +11,7 @@ from ems.dispatch.formulate import formulate
 from ems.dispatch.merit_order import merit_order_plan
 from ems.errors import DispatchError
 from ems.forecast.outlook import PvBasis
-from ems.model.condition import SiteCondition
+from ems.model.condition import Outlook, SiteCondition
 from ems.model.forecast import WeatherForecast
 from ems.model.plan import Plan, PlanSource
 from ems.model.problem import PlanningProblem
@@ -32,6 +32,7 @@ class PlanningResult:
     plan: Plan | None
     problem: PlanningProblem | None
     evaluation: Evaluation | None
+    outlook: Outlook | None
     trouble: tuple[str, ...]
 
 
@@ -104,11 +105,15 @@ class Planner:
         except (DispatchError, ValueError) as error:
             # without forecasts there is nothing to plan with; control goes on with its rules
             self.statistics.fallback += 1
-            return PlanningResult(plan=None, problem=None, evaluation=None, trouble=(*trouble, str(error)))
+            return PlanningResult(
+                plan=None, problem=None, evaluation=None, outlook=None, trouble=(*trouble, str(error))
+            )
         plan, evaluation = await self._solved(problem, trouble)
         self.latest = plan
         self._archive(problem, plan)
-        return PlanningResult(plan=plan, problem=problem, evaluation=evaluation, trouble=tuple(trouble))
+        return PlanningResult(
+            plan=plan, problem=problem, evaluation=evaluation, outlook=outlook, trouble=tuple(trouble)
+        )
 
     async def _solved(self, problem: PlanningProblem, trouble: list[str]) -> tuple[Plan, Evaluation | None]:
         """Return the checked incumbent, else the last plan while it is young, else the rules' plan."""

@@ -1,0 +1,182 @@
+"""`ems run`: the daemon of a site, from its configuration; stays until SIGTERM, reloads on SIGHUP."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import structlog
+
+from ems.app.clocks import clock_for
+from ems.app.devices import build_fleet, check_own_drivers
+from ems.app.log_observer import LogObserver
+from ems.app.publishing import Publishing
+from ems.config.build import Wiring, build_site, build_wiring
+from ems.config.files import ConfigFiles
+from ems.config.loader import load_files
+from ems.errors import ConfigError
+from ems.model.site import Site
+from ems.ports import Clock
+from ems.runtime.accounts import Accounts
+from ems.runtime.archive import ProblemArchive
+from ems.runtime.daemon import Daemon, DaemonParts, Ending, restore_accounts
+from ems.runtime.forecasts import ForecastMemory
+from ems.runtime.inputs import load_climate, weather_file_source
+from ems.runtime.ledger_file import LedgerFiles
+from ems.runtime.logs import configure_logging
+from ems.runtime.notify import SystemdNotifier
+from ems.runtime.observer import Observer
+from ems.runtime.persistence import StateStore
+from ems.runtime.planner import Planner
+from ems.runtime.supervisor import Supervisor
+from ems.runtime.timescale import (
+    plan_period_s,
+    stretch_factor,
+    stretched_device,
+    stretched_link,
+    stretched_site,
+)
+from ems.runtime.worker_client import WorkerClient
+
+DISTRIBUTION = "gpu-microgrid-ems"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scaled:
+    """A site and its wiring as this run's speed needs them."""
+
+    site: Site
+    wiring: Wiring
+    speed: float
+    stretch: float
+
+
+def run_daemon(directory: Path, *, clock: str | None) -> None:
+    """Run the daemon of a configuration directory until it is told to stop.
+
+    Raises:
+        ConfigError: The configuration is refused at the start; a later one that is refused changes nothing.
+        StateError: The state directory cannot be written.
+    """
+    check_own_drivers()
+    files = load_files(directory)
+    configure_logging(form=files.site.logging.format, level=files.site.logging.level)
+    asyncio.run(_serve(directory, files, clock))
+
+
+async def _serve(directory: Path, files: ConfigFiles, clock_text: str | None) -> None:
+    clock, speed = clock_for(clock_text)
+    notifier = SystemdNotifier()
+    while True:
+        ending = await _run_once(directory, files, clock, speed, notifier)
+        if ending is Ending.STOP:
+            return
+        files = load_files(directory)
+
+
+async def _run_once(
+    directory: Path, files: ConfigFiles, clock: Clock, speed: float, notifier: SystemdNotifier
+) -> Ending:
+    """Build everything from the files, run until stop or reload, close everything."""
+    scaled = _scaled(files, speed)
+    state_directory = state_home(files)
+    climate = load_climate(files)
+    with ExitStack() as stack:
+        store = StateStore(state_directory / "state.db")
+        stack.callback(store.close)
+        archive = ProblemArchive(state_directory / "problems", keep=files.persistence.problems.keep)
+        stack.callback(archive.close)
+        ledger = LedgerFiles(state_directory / "ledger")
+        stack.callback(ledger.close)
+        fleet = build_fleet(scaled.site, scaled.wiring, clock, directories=files.search)
+        accounts = Accounts(
+            scaled.site,
+            interval_min=files.persistence.ledger.interval_min,
+            carbon=climate.carbon,
+            sink=ledger,
+        )
+        restore_accounts(accounts, store)
+        memory = ForecastMemory(scaled.site, climate)
+        worker = WorkerClient()
+        issued = files.forecasts.weather.issued_file
+        planner = Planner(
+            scaled.site,
+            worker=worker,
+            memory=memory,
+            climate=climate,
+            weather=weather_file_source(None if issued is None else files.directory / issued),
+            archive=archive,
+        )
+        parts = DaemonParts(
+            site=scaled.site,
+            clock=clock,
+            devices=fleet.devices,
+            links=fleet.links,
+            planner=planner,
+            worker=worker,
+            memory=memory,
+            accounts=accounts,
+            store=store,
+            notifier=notifier,
+            version=version(DISTRIBUTION),
+            pid=os.getpid(),
+            speed=scaled.speed,
+            stretch=scaled.stretch,
+        )
+        publishing = Publishing(files, scaled.site, clock, fleet.devices, state_directory)
+        stack.callback(publishing.close)
+        observers: Sequence[Observer] = (LogObserver(), publishing)
+        daemon = Daemon(parts, observers)
+        publishing.watch(daemon, accounts)
+        return await _until_ended(directory, daemon, publishing, notifier)
+
+
+async def _until_ended(directory: Path, daemon: Daemon, publishing: Publishing, notifier: SystemdNotifier) -> Ending:
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, daemon.end, Ending.STOP)
+    loop.add_signal_handler(signal.SIGINT, daemon.end, Ending.STOP)
+    loop.add_signal_handler(signal.SIGHUP, lambda: _reload(directory, daemon, notifier))
+    async with asyncio.TaskGroup() as group:
+        gateway = group.create_task(Supervisor().keep("gateway", publishing.run), name="gateway")
+        ending = await daemon.run()
+        await publishing.finish()
+        gateway.cancel()
+    return ending
+
+
+def _reload(directory: Path, daemon: Daemon, notifier: SystemdNotifier) -> None:
+    """Take a new configuration if all of it is valid, else keep the old one and say why."""
+    log = structlog.get_logger("daemon")
+    try:
+        load_climate(load_files(directory))
+    except ConfigError as error:
+        log.warning("reload_refused", problems=[problem.sentence() for problem in error.problems])
+        return
+    log.info("reload")
+    notifier.reloading()
+    daemon.end(Ending.RELOAD)
+
+
+def state_home(files: ConfigFiles) -> Path:
+    """Return where state is kept: systemd's state directory, else the configured one."""
+    given = os.environ.get("STATE_DIRECTORY")
+    return Path(given.split(":")[0]) if given else files.directory / files.persistence.state.directory
+
+
+def _scaled(files: ConfigFiles, speed: float) -> _Scaled:
+    native = build_site(files)
+    factor = stretch_factor(speed)
+    wiring = build_wiring(files)
+    return _Scaled(
+        site=stretched_site(native, factor=factor, plan_period_s=plan_period_s(native, speed)),
+        wiring=Wiring(
+            links=tuple(stretched_link(link, factor) for link in wiring.links),
+            devices=tuple(stretched_device(device, factor) for device in wiring.devices),
+        ),
+        speed=speed,
+        stretch=factor,
+    )

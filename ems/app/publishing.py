@@ -1,0 +1,170 @@
+"""What the daemon shows: MQTT messages once a second, the historian every cycle. An observer; control never waits."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from ems.cluster.envelope import Situation, envelope
+from ems.config.files import ConfigFiles
+from ems.contract.outgoing import Outgoing
+from ems.contract.topics import CARBON, ENERGY, EVENT, GUARD, HEALTH, PLAN, READINESS, RESERVE, STATE, Topics
+from ems.gateway.broker import broker_settings
+from ems.gateway.historian import HistorianSettings, SqliteHistorian
+from ems.gateway.messages.daemon import carbon_message, energy_message, event_message, health_message
+from ems.gateway.messages.devices import device_messages
+from ems.gateway.messages.planning import forecast_messages, plan_message
+from ems.gateway.messages.setpoints import SetpointBook
+from ems.gateway.messages.site import guard_message, readiness_message, reserve_message, state_message
+from ems.gateway.mqtt import MqttPublisher
+from ems.gateway.points import points
+from ems.model.site import Site
+from ems.ports import Clock, Device
+from ems.runtime.accounts import Accounts
+from ems.runtime.cycle import CycleRecord
+from ems.runtime.daemon import Daemon
+from ems.runtime.observer import Event
+from ems.runtime.planner import PlanningResult
+
+# what has not changed is said again this often, so that its time shows that it still holds
+_REFRESH_S = 10.0
+_LAST_WORDS_S = 3.0
+_MAX_HISTORY_BYTES = 8 * 1024**3
+
+
+class Publishing:
+    """The daemon's gateway; `watch` names what it shows before it runs."""
+
+    def __init__(
+        self, files: ConfigFiles, site: Site, clock: Clock, devices: Mapping[str, Device], state_directory: Path
+    ) -> None:
+        """Build from a configuration; `devices` by the asset that they serve.
+
+        Raises:
+            ConfigError: A file that mqtt.toml names cannot be used.
+        """
+        self._site = site
+        self._clock = clock
+        self._devices = devices
+        self._period_s = files.mqtt.mqtt.publish_s
+        topics = Topics(prefix=files.mqtt.mqtt.prefix, site_id=site.id)
+        self._publisher = MqttPublisher(broker_settings(files, refresh_s=_REFRESH_S), topics)
+        table = files.persistence.historian
+        self._historian: SqliteHistorian | None = None
+        if table.enabled:
+            settings = HistorianSettings(
+                path=state_directory / "history.db",
+                retain_days=table.retain_days,
+                queue_rows=table.queue_rows,
+                max_bytes=_MAX_HISTORY_BYTES,
+            )
+            self._historian = SqliteHistorian(settings)
+        self._book = SetpointBook(site, devices)
+        self._device_ids = {asset: device.device_id for asset, device in devices.items()}
+        self._watched: tuple[Daemon, Accounts] | None = None
+        self._record: CycleRecord | None = None
+        self._planning: PlanningResult | None = None
+        self._n_envelopes = 0
+
+    def watch(self, daemon: Daemon, accounts: Accounts) -> None:
+        """Name the daemon and the accounts that are shown."""
+        self._watched = (daemon, accounts)
+
+    def on_cycle(self, record: CycleRecord) -> None:
+        """Keep the cycle for the next publication and hand its points to the historian."""
+        self._record = record
+        self._book.observe(record.decision.setpoints, at_s=record.snapshot.at_s)
+        if self._historian is not None:
+            self._historian.record(record.snapshot.utc, points(record.snapshot, record.decision))
+
+    def on_plan(self, result: PlanningResult) -> None:
+        """Keep the newest plan and its forecasts; the cluster gets an envelope with every plan."""
+        self._planning = result
+        if self._record is None:
+            return
+        outgoing = self._envelope(replace(self._record, plan=result.plan))
+        if outgoing is not None:
+            self._n_envelopes += 1
+            self._publisher.publish(outgoing.topic, outgoing.message.payload(), retain=outgoing.retain)
+
+    def on_event(self, event: Event) -> None:
+        """Publish an event at once."""
+        message = event_message(event.utc, kind=event.kind, text=event.text, cause=event.cause, figures=event.figures)
+        self._publisher.publish(EVENT, message.payload(), retain=False)
+
+    async def run(self) -> None:
+        """Stay connected and publish until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._publisher.run(), name="mqtt")
+            group.create_task(self._publish_for_ever(), name="publish")
+
+    async def finish(self) -> None:
+        """Publish the last state and leave the broker in good order."""
+        await self._publish()
+        await self._publisher.finish(deadline_s=_LAST_WORDS_S)
+
+    def close(self) -> None:
+        """Write what the historian still holds."""
+        if self._historian is not None:
+            self._historian.close()
+
+    async def _publish_for_ever(self) -> None:
+        while True:
+            await self._publish()
+            await asyncio.sleep(self._period_s)
+
+    async def _publish(self) -> None:
+        """Build and hand over every message; other tasks get their turn between two of them."""
+        for outgoing in self._messages():
+            self._publisher.publish(outgoing.topic, outgoing.message.payload(), retain=outgoing.retain)
+            await asyncio.sleep(0)
+
+    def _messages(self) -> Iterator[Outgoing]:
+        yield from self._daemon_messages()
+        if self._record is not None:
+            yield from self._site_messages(self._record)
+
+    def _daemon_messages(self) -> Iterator[Outgoing]:
+        if self._watched is None:
+            return
+        daemon, accounts = self._watched
+        utc, currency = self._clock.utc(), self._site.economics.currency
+        history = None if self._historian is None else self._historian.statistics()
+        health = health_message(
+            utc, daemon.health(), daemon.plan_counts(), mqtt=self._publisher.statistics(), historian=history
+        )
+        yield Outgoing(topic=HEALTH, message=health)
+        if (energy := accounts.energy()) is not None:
+            yield Outgoing(topic=ENERGY, message=energy_message(utc, energy, currency=currency))
+        if (carbon := accounts.carbon()) is not None:
+            yield Outgoing(topic=CARBON, message=carbon_message(utc, carbon))
+        result = self._planning
+        yield Outgoing(
+            topic=PLAN, message=plan_message(utc, None if result is None else result.plan, currency=currency)
+        )
+        if result is not None and result.outlook is not None:
+            yield from forecast_messages(utc, result.outlook)
+
+    def _site_messages(self, record: CycleRecord) -> Iterator[Outgoing]:
+        site, snapshot, decision = self._site, record.snapshot, record.decision
+        yield Outgoing(
+            topic=STATE, message=state_message(site, snapshot, decision, record.plan, device_ids=self._device_ids)
+        )
+        if self._watched is not None:
+            counts = self._watched[0].statistics.counts()
+            yield Outgoing(topic=RESERVE, message=reserve_message(snapshot, decision, counts))
+            yield Outgoing(topic=GUARD, message=guard_message(snapshot, decision, counts))
+        yield Outgoing(topic=READINESS, message=readiness_message(site, snapshot, decision))
+        yield from device_messages(site, self._devices, now_s=self._clock.monotonic_s(), utc=snapshot.utc)
+        yield from self._book.messages(utc=snapshot.utc)
+
+    def _envelope(self, record: CycleRecord) -> Outgoing | None:
+        outlook = None if self._planning is None else self._planning.outlook
+        situation = Situation(
+            site=self._site,
+            decision=record.decision,
+            plan=record.plan,
+            carbon_kgco2e_per_kwh=None if outlook is None else outlook.carbon_kgco2e_per_kwh,
+            utc=record.snapshot.utc,
+        )
+        return envelope(situation, seq=self._n_envelopes + 1)
