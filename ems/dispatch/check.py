@@ -120,6 +120,9 @@ def _shape(problem: PlanningProblem, plan: Plan) -> Iterator[Violation]:
 
 def _numbers(plan: Plan) -> Iterator[Violation]:
     """Every number is finite, and no direction is negative."""
+    for name, value in plan.objective.terms().items():
+        if not isfinite(value):
+            yield Violation(step=None, what=f"{name} is not finite", value=0.0, limit=0.0)
     for t, step in enumerate(plan.steps):
         for name, value in _named_values(step):
             if not isfinite(value):
@@ -153,14 +156,16 @@ def _flows(problem: PlanningProblem, step: PlanStep, t: int) -> Iterator[Violati
         - step.export_kw
     )
     tolerance = _tolerance_kw(served_kw)
-    # load that is not served is either missing from it_kw or, beyond the racks, from the supply
-    off = abs(supplied_kw - step.surplus_kw - served_kw)
-    if off > tolerance + step.unserved_kw:
+    # unserved load is either missing from it_kw or, beyond the racks, from the supply
+    missing_it_kw = load.it_kw[t] - step.it_kw
+    off = abs(supplied_kw + step.unserved_kw - missing_it_kw - step.surplus_kw - served_kw)
+    if off > tolerance:
         yield Violation(step=t, what="balance error, kW", value=off, limit=tolerance)
     cooling_kw = load.cooling_c0_kw[t] + load.cooling_c1_frac[t] * step.it_kw
     if abs(step.cooling_kw - cooling_kw) > _tolerance_kw(cooling_kw):
         yield Violation(step=t, what="cooling_kw", value=step.cooling_kw, limit=cooling_kw)
-    if abs(step.it_kw + step.unserved_kw - load.it_kw[t]) > _tolerance_kw(load.it_kw[t]) and step.it_kw < load.it_kw[t]:
+    yield from _above(t, "it_kw", step.it_kw, load.it_kw[t])
+    if missing_it_kw > step.unserved_kw + _tolerance_kw(load.it_kw[t]):
         yield Violation(
             step=t, what="IT load neither served nor reported unserved, kW", value=step.it_kw, limit=load.it_kw[t]
         )

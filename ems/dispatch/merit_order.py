@@ -34,6 +34,10 @@ class _Store:
         return sum(pool.max_stored_kwh for pool in self.pools)
 
     @property
+    def min_kwh(self) -> float:
+        return sum(pool.min_stored_kwh for pool in self.pools)
+
+    @property
     def charge_eff_frac(self) -> float:
         return min((pool.charge_eff_frac for pool in self.pools), default=1.0)
 
@@ -115,7 +119,8 @@ def _step(site: Site, problem: PlanningProblem, store: _Store, state: _State, t:
         import_kw = 0.0
         battery_kw = net_kw - sum(gensets_kw)
     charge_max = store.max_charge_kw(t, stored_kwh=state.stored_kwh, hours=hours)
-    battery_kw = max(-charge_max, min(battery_kw, sum(pool.max_discharge_kw[t] for pool in problem.pools)))
+    discharge_max = store.max_discharge_kw(t, stored_kwh=state.stored_kwh, down_to_kwh=store.min_kwh, hours=hours)
+    battery_kw = max(-charge_max, min(battery_kw, discharge_max))
     balance_kw = demand_kw - battery_kw - import_kw - sum(gensets_kw)
     used_kw = max(0.0, min(pv_kw, balance_kw))
     state.stored_kwh = max(0.0, store.after(state.stored_kwh, power_kw=battery_kw, hours=hours))

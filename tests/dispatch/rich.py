@@ -1,0 +1,72 @@
+"""One problem that has everything, for tests of the check, of replay and of documents."""
+
+from dataclasses import replace
+
+from ems.model.problem import ContingencyKind, DemandProblem, LoadProblem, PlanningProblem, PreviousCommitment
+from tests.dispatch.problems import PRICES, connection, gensets, loss, plant, pool, problem, reserve, unit
+
+N_STEPS = 6
+
+
+def rich_problem() -> PlanningProblem:
+    """Return six hours with a grid that is away for two, PV, storage, sets, losses, demand charge and reserve."""
+    it_kw = (300.0, 320.0, 350.0, 340.0, 300.0, 280.0)
+    demand = LoadProblem(
+        it_kw=it_kw,
+        cooling_c0_kw=(12.0,) * N_STEPS,
+        cooling_c1_frac=(0.1,) * N_STEPS,
+        aux_constant_kw=(8.0,) * N_STEPS,
+        aux_frac_of_it=0.03,
+        site_loss_frac=0.02,
+        load_q90_kw=tuple(1.25 * kw for kw in it_kw),
+        net_q90_kw=tuple(1.2 * kw for kw in it_kw),
+        largest_block_kw=75.0,
+    )
+    month = DemandProblem(
+        first_step=0, end_step=N_STEPS, price_per_kw=2.0, floor_kw=200.0, running_kwh=0.0, running_h=0.0
+    )
+    grid = connection(
+        [0.2, 0.2, 0.4, 0.4, 0.1, 0.1],
+        import_limit_kw=400.0,
+        export_limit_kw=100.0,
+        export_price_per_kwh=0.02,
+        connected=[1, 1, 0, 0, 1, 1],
+        kgco2e_per_kwh=0.45,
+        demand=[month],
+    )
+    return problem(
+        demand,
+        pv=plant([150.0, 450.0, 120.0, 60.0, 10.0, 0.0], n_blocks=3, credit_frac=0.5),
+        store=pool(
+            N_STEPS,
+            stored_kwh=320.0,
+            min_stored_kwh=50.0,
+            power_kw=400.0,
+            n_blocks=4,
+            eff_frac=0.95,
+            self_discharge_frac_per_h=0.0005,
+            no_load_kw=4.0,
+            wear_cost_per_kwh=0.01,
+            terminal=[(200.0, 0.08), (500.0, 0.01)],
+            hold=[(150.0, 0.004)],
+        ),
+        sets=gensets(
+            [unit(1, on=True, since_h=0.5), unit(2), unit(3), unit(4, available=False)],
+            min_up_h=1.0,
+            min_down_h=0.5,
+            run_wear_cost_per_h=2.0,
+            step_kw=60.0,
+        ),
+        grid=grid,
+        requirements=reserve(
+            N_STEPS,
+            r0_kw=20.0,
+            r1_kw=40.0,
+            losses=[loss(kind) for kind in (ContingencyKind.GENSET, ContingencyKind.BLOCK, ContingencyKind.PV_BLOCK)],
+            pv_drop_frac=0.15,
+            floor_kwh=150.0,
+            lead_kwh=20.0,
+        ),
+        prices=replace(PRICES, co2_per_kg=0.05, low_load_per_kwh=0.02, commitment_change=1.0),
+        previous=(PreviousCommitment(id="diesel", n_on=(0, 0)),),
+    )

@@ -1,0 +1,226 @@
+"""Random small problems: every plan passes the check, and its objective follows from its flows."""
+
+from dataclasses import replace
+from typing import TypeVar
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from ems.dispatch.check import evaluate
+from ems.dispatch.milp import shape as model_shape
+from ems.dispatch.milp.engine import DispatchEngine
+from ems.dispatch.milp.screening import up_rows_can_bind
+from ems.model.plan import Plan
+from ems.model.problem import (
+    ContingencyKind,
+    DemandProblem,
+    GensetProblem,
+    PlanningProblem,
+    PoolProblem,
+    PreviousCommitment,
+    ValuePiece,
+)
+from tests.dispatch.problems import PRICES, connection, gensets, load, loss, plant, pool, problem, reserve, unit
+from tests.dispatch.solving import engine
+
+# relative to the tolerance of the solver's integers times the largest price
+CLOSE = 1e-4
+settings.register_profile("planning", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+PLANNING = settings(settings.get_profile("planning"), max_examples=60)
+
+_T = TypeVar("_T")
+# one decimal: powers are meters' figures, not arbitrary floats
+power = st.integers(0, 3000).map(lambda tenths: tenths / 10.0)
+price = st.integers(1, 60).map(lambda cents: cents / 100.0)
+
+
+def per_step(element: st.SearchStrategy[_T], n_steps: int) -> st.SearchStrategy[list[_T]]:
+    return st.lists(element, min_size=n_steps, max_size=n_steps)
+
+
+@st.composite
+def sets_of(draw: st.DrawFn) -> GensetProblem:
+    units = draw(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=3))
+    return gensets(
+        [unit(n, on=on, available=available) for n, (on, available) in enumerate(units)],
+        min_up_h=draw(st.sampled_from([0.0, 1.0, 2.0])),
+        min_down_h=draw(st.sampled_from([0.0, 1.0])),
+        start_cost=draw(st.sampled_from([0.0, 5.0, 30.0])),
+        run_wear_cost_per_h=draw(st.sampled_from([0.0, 2.0])),
+        step_kw=draw(st.sampled_from([30.0, 60.0, 100.0])),
+    )
+
+
+@st.composite
+def pool_of(draw: st.DrawFn, n_steps: int, *, lossless: bool) -> PoolProblem:
+    stored = draw(st.integers(20, 1000))
+    return pool(
+        n_steps,
+        stored_kwh=float(stored),
+        power_kw=draw(st.sampled_from([200.0, 400.0, 2000.0])),
+        n_blocks=draw(st.integers(2, 6)),
+        # with losses a full store could burn a surplus; the known gap has a test of its own
+        eff_frac=1.0 if lossless else draw(st.sampled_from([1.0, 0.9])),
+        no_load_kw=draw(st.sampled_from([0.0, 2.0])),
+        wear_cost_per_kwh=draw(st.sampled_from([0.001, 0.05])),
+        terminal=[(200.0, draw(price)), (300.0, 0.001)],
+        hold=draw(st.sampled_from([(), ((150.0, 0.01),)])),
+    )
+
+
+@st.composite
+def problems(draw: st.DrawFn) -> PlanningProblem:
+    n_steps = draw(st.integers(1, 5))
+    sets = draw(st.none() | sets_of())
+    store = draw(st.none() | pool_of(n_steps, lossless=sets is not None))
+    pv = draw(st.none() | per_step(power, n_steps).map(plant))
+    grid = None
+    if draw(st.booleans()):
+        month = DemandProblem(
+            first_step=0, end_step=n_steps, price_per_kw=3.0, floor_kw=draw(power), running_kwh=10.0, running_h=0.25
+        )
+        grid = connection(
+            draw(per_step(price, n_steps)),
+            import_limit_kw=draw(st.sampled_from([100.0, 400.0])),
+            connected=draw(per_step(st.integers(0, 1), n_steps)),
+            kgco2e_per_kwh=0.4,
+            demand=[month],
+        )
+    possible = [loss(ContingencyKind.GRID)] if grid is not None else []
+    possible += [loss(ContingencyKind.GENSET)] if sets is not None else []
+    possible += [loss(ContingencyKind.BLOCK)] if store is not None else []
+    possible += [loss(ContingencyKind.PV_BLOCK)] if pv is not None else []
+    requirements = reserve(
+        n_steps,
+        r0_kw=draw(st.none() | st.integers(0, 80).map(float)) if store is not None else None,
+        r1_kw=draw(st.none() | st.integers(0, 80).map(float)) if store is not None else None,
+        losses=[each for each in possible if draw(st.booleans())],
+        pv_drop_frac=draw(st.sampled_from([0.0, 0.15])),
+        floor_kwh=draw(st.sampled_from([20.0, 100.0, 400.0])) if store is not None else 0.0,
+        lead_kwh=draw(st.sampled_from([0.0, 30.0])) if sets is not None and store is not None else 0.0,
+        # short enough that energy never limits headroom while a block charges; the known gap has its own test
+        sustain_h=0.02,
+    )
+    previous: tuple[PreviousCommitment, ...] = ()
+    if sets is not None and draw(st.booleans()):
+        previous = (PreviousCommitment(id="diesel", n_on=(draw(st.integers(0, len(sets.units))),)),)
+    return problem(
+        load(draw(per_step(power, n_steps)), largest_block_kw=draw(st.sampled_from([0.0, 40.0]))),
+        pv=pv,
+        store=store,
+        sets=sets,
+        grid=grid,
+        requirements=requirements,
+        prices=replace(PRICES, co2_per_kg=0.05, low_load_per_kwh=0.01, commitment_change=1.0),
+        previous=previous,
+        duration_h=draw(per_step(st.sampled_from([0.25, 0.5, 1.0]), n_steps)),
+    )
+
+
+@PLANNING
+@given(stated=problems())
+def test_every_plan_passes_the_check(stated: PlanningProblem) -> None:
+    plan = engine().solve(stated)
+
+    assert [violation.sentence() for violation in evaluate(stated, plan).violations] == []
+
+
+@PLANNING
+@given(stated=problems())
+def test_objective_of_every_plan_follows_from_its_flows(stated: PlanningProblem) -> None:
+    plan = engine().solve(stated)
+
+    reported = plan.objective.terms()
+    for name, value in _terms(stated, plan).items():
+        assert reported[name] == pytest.approx(value, rel=CLOSE, abs=0.01), name
+
+
+@PLANNING
+@given(stated=problems())
+def test_nothing_is_unserved_while_a_source_could_still_serve_it(stated: PlanningProblem) -> None:
+    plan = engine().solve(stated)
+    assume(not plan.relaxed or plan.relaxed == ("unserved",))
+
+    for t, step in enumerate(plan.steps):
+        if step.unserved_kw > 0.1:
+            grid = stated.connection
+            import_limit = 0.0 if grid is None else grid.connected[t] * grid.import_limit_kw[t]
+            assert step.pv_kw == pytest.approx(stated.available_pv_kw(t), abs=0.1)
+            assert step.import_kw == pytest.approx(import_limit, abs=0.1)
+
+
+@settings(PLANNING, max_examples=40)
+@given(stated=problems())
+def test_screening_of_reserve_rows_never_changes_the_optimum(stated: PlanningProblem) -> None:
+    assume(stated.reserve.classes and not up_rows_can_bind(stated))
+
+    screened = engine().solve(stated)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model_shape, "up_rows_can_bind", lambda _: True)
+        complete = DispatchEngine().solve(stated)
+
+    assert "floor" in screened.relaxed or screened.objective.total_cost() == pytest.approx(
+        complete.objective.total_cost(), rel=CLOSE, abs=0.01
+    )
+
+
+def _terms(stated: PlanningProblem, plan: Plan) -> dict[str, float]:
+    """Return the terms that a plan's flows determine."""
+    hours, prices = stated.grid.duration_h, stated.prices
+    steps = list(zip(hours, plan.steps, strict=True))
+    litres = sum(h * genset.fuel_l_per_h for h, step in steps for genset in step.gensets)
+    imported = [h * step.import_kw for h, step in steps]
+    terms = {
+        "fuel_cost": litres,
+        "energy_export_cost": 0.0,
+        "surplus_cost": 11.0 * sum(h * step.surplus_kw for h, step in steps),
+        # without cooling and auxiliaries every unserved kW is IT load up to the load
+        "unserved_cost": sum(
+            h * (10.0 * (kw - step.it_kw) + 11.0 * (step.unserved_kw - (kw - step.it_kw)))
+            for (h, step), kw in zip(steps, stated.load.it_kw, strict=True)
+        ),
+        "co2_cost": prices.co2_per_kg * 2.5 * litres,
+        "starts_cost": 0.0,
+    }
+    if stated.connection is not None:
+        grid = stated.connection
+        terms["energy_import_cost"] = sum(k * p for k, p in zip(imported, grid.price_per_kwh, strict=True))
+        terms["co2_cost"] += prices.co2_per_kg * 0.4 * sum(imported)
+        first = (10.0 + imported[0]) / (0.25 + hours[0])
+        peak = max(first, *(step.import_kw for step in plan.steps[1:]), 0.0)
+        terms["demand_cost"] = 3.0 * max(0.0, peak - grid.demand[0].floor_kw)
+    for sets in stated.gensets:
+        counts = [(h, step.gensets[0]) for h, step in steps]
+        terms["starts_cost"] = sets.start_cost * sum(genset.n_started for _, genset in counts)
+        terms["genset_wear_cost"] = sets.run_wear_cost_per_h * sum(h * genset.n_on for h, genset in counts)
+        low_kw = [h * max(0.0, sets.band_low_kw * genset.n_on - genset.power_kw) for h, genset in counts]
+        terms["low_load_cost"] = prices.low_load_per_kwh * sum(low_kw)
+        changes = zip(stated.previous[0].n_on, counts, strict=False) if stated.previous else ()
+        terms["change_cost"] = prices.commitment_change * sum(
+            h * abs(genset.n_on - was) for was, (h, genset) in changes
+        )
+    for store in stated.pools:
+        levels = [step.pools[0].stored_end_kwh - store.min_stored_kwh for step in plan.steps]
+        wear = sum(h * step.pools[0].discharge_kw for h, step in steps)
+        terms["battery_wear_cost"] = store.wear_cost_per_kwh * wear
+        terms["terminal_value_cost"] = -_worth(store.terminal_value, levels[-1])
+        terms["hold_value_cost"] = -sum(
+            h * _worth(store.hold_value_per_h, kwh) for h, kwh in zip(hours, levels, strict=True)
+        )
+        any_on = [any(genset.n_on for genset in step.gensets) for step in plan.steps]
+        floors = zip(stated.reserve.floor_kwh, stated.reserve.lead_kwh, any_on, strict=True)
+        required = [floor + (0.0 if on or not stated.gensets else lead) for floor, lead, on in floors]
+        missing = [max(0.0, need - kwh) for need, kwh in zip(required, levels, strict=True)]
+        terms["floor_cost"] = prices.floor_per_kwh * sum(h * kwh for h, kwh in zip(hours, missing, strict=True))
+    return terms
+
+
+def _worth(pieces: tuple[ValuePiece, ...], stored_kwh: float) -> float:
+    """Return the value of stored energy, the most valued pieces first."""
+    worth = 0.0
+    for piece in pieces:
+        taken = min(piece.width_kwh, max(0.0, stored_kwh))
+        worth += taken * piece.value_per_kwh
+        stored_kwh -= taken
+    return worth
