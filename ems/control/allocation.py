@@ -23,7 +23,8 @@ def water_fill(total_kw: float, shares: tuple[BlockShare, ...], *, exponent: flo
     open_shares = [share for share in shares if share.weight_kwh > 0.0 and share.cap_kw > 0.0]
     left_kw = total_kw
     while open_shares and left_kw > 1e-9:
-        weights = [share.weight_kwh**exponent for share in open_shares]
+        heaviest_kwh = max(share.weight_kwh for share in open_shares)
+        weights = [(share.weight_kwh / heaviest_kwh) ** exponent for share in open_shares]
         scale = left_kw / sum(weights)
         full = [share for share, weight in zip(open_shares, weights, strict=True) if weight * scale >= share.cap_kw]
         if not full:

@@ -95,24 +95,30 @@ def sequence(situation: Situation, state: ControlState) -> Commitment:
 def adopted(site: Site, snapshot: SiteSnapshot, before: Mapping[str, GensetTrack]) -> dict[str, GensetTrack]:
     """Return tracks that want exactly what is measured to run: the first thing after a start."""
     states = {genset.id: genset for genset in snapshot.gensets}
-    tracks = {}
-    for kind in site.gensets:
-        for unit in kind.unit_ids:
-            track = _with_feedback(before.get(unit, GensetTrack()), states[unit], snapshot.at_s)
-            runs = states[unit].phase in (
-                GensetPhase.RUNNING,
-                GensetPhase.STARTING,
-                GensetPhase.WARMING_UP,
-                GensetPhase.SYNCHRONISING,
-            )
-            tracks[unit] = replace(
-                track,
-                wanted=runs,
-                wanted_since_s=snapshot.at_s if runs else None,
-                cause=Cause.ADOPTED,
-                power_kw=states[unit].power_kw or 0.0,
-            )
-    return tracks
+    return {
+        unit: _adopted(before.get(unit, GensetTrack()), states[unit], snapshot.at_s)
+        for kind in site.gensets
+        for unit in kind.unit_ids
+    }
+
+
+def _adopted(track: GensetTrack, genset: GensetState, now_s: float) -> GensetTrack:
+    """Return a track that wants what is measured; a set that is not heard is adopted when it is."""
+    if _unheard(genset):
+        return track
+    runs = genset.phase in (
+        GensetPhase.RUNNING,
+        GensetPhase.STARTING,
+        GensetPhase.WARMING_UP,
+        GensetPhase.SYNCHRONISING,
+    )
+    return replace(
+        _with_feedback(track, genset, now_s),
+        wanted=runs,
+        wanted_since_s=now_s if runs else None,
+        cause=Cause.ADOPTED,
+        power_kw=genset.power_kw or 0.0,
+    )
 
 
 def _followed(situation: Situation, before: Mapping[str, GensetTrack]) -> tuple[dict[str, GensetTrack], list[Reason]]:
@@ -122,7 +128,10 @@ def _followed(situation: Situation, before: Mapping[str, GensetTrack]) -> tuple[
     reasons: list[Reason] = []
     for kind in situation.site.gensets:
         for unit in kind.unit_ids:
-            track = _with_feedback(before.get(unit, GensetTrack()), states[unit], situation.now_s)
+            track = before.get(unit, GensetTrack())
+            # a set that nobody has decided on yet goes on as it is found
+            follow = _adopted if track.cause is None else _with_feedback
+            track = follow(track, states[unit], situation.now_s)
             if _has_failed(kind, track, states[unit], situation.now_s):
                 reasons.append(
                     Reason(cause=Cause.FAILED_START, text=f"{unit} did not carry load in {kind.start_timeout_s:.0f} s")
@@ -133,14 +142,23 @@ def _followed(situation: Situation, before: Mapping[str, GensetTrack]) -> tuple[
 
 
 def _with_feedback(track: GensetTrack, genset: GensetState, now_s: float) -> GensetTrack:
+    starts_s = tuple(start for start in track.starts_s if now_s - start < _STARTS_WINDOW_S)
+    if _unheard(genset):
+        # its own controller keeps it as it was: a running set has not failed because its link has
+        return replace(track, starts_s=starts_s)
     carries = genset.carries
     rests = genset.phase is GensetPhase.STOPPED
     return replace(
         track,
         carries_since_s=(now_s if track.carries_since_s is None else track.carries_since_s) if carries else None,
         rests_since_s=(now_s if track.rests_since_s is None else track.rests_since_s) if rests else None,
-        starts_s=tuple(start for start in track.starts_s if now_s - start < _STARTS_WINDOW_S),
+        starts_s=starts_s,
     )
+
+
+def _unheard(genset: GensetState) -> bool:
+    """Return whether it is not known if a set carries load."""
+    return genset.phase is None or (genset.phase is GensetPhase.RUNNING and genset.breaker_closed is None)
 
 
 def _has_failed(kind: GensetClass, track: GensetTrack, genset: GensetState, now_s: float) -> bool:

@@ -4,6 +4,7 @@ Runs after every source. A rule only narrows what was asked; each clip names its
 unit in an island the energy rules act through load, gensets and PV, never by taking the unit to zero (G0).
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import isfinite
@@ -148,15 +149,16 @@ def _gensets(
 ) -> list[GensetSetpoint]:
     states = {state.id: state for state in snapshot.gensets}
     kinds = {unit: kind for kind in site.gensets for unit in kind.unit_ids}
-    allowed = []
+    allowed: list[GensetSetpoint] = []
     for setpoint in requested:
         state, kind = states[setpoint.id], kinds[setpoint.id]
         if not _finite(setpoint.id, setpoint.power_kw, clips):
             continue
-        if not state.controllable:
+        if not state.controllable or state.phase is None:
             clips.append(_dropped(Rule.DATA_AGE, setpoint.id, setpoint.power_kw, "no fresh reading or local control"))
             continue
-        if not setpoint.run and state.carries and _last_former(snapshot, setpoint.id):
+        stopped = {other.id for other in allowed if not other.run}
+        if not setpoint.run and state.carries and _last_former(snapshot, setpoint.id, stopped):
             clips.append(
                 _dropped(Rule.LAST_FORMING, setpoint.id, 0.0, "the set is the only source that forms the grid")
             )
@@ -214,7 +216,9 @@ def _within_site_limits(
 ) -> list[BlockSetpoint]:
     """G6 and G7: the predicted import stays within the connection, and R0 is not made shorter than it is."""
     total = sum(block.power_kw for block in blocks)
-    measured = sum(state.power_kw or 0.0 for state in snapshot.blocks)
+    # a block that is not written stays where it is
+    written = {block.id for block in blocks}
+    measured = sum(state.power_kw or 0.0 for state in snapshot.blocks if state.id in written)
     scaled = total
     rule, reason = Rule.SITE_LIMIT, ""
     pcc = snapshot.pcc
@@ -226,7 +230,7 @@ def _within_site_limits(
         elif predicted < -site.grid.export_limit_kw and total > 0.0:
             scaled = max(0.0, total - (-site.grid.export_limit_kw - predicted))
             reason = f"export would be {-predicted:.0f} kW"
-    if context.r0_margin_kw < 0.0 and total > max(measured, 0.0) and context.mode is Mode.GRID:
+    if context.r0_margin_kw < 0.0 and scaled > max(measured, 0.0) and context.mode is Mode.GRID:
         scaled, rule = max(measured, 0.0), Rule.HEADROOM
         reason = f"R0 is short by {-context.r0_margin_kw:.0f} kW"
     if abs(scaled - total) <= _CLIP_KW or abs(total) <= _CLIP_KW:
@@ -235,13 +239,13 @@ def _within_site_limits(
     return [replace(block, power_kw=block.power_kw * scaled / total) for block in blocks]
 
 
-def _last_former(snapshot: SiteSnapshot, genset_id: str) -> bool:
-    """Return whether a set is the only known source that forms the grid."""
+def _last_former(snapshot: SiteSnapshot, genset_id: str, stopped: Collection[str]) -> bool:
+    """Return whether a set is the only known source that forms the grid, beside those that stop in this cycle."""
     if snapshot.pcc is not None and snapshot.pcc.breaker_closed:
         return False
     if any(block.forming and block.ready for block in snapshot.blocks):
         return False
-    return not any(genset.carries for genset in snapshot.gensets if genset.id != genset_id)
+    return not any(genset.carries for genset in snapshot.gensets if genset.id != genset_id and genset.id not in stopped)
 
 
 def _finite(asset_id: str, value: float, clips: list[Clip]) -> bool:

@@ -1,5 +1,6 @@
 """One control cycle: mode, energy, reserve, gensets, targets, allocation, guard."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ems.control.genset_sequencer import Situation, adopted, sequence
@@ -22,7 +23,7 @@ from ems.control.targets import Course, Flows, decide_targets
 from ems.model.plan import Plan
 from ems.model.setpoints import Cause, Reason, Setpoints
 from ems.model.site import Site
-from ems.model.snapshot import SiteSnapshot
+from ems.model.snapshot import BlockState, GensetState, PvState, SiteSnapshot
 from ems.reserve import Assessment, ReserveId, assess
 
 
@@ -69,7 +70,7 @@ def step(site: Site, snapshot: SiteSnapshot, plan: Plan | None, state: ControlSt
     fresh = _fresh(site, plan, snapshot)
     blind = state.mode is Mode.DEGRADED
     followed = fresh if fresh is not None and fresh.followed and not blind else None
-    flows = _flows(powers, state, dt_s)
+    flows = _flows(snapshot, powers, state, dt_s)
     situation = Situation(
         site=site,
         snapshot=snapshot,
@@ -183,15 +184,31 @@ def _fresh(site: Site, plan: Plan | None, snapshot: SiteSnapshot) -> Plan | None
     return plan
 
 
-def _flows(powers: Powers, state: ControlState, dt_s: float) -> Flows:
-    """Return known powers; what is unknown is taken from the balance, where it hurts least."""
-    load_kw = state.load_kw or 0.0
-    pv_kw = 0.0 if powers.pv_kw is None else max(0.0, powers.pv_kw)
+def _flows(snapshot: SiteSnapshot, powers: Powers, state: ControlState, dt_s: float) -> Flows:
+    """Return the powers; one unknown sum is taken from the balance, else it counts with its known members."""
+    sums = {
+        "pv": powers.pv_kw,
+        "gensets": powers.gensets_kw,
+        "storage": powers.storage_kw,
+        "grid": powers.grid_kw,
+    }
+    known = {name: kw for name, kw in sums.items() if kw is not None}
+    missing = [name for name in sums if name not in known]
+    if len(missing) == 1 and powers.load_kw is not None:
+        known[missing[0]] = powers.load_kw - sum(known.values())
+    else:
+        members: Mapping[str, Sequence[PvState | GensetState | BlockState]] = {
+            "pv": snapshot.pv,
+            "gensets": snapshot.gensets,
+            "storage": snapshot.blocks,
+            "grid": (),
+        }
+        known |= {name: sum(member.power_kw or 0.0 for member in members[name]) for name in missing}
     return Flows(
-        load_kw=load_kw,
-        pv_kw=pv_kw,
-        gensets_kw=powers.gensets_kw or 0.0,
-        storage_kw=powers.storage_kw or 0.0,
-        grid_kw=powers.grid_kw or 0.0,
+        load_kw=state.load_kw or 0.0,
+        pv_kw=max(0.0, known["pv"]),
+        gensets_kw=max(0.0, known["gensets"]),
+        storage_kw=known["storage"],
+        grid_kw=known["grid"],
         dt_s=dt_s,
     )
