@@ -17,7 +17,13 @@ class Payload(BaseModel):
     """A message or a part of one: unknown fields, NaN and infinity are refused."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, serialize_by_alias=True, validate_by_name=True
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        serialize_by_alias=True,
+        validate_by_name=True,
+        # whatever has a default is published too
+        json_schema_serialization_defaults_required=True,
     )
 
 
