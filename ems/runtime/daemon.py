@@ -195,8 +195,9 @@ class Daemon:
     async def _wait_for_plan(self, began_s: float) -> None:
         clock, period_s = self._parts.clock, self._parts.site.planning.period_s
         while (passed_s := clock.monotonic_s() - began_s) < period_s:
-            asked = self._replan.is_set() and passed_s >= min(period_s, _REPLAN_PAUSE_S * self._parts.stretch)
-            if asked:
+            # a solver that has died is started by the next plan, so that one comes soon
+            asked = self._replan.is_set() or self._parts.worker.pid is None
+            if asked and passed_s >= min(period_s, _REPLAN_PAUSE_S * self._parts.stretch):
                 return
             await clock.sleep(min(self._parts.site.control.period_s, period_s - passed_s))
 
