@@ -225,6 +225,16 @@ def set_is_needed(operation: Operation, unit_id: str, required: Requirement) -> 
     return any(item.margin_kw < 0.0 and item.margin_kw < before[item.id] for item in after if item.id in UP_CLASSES)
 
 
+def sets_are_needed(operation: Operation, required: Requirement) -> bool:
+    """Return whether stopping every running set would leave an upward requirement short."""
+    if not operation.gensets:
+        return False
+    alone = operation
+    for unit in operation.gensets:
+        alone = without_set(alone, unit.id)
+    return any(item.margin_kw < 0.0 for item in assess(alone, required) if item.id in UP_CLASSES)
+
+
 def assess(operation: Operation, required: Requirement) -> tuple[Assessment, ...]:
     """Return, for each upward class and for down, the contingency that leaves the least margin."""
     up = (_worst(_up(operation, required, reserve)) for reserve in required.classes)

@@ -97,12 +97,14 @@ class ReserveMessage(Message):
     """Reserve required and held per class, energy reserve, and their counts since the daemon's start."""
 
     classes: tuple[ReserveClassPart, ...] | None = Field(description="One entry for each class; null: not assessed.")
-    held_on_by_reserve: bool = Field(description="Whether a genset runs only because reserve needs it.")
+    held_on_by_reserve: bool = Field(
+        description="Whether gensets run because storage alone would be short of reserve, not for energy."
+    )
     stored_kwh: Energy | None = Field(description="Energy in the cells; kWh.")
     floor_kwh: Energy | None = Field(description="Energy that steady operation keeps; kWh.")
     floor_violation_h: Hours = Field(description="Time with SoC below its floor; h.")
     reserve_shortfall_h: Hours = Field(description="Time with any class short; h.")
-    reserve_binding_h: Hours = Field(description="Time in which a genset was held on by reserve; h.")
+    reserve_binding_h: Hours = Field(description="Time in which gensets ran because of reserve, not for energy; h.")
     shortfalls: dict[str, Count] = Field(description="Cycles with a class short, by class and contingency.")
     margin_min_kw: dict[str, Power] = Field(description="Least margin so far, by class; kW.")
     soc_start_pct: Percentage | None = Field(description="SoC when counting began; %; null: not yet known.")

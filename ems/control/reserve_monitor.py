@@ -1,6 +1,6 @@
 """Reserve required and held, from actual values, each cycle."""
 
-from ems.control.measurement import live_charge_kw, live_discharge_kw
+from ems.control.measurement import Storage, live_charge_kw, live_discharge_kw
 from ems.control.state import ControlState, Mode
 from ems.model.site import Site
 from ems.model.snapshot import SiteSnapshot
@@ -13,7 +13,7 @@ from ems.reserve import (
     Requirement,
     StorageUnit,
     requirement,
-    set_is_needed,
+    sets_are_needed,
 )
 
 
@@ -33,9 +33,14 @@ def required_now(site: Site, state: ControlState) -> Requirement:
     return requirement(site.reserve, job_step_kw=site.it.job_step_kw, swing_kw=state.swing_kw)
 
 
-def held_on_by_reserve(operation: Operation, required: Requirement) -> bool:
-    """Return whether a running set could not be stopped without breaking an upward requirement."""
-    return bool(operation.gensets) and set_is_needed(operation, operation.gensets[-1].id, required)
+def held_on_by_reserve(site: Site, operation: Operation, required: Requirement, storage: Storage) -> bool:
+    """Return whether reserve is why gensets run: storage alone would be short of it, and energy is not what lacks.
+
+    Energy lacks at and below the SoC at which sets start for it.
+    """
+    if storage.soc_pct <= storage.floor_pct + site.control.soc_start_above_floor_pct:
+        return False
+    return sets_are_needed(operation, required)
 
 
 def _storage(site: Site, snapshot: SiteSnapshot, state: ControlState) -> list[StorageUnit]:

@@ -61,7 +61,7 @@ def step(site: Site, snapshot: SiteSnapshot, plan: Plan | None, state: ControlSt
     operation = operation_now(site, snapshot, state)
     required = required_now(site, state)
     assessments = assess(operation, required)
-    held_on = held_on_by_reserve(operation, required)
+    held_on = held_on_by_reserve(site, operation, required, storage)
     if state.mode is Mode.INIT:
         state = replace(state, gensets=adopted(site, snapshot, state.gensets), last_s=now_s)
         return replace(

@@ -11,13 +11,17 @@ from ems.dispatch.milp.compiled import CompiledModel, MatrixProblem, compile_mod
 from ems.dispatch.milp.extract import extract_plan
 from ems.dispatch.milp.objective import TERMS, greatest_value
 from ems.dispatch.milp.shape import ModelShape, shape_of
-from ems.dispatch.milp.solver import solve
+from ems.dispatch.milp.solver import Solution, solve
 from ems.errors import DispatchError
 from ems.model.plan import Plan, SolveTimings
 from ems.model.problem import PlanningProblem
 
 # shapes differ by the clock phase of the grid and by tariff and outage edges; older ones are dropped
 _MAX_COMPILED = 12
+# how often a problem is solved until no pool charges and discharges at once
+_MAX_PASSES = 4
+# below this both at once is rounding
+_BOTH_KW = 1e-4
 
 
 class DispatchEngine:
@@ -39,12 +43,7 @@ class DispatchEngine:
         clock.append(perf_counter())
         matrix = _late_relaxed(compiled.matrix_problem(parameters), compiled, problem)
         clock.append(perf_counter())
-        solution = solve(
-            matrix,
-            gap_frac=problem.options.gap_frac,
-            time_limit_s=problem.options.time_limit_s,
-            shift=greatest_value(problem),
-        )
+        solution = _solved(matrix, compiled, problem)
         clock.append(perf_counter())
         if solution.values is None:
             raise DispatchError(f"HiGHS ended with '{solution.status}' and no feasible point for {problem.id}")
@@ -62,6 +61,34 @@ class DispatchEngine:
         while len(self._compiled) > _MAX_COMPILED:
             self._compiled.pop(next(iter(self._compiled)))
         return compiled
+
+
+def _solved(matrix: MatrixProblem, compiled: CompiledModel, problem: PlanningProblem) -> Solution:
+    """Solve; where a pool charges and discharges at once, close the smaller direction there and solve again.
+
+    Losses make both at once a waste that no optimum wants, except where power has to be got rid of: sets at their
+    minimum and a full store. A binary for each pool and step would say the same and cost every solve.
+    """
+    left_s = problem.options.time_limit_s
+    for _ in range(_MAX_PASSES):
+        begin = perf_counter()
+        solution = solve(matrix, gap_frac=problem.options.gap_frac, time_limit_s=left_s, shift=greatest_value(problem))
+        left_s = max(1.0, left_s - (perf_counter() - begin))
+        if solution.values is None:
+            return solution
+        charge, discharge = (solution.values[compiled.variables[name]] for name in ("charge_kw", "discharge_kw"))
+        both = np.minimum(charge, discharge) > _BOTH_KW
+        if not both.any():
+            return solution
+        upper = matrix.upper.copy()
+        for name, closed in (
+            ("charge_kw", both & (charge <= discharge)),
+            ("discharge_kw", both & (charge > discharge)),
+        ):
+            place = compiled.variables[name]
+            upper[place] = np.where(closed, 0.0, upper[place])
+        matrix = replace(matrix, upper=upper)
+    return solution
 
 
 def _late_relaxed(matrix: MatrixProblem, compiled: CompiledModel, problem: PlanningProblem) -> MatrixProblem:
