@@ -1,0 +1,226 @@
+"""From a shipped site, its condition and forecasts to the planning problem."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+
+from ems.dispatch.formulate import formulate
+from ems.dispatch.formulate.demand import on_steps
+from ems.dispatch.formulate.supply import expected_outage_h
+from ems.model.forecast import EvenSeries
+from ems.model.grid import AnnouncedOutage, OutageStatistics
+from ems.model.plan import PlanSource
+from ems.model.problem import ContingencyKind
+from ems.model.timegrid import TimeGrid
+from tests.dispatch.sites import NOON, condition, outlook, site
+from tests.dispatch.solving import gensets_kw, n_on, solved, storage_kw
+
+DESERT, CAMPUS = "desert-offgrid", "weak-grid-campus"
+
+
+def test_terminal_value_of_every_piece_lies_below_the_cost_of_charging_from_a_set() -> None:
+    desert = site(DESERT)
+
+    stated = formulate(desert, condition(desert), outlook(desert), previous=None, problem_id="p")
+
+    (pool,), (sets,) = stated.pools, stated.gensets
+    cheapest_l_per_kwh = min(segment.fuel_l_per_kwh for segment in sets.segments)
+    charging_cost = cheapest_l_per_kwh * desert.economics.fuel_cost_per_l / pool.charge_eff_frac
+    assert [piece.value_per_kwh < charging_cost for piece in pool.terminal_value] == [True, True]
+
+
+def test_terminal_value_is_concave() -> None:
+    desert = site(DESERT)
+
+    (pool,) = formulate(desert, condition(desert), outlook(desert), previous=None, problem_id="p").pools
+
+    assert all(first.value_per_kwh >= later.value_per_kwh for first, later in pairwise(pool.terminal_value))
+    assert sum(piece.width_kwh for piece in pool.terminal_value) == pytest.approx(
+        pool.max_stored_kwh - pool.min_stored_kwh
+    )
+
+
+def test_no_plan_of_the_desert_site_burns_fuel_to_end_with_more_than_it_needs() -> None:
+    desert = site(DESERT)
+    stated = formulate(desert, condition(desert, soc_frac=0.6), outlook(desert), previous=None, problem_id="p")
+    worthless = replace(stated, pools=(replace(stated.pools[0], terminal_value=()),))
+
+    litres, least = solved(stated).objective.fuel_cost, solved(worthless).objective.fuel_cost
+
+    assert litres == pytest.approx(least, rel=0.01)
+
+
+def test_load_is_demand_with_cooling_auxiliaries_and_losses() -> None:
+    desert = site(DESERT)
+
+    load = formulate(desert, condition(desert), outlook(desert), previous=None, problem_id="p").load
+
+    it_kw = load.it_kw[0]
+    served_kw = it_kw + load.cooling_c0_kw[0] + load.cooling_c1_frac[0] * it_kw
+    served_kw += load.aux_frac_of_it * it_kw + load.aux_constant_kw[0]
+    assert load.demand_kw(0) == pytest.approx((1.0 + desert.economics.site_loss_frac) * served_kw)
+
+
+def test_net_q90_adds_the_errors_of_load_and_pv_as_squares() -> None:
+    desert = site(DESERT)
+    neutral = replace(desert, planning=replace(desert.planning, optimism_frac=0.0))
+    forecasts = outlook(desert, pv_kw=(2000.0, 3000.0, 4000.0))
+
+    stated = formulate(neutral, condition(desert), forecasts, previous=None, problem_id="p")
+
+    load, available_kw = stated.load, stated.available_pv_kw(0)
+    load_error_kw = load.load_q90_kw[0] - load.demand_kw(0)
+    pv_error_kw = 1000.0 * len(desert.pv)
+    expected = load.demand_kw(0) - available_kw + (load_error_kw**2 + pv_error_kw**2) ** 0.5
+    assert load.net_q90_kw[0] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_optimism_moves_medians_towards_their_favourable_quantiles(share: float) -> None:
+    desert = site(DESERT)
+    shaped = replace(desert, planning=replace(desert.planning, optimism_frac=share))
+
+    stated = formulate(
+        shaped, condition(desert), outlook(desert, pv_kw=(2000.0, 3000.0, 4000.0)), previous=None, problem_id="p"
+    )
+
+    assert stated.pv[0].available_kw[0] == pytest.approx(3000.0 + share * 1000.0)
+    assert stated.pv[0].available_q10_kw[0] == pytest.approx(2000.0)
+    assert stated.load.it_kw[0] == pytest.approx(4000.0 - share * 400.0)
+
+
+def test_forecast_that_ends_before_the_horizon_is_refused_by_name() -> None:
+    desert = site(DESERT)
+
+    with pytest.raises(ValueError, match="PV pv does not cover 2026-01-09"):
+        formulate(desert, condition(desert), outlook(desert, horizon_h=20.0), previous=None, problem_id="p")
+
+
+def test_mean_over_a_step_is_that_of_the_series() -> None:
+    series = EvenSeries(start_utc=NOON, step_s=900.0, values=(10.0, 20.0, 30.0, 40.0))
+    grid = TimeGrid(start_utc=NOON, duration_h=(0.25, 0.5, 0.125))
+
+    assert on_steps(series, grid, name="x") == pytest.approx((10.0, 25.0, 40.0))
+
+
+def test_contingencies_are_those_that_the_site_is_to_survive() -> None:
+    campus, desert = site(CAMPUS), site(DESERT)
+
+    with_grid = formulate(
+        campus, condition(campus), outlook(campus, carbon_kgco2e_per_kwh=0.4), previous=None, problem_id="p"
+    )
+    island = formulate(desert, condition(desert), outlook(desert), previous=None, problem_id="p")
+
+    assert with_grid.reserve.contingencies[0].kind is ContingencyKind.NOTHING
+    assert {loss.kind for loss in with_grid.reserve.contingencies[1:]} == set(campus.reserve.survive)
+    assert ContingencyKind.GRID not in {loss.kind for loss in island.reserve.contingencies}
+
+
+def test_steps_end_where_the_price_changes() -> None:
+    campus = site(CAMPUS)
+    assert campus.grid is not None
+
+    stated = formulate(campus, condition(campus), outlook(campus), previous=None, problem_id="p")
+
+    assert stated.connection is not None
+    for start, hours, price in zip(
+        stated.grid.starts_utc, stated.grid.duration_h, stated.connection.price_per_kwh, strict=True
+    ):
+        last = start + timedelta(hours=hours) - timedelta(seconds=1)
+        assert campus.grid.tariff.price_per_kwh(last) == price
+
+
+def test_announced_outage_cuts_the_steps_and_opens_the_connection() -> None:
+    campus = site(CAMPUS)
+    assert campus.grid is not None
+    outage = AnnouncedOutage(start_utc=NOON + timedelta(hours=14.4), end_utc=NOON + timedelta(hours=16.9))
+    announced = replace(campus, grid=replace(campus.grid, announced=(outage,)))
+
+    stated = formulate(announced, condition(campus), outlook(campus), previous=None, problem_id="p")
+
+    assert stated.connection is not None
+    steps = zip(stated.grid.duration_h, stated.connection.connected, strict=True)
+    assert sum(hours for hours, on in steps if not on) == pytest.approx(2.5)
+
+
+def test_running_outage_is_expected_to_last_its_mean_residual() -> None:
+    statistics = OutageStatistics(share_of_year_frac=0.01, mean_h=1.5, longest_h=4.5)
+
+    # mean residual = (longest - elapsed) * mean / longest; never less than a quarter of an hour
+    assert expected_outage_h(statistics, lost_h=0.0) == pytest.approx(1.5)
+    assert expected_outage_h(statistics, lost_h=1.5) == pytest.approx(1.0)
+    assert expected_outage_h(statistics, lost_h=9.0) == pytest.approx(0.25)
+
+
+def test_lost_grid_is_away_for_the_time_that_the_outage_is_expected_to_last() -> None:
+    campus = site(CAMPUS)
+    assert campus.grid is not None
+    expected_h = expected_outage_h(campus.grid.outages, lost_h=0.5)
+
+    stated = formulate(campus, condition(campus, lost_h=0.5), outlook(campus), previous=None, problem_id="p")
+
+    assert stated.connection is not None
+    for offset, on in zip(stated.grid.offset_h, stated.connection.connected, strict=False):
+        assert bool(on) is (offset >= expected_h)
+
+
+def test_each_billing_month_of_the_horizon_has_its_own_floor() -> None:
+    campus = site(CAMPUS)
+    assert campus.grid is not None
+    charge = campus.grid.tariff.demand
+    assert charge is not None
+    # noon UTC on 30 January; the local month ends on 31 January 15:00 UTC
+    at = datetime(2026, 1, 30, 12, tzinfo=UTC)
+
+    stated = formulate(campus, condition(campus, at=at), outlook(campus, at=at), previous=None, problem_id="p")
+
+    assert stated.connection is not None
+    january, february = stated.connection.demand
+    assert stated.grid.starts_utc[february.first_step] == datetime(2026, 1, 31, 15, tzinfo=UTC)
+    assert (january.first_step, january.end_step, february.end_step) == (
+        0,
+        february.first_step,
+        stated.grid.n_steps,
+    )
+    assert (january.running_kwh, february.running_kwh) == (50.0, 0.0)
+    assert january.floor_kw == max(charge.ratchet_kw, charge.expected_peak_kw, 1000.0)
+
+
+def test_holding_energy_against_outages_is_worth_less_the_longer_the_outage_must_be() -> None:
+    campus = site(CAMPUS)
+
+    (pool,) = formulate(campus, condition(campus), outlook(campus), previous=None, problem_id="p").pools
+
+    values = [piece.value_per_kwh for piece in pool.hold_value_per_h]
+    assert len(values) == 4
+    assert values == sorted(values, reverse=True)
+    assert values[-1] > 0.0
+
+
+def test_previous_commitment_is_that_of_the_plan_which_was_followed() -> None:
+    desert = site(DESERT)
+    stated = formulate(desert, condition(desert, soc_frac=0.15), outlook(desert), previous=None, problem_id="p")
+    last = solved(stated)
+    fallback = replace(last, source=PlanSource.MERIT_ORDER)
+
+    again = formulate(desert, condition(desert), outlook(desert), previous=last, problem_id="q")
+    fresh = formulate(desert, condition(desert), outlook(desert), previous=fallback, problem_id="q")
+
+    (commitment,) = again.previous
+    assert list(commitment.n_on) == n_on(last)[: len(commitment.n_on)]
+    # four hours of quarters
+    assert len(commitment.n_on) == 16
+    assert fresh.previous == ()
+
+
+def test_plan_of_the_desert_site_in_the_dark_serves_the_load_from_sets_and_store() -> None:
+    desert = site(DESERT)
+    stated = formulate(desert, condition(desert, soc_frac=0.3), outlook(desert), previous=None, problem_id="p")
+
+    plan = solved(stated)
+
+    supplied = [sets + store for sets, store in zip(gensets_kw(plan), storage_kw(plan), strict=True)]
+    assert supplied == pytest.approx([stated.load.demand_kw(t) for t in range(stated.grid.n_steps)], rel=1e-6)
+    assert plan.relaxed == ()
