@@ -73,13 +73,15 @@ class TwinGenset:
         self._idle_s = 0.0
         # phases shorter than the step follow one another inside it
         while left > 1e-9:
+            # the time belongs to the phase that it was spent in, not to the one that follows
+            phase = self.phase
             used = self._stay(left)
-            if self.phase is GensetPhase.RUNNING:
+            if phase is GensetPhase.RUNNING:
                 loaded += used
                 self.run_s += used
-            elif self.phase not in (GensetPhase.STOPPED, GensetPhase.FAULT):
+            elif phase not in (GensetPhase.STOPPED, GensetPhase.FAULT):
                 self._idle_s += used
-                self.run_s += used if self.phase is GensetPhase.COOLING_DOWN else 0.0
+                self.run_s += used if phase is GensetPhase.COOLING_DOWN else 0.0
             left -= used
         self.loaded_frac = loaded / dt_s
         self._mean_kw, self._end_kw = self._ramp(loaded)
