@@ -51,9 +51,11 @@ soak: install ## the long runs
 docs: install ## regenerate the generated pages, schemas and figures
 	$(BIN)/python -m docs.build
 
-lock: install ## renew requirements.lock from pyproject.toml
+lock: install ## renew requirements.lock and requirements-runtime.lock from pyproject.toml
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-header --no-annotate --extra demo --extra dev -o requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --no-header --no-annotate -c requirements.lock -o requirements-runtime.lock pyproject.toml
 
 clean: ## remove everything that make created
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
