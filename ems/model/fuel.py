@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Final
+
+# slopes of a straight table differ by rounding only (L/kWh)
+_SLOPE_ROUNDING_L_PER_KWH: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +38,9 @@ class FuelCurve:
         if len(self.points) < 2:
             raise ValueError("a fuel curve needs at least two points")
         slopes = [_slope(a, b) for a, b in pairwise(self.points)]
-        if min(slopes) <= 0.0 or any(later < earlier for earlier, later in pairwise(slopes)):
+        if min(slopes) <= 0.0 or any(
+            later < earlier - _SLOPE_ROUNDING_L_PER_KWH for earlier, later in pairwise(slopes)
+        ):
             raise ValueError("the marginal consumption of a fuel curve must be positive and rise with power")
 
     def fuel_l_per_h(self, power_kw: float) -> float:
