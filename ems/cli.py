@@ -12,7 +12,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, NoReturn
 
-import click
 import typer
 
 from ems.errors import ConfigError, EmsError
@@ -51,7 +50,7 @@ def check(
         _print({"sites": shipped_sites()} if as_json else "\n".join(shipped_sites()))
         return
     if not site:
-        raise click.UsageError("name a configuration directory, or --list")
+        raise typer.BadParameter("name a configuration directory, or --list", param_hint="CONFIG_DIR")
     result = checked_site(site)
     _print(result if as_json else f"{result['site']}: configuration is valid ({result['devices']} devices)")
 
@@ -74,7 +73,7 @@ def simulate(
     from ems.hmi.progress import progress_bar
 
     if policy not in [item.value for item in Policy]:
-        raise click.BadParameter(f"'{policy}' is not plan or merit-order", param_hint="--policy")
+        raise typer.BadParameter(f"'{policy}' is not plan or merit-order", param_hint="--policy")
     with progress_bar(f"{site}, {days:g} days, {policy}") as progress:
         summary = run_simulation(
             site,
@@ -183,13 +182,10 @@ def execute(arguments: list[str]) -> int:
     except ConfigError as error:
         _report_refused(error, as_json=as_json)
         return EXIT_REFUSED
-    except click.exceptions.NoArgsIsHelpError as error:
-        print(error.format_message())
-        return EXIT_REFUSED
-    except click.ClickException as error:
+    except typer.TyperException as error:
         _report(error.format_message(), as_json=as_json)
         return EXIT_REFUSED
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         return 130
     except EmsError as error:
         _report(str(error), as_json=as_json)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import structlog
 
+from ems.app.checking import checked_site
 from ems.app.clocks import clock_for
 from ems.app.devices import build_fleet, check_own_drivers
 from ems.app.log_observer import LogObserver
@@ -152,7 +153,8 @@ def _reload(directory: Path, daemon: Daemon, notifier: SystemdNotifier) -> None:
     """Take a new configuration if all of it is valid, else keep the old one and say why."""
     log = structlog.get_logger("daemon")
     try:
-        load_climate(load_files(directory))
+        # everything that the start itself would refuse, drivers and maps included
+        checked_site(str(directory))
     except ConfigError as error:
         log.warning("reload_refused", problems=[problem.sentence() for problem in error.problems])
         return

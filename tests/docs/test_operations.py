@@ -1,5 +1,7 @@
 import re
 
+import pytest
+
 from ems import cli
 from ems.control.guard import Rule
 from ems.control.state import Mode
@@ -29,6 +31,22 @@ def test_the_exit_codes_are_the_command_line_s() -> None:
     codes = {"0", str(cli.EXIT_NO), str(cli.EXIT_REFUSED), str(cli.EXIT_UNEXPECTED)}
 
     assert set(first_column(OPERATIONS, "Exit codes")) - {"130"} == codes
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["check", "edge-node"], 0),
+        (["check", "no-such-site"], cli.EXIT_REFUSED),
+        (["check"], cli.EXIT_REFUSED),
+        (["no-such-command"], cli.EXIT_REFUSED),
+        (["simulate", "edge-node"], cli.EXIT_REFUSED),
+        (["simulate", "edge-node", "--days", "x", "--out", "y"], cli.EXIT_REFUSED),
+        (["plan", "no-such-file.json"], cli.EXIT_REFUSED),
+    ],
+)
+def test_a_command_ends_with_the_code_that_the_page_states(*, arguments: list[str], code: int) -> None:
+    assert cli.execute(arguments) == code
 
 
 def test_every_message_that_an_operator_is_told_about_is_in_the_code() -> None:

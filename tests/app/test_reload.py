@@ -1,0 +1,69 @@
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from ems.app.daemon import _reload
+from ems.config.shipped import site_directory
+from ems.runtime.daemon import Daemon, Ending
+from ems.runtime.notify import SystemdNotifier
+
+
+class RunningDaemon:
+    """Notes what it is asked to do."""
+
+    def __init__(self) -> None:
+        self.endings: list[Ending] = []
+
+    def end(self, ending: Ending) -> None:
+        self.endings.append(ending)
+
+
+class Notifier:
+    """Notes what systemd would be told."""
+
+    def __init__(self) -> None:
+        self.n_reloads = 0
+
+    def reloading(self) -> None:
+        self.n_reloads += 1
+
+
+def reload_with(directory: Path) -> tuple[list[Ending], int]:
+    daemon, notifier = RunningDaemon(), Notifier()
+    _reload(directory, cast("Daemon", daemon), cast("SystemdNotifier", notifier))
+    return daemon.endings, notifier.n_reloads
+
+
+def edge_node(tmp_path: Path, **changes: tuple[str, str]) -> Path:
+    """Return a copy of the smallest site with texts of its files replaced."""
+    for file in site_directory("edge-node").glob("*.toml"):
+        text = file.read_text(encoding="utf-8")
+        before, after = changes.get(file.stem, ("", ""))
+        assert before in text
+        (tmp_path / file.name).write_text(text.replace(before, after) if before else text, encoding="utf-8")
+    return tmp_path
+
+
+def test_a_valid_configuration_is_taken(tmp_path: Path) -> None:
+    directory = edge_node(tmp_path)
+
+    endings, n_reloads = reload_with(directory)
+
+    assert (endings, n_reloads) == ([Ending.RELOAD], 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ('driver = "battery.pcs"', 'driver = "battery.pcz"'),
+        ('map = "generic-pcs"', 'map = "generic-pcz"'),
+        ("watchdog_s = 10.0", "wachdog_s = 10.0"),
+    ],
+)
+def test_what_the_start_would_refuse_leaves_the_daemon_running(*, change: tuple[str, str], tmp_path: Path) -> None:
+    directory = edge_node(tmp_path, devices=change)
+
+    endings, n_reloads = reload_with(directory)
+
+    assert (endings, n_reloads) == ([], 0)
