@@ -1,7 +1,7 @@
 """How the broker is reached: the connection settings of mqtt.toml with the files that it names read."""
 
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ems.config.files import ConfigFiles
@@ -21,7 +21,7 @@ class BrokerSettings:
     identifier: str
     protocol: str
     username: str | None
-    password: str | None
+    password: str | None = field(repr=False)
     tls: ssl.SSLContext | None
     keepalive_s: int
     timeout_s: float
