@@ -39,7 +39,7 @@ def next_record(
     grid_g = factors.grid_kgco2e_per_kwh * G_PER_KG
     fallback_g = max(grid_g, genset_g, _diesel_g_per_kwh(site, factors))
     bus = _bus(site, interval, {"pv": 0.0, "grid_import": grid_g, "genset": genset_g, "unknown": fallback_g})
-    store = state.store or _opening_store(interval)
+    store = state.store or _opening_store(site, interval)
     traced = trace(bus, store, charge_eff_frac=_charge_eff(site), discharge_eff_frac=_discharge_eff(site))
     after, booked_wh = traced.store, 0.0
     if interval.stored_kwh is not None:
@@ -111,9 +111,18 @@ def _bus(site: Site, interval: MeteredInterval, factors_g: Mapping[str, float]) 
     )
 
 
-def _opening_store(interval: MeteredInterval) -> StoreContent:
-    """Return the store before the first record: its energy came from nobody knows where, its carbon is not booked."""
-    store, _ = anchored(StoreContent(), stored_wh=(interval.stored_kwh or 0.0) * WH_PER_KWH)
+def _opening_store(site: Site, interval: MeteredInterval) -> StoreContent:
+    """Return the store before the first record: its energy came from nobody knows where, its carbon is not booked.
+
+    A start that was not measured is worked back from the end; without either the store opens empty.
+    """
+    stored_wh = 0.0
+    if interval.stored_start_kwh is not None:
+        stored_wh = interval.stored_start_kwh * WH_PER_KWH
+    elif interval.stored_kwh is not None:
+        gained_wh = interval.charge_wh * _charge_eff(site) - interval.discharge_wh / _discharge_eff(site)
+        stored_wh = interval.stored_kwh * WH_PER_KWH - gained_wh
+    store, _ = anchored(StoreContent(), stored_wh=stored_wh)
     return store
 
 

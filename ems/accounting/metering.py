@@ -14,7 +14,10 @@ from ems.model.snapshot import SiteSnapshot
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeteredInterval:
-    """Energies of one interval in Wh: sources into the bus, storage both ways, loads; diesel in litres."""
+    """Energies of one interval in Wh: sources into the bus, storage both ways, loads; diesel in litres.
+
+    `stored_start_kwh` and `stored_kwh` are in the cells at its start and its end, None where unknown.
+    """
 
     start_utc: datetime
     end_utc: datetime
@@ -28,6 +31,7 @@ class MeteredInterval:
     cooling_wh: int
     aux_wh: int
     fuel_l: float
+    stored_start_kwh: float | None
     stored_kwh: float | None
     flags: tuple[str, ...]
 
@@ -41,6 +45,7 @@ class IntervalMeter:
     _start: datetime | None = None
     _at_start: dict[str, float] = field(default_factory=dict)
     _latest: dict[str, float] = field(default_factory=dict)
+    _stored_start_kwh: float | None = None
 
     def observe(self, snapshot: SiteSnapshot, *, stored_kwh: float | None) -> MeteredInterval | None:
         """Take a snapshot; return the interval that has just ended, if any.
@@ -51,6 +56,7 @@ class IntervalMeter:
         seen = {name: value for name, value in _counters(snapshot) if value is not None}
         if self._start is None:
             self._start, self._at_start, self._latest = now, dict(seen), dict(seen)
+            self._stored_start_kwh = stored_kwh
             return None
         self._latest |= seen
         # the first snapshot at or after a boundary closes the interval
@@ -58,7 +64,7 @@ class IntervalMeter:
         if end <= self._start:
             return None
         closed = self._close(end, fresh=seen.keys(), stored_kwh=stored_kwh)
-        self._start, self._at_start = end, dict(self._latest)
+        self._start, self._at_start, self._stored_start_kwh = end, dict(self._latest), stored_kwh
         return closed
 
     def _close(self, end: datetime, *, fresh: Collection[str], stored_kwh: float | None) -> MeteredInterval:
@@ -78,6 +84,7 @@ class IntervalMeter:
         return MeteredInterval(
             start_utc=self._start or end,
             end_utc=end,
+            stored_start_kwh=self._stored_start_kwh,
             stored_kwh=stored_kwh,
             fuel_l=totals.get("fuel_l", 0.0),
             flags=tuple(flags),
