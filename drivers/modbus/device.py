@@ -25,6 +25,7 @@ from ems.ports import DriverEnvironment
 # counted in poll periods, so that they follow periods that an accelerated run stretches
 _SLOW_LIMIT_PERIODS: Final = 3.0
 _OVERDUE_PERIODS: Final = 2.0
+_STUCK_PERIODS: Final = 6.0
 _FROZEN_PERIODS: Final = 3.0
 _HANDSHAKE_RETRY_PERIODS: Final = 5.0
 # the file that names drivers, maps and links, for errors about them
@@ -92,15 +93,18 @@ class PolledDevice(Generic[R]):
 
     def trouble(self) -> str | None:
         """Return why no newer reading has arrived, or why the device is only read; None while all works."""
-        if self._is_overdue():
-            return self._failure or "its polls take longer than their period"
+        if self._is_late(_OVERDUE_PERIODS) and self._failure is not None:
+            return self._failure
+        # without any failure a late answer is only late: whether it is too old its reader judges
+        if self._is_late(_STUCK_PERIODS):
+            return "its polls take longer than their period"
         return self._distrust
 
-    def _is_overdue(self) -> bool:
+    def _is_late(self, periods: float) -> bool:
         if self._reading is None:
             return True
         period_s = self._spec.fast_s if self._has_fast else self._spec.slow_s
-        return self._clock.monotonic_s() - self._reading.at_s > _OVERDUE_PERIODS * period_s
+        return self._clock.monotonic_s() - self._reading.at_s > periods * period_s
 
     def connected(self, now_s: float) -> None:
         """Start afresh on a new connection: first who is there, then its values."""

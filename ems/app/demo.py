@@ -111,7 +111,7 @@ class _Demo:
     async def run(self, stack: AsyncExitStack) -> dict[str, object]:
         """Start everything, watch, end everything."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._stop.set)
         address = await self._broker(stack)
         directory = self._home / "site"

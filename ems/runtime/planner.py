@@ -1,5 +1,6 @@
 """Makes plans: forecasts, problem, worker, independent check, and the fallback when any of them fails."""
 
+import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -89,7 +90,10 @@ class Planner:
     async def make(self, condition: SiteCondition) -> PlanningResult:
         """Make a plan from a condition and keep it as the newest."""
         trouble: list[str] = []
-        weather, why = choose_weather(self._site, self._climate, self._weather, condition.utc)
+        # files and checks take their time in a thread: control's loop goes on
+        weather, why = await asyncio.to_thread(
+            choose_weather, self._site, self._climate, self._weather, condition.utc
+        )
         if why is not None:
             trouble.append(why)
         try:
@@ -123,7 +127,7 @@ class Planner:
         try:
             plan = await self._worker.solve(problem)
             self.statistics.solve_s.append(plan.timings.solve_s)
-            evaluation = evaluate(problem, plan)
+            evaluation = await asyncio.to_thread(evaluate, problem, plan)
             if evaluation.passed:
                 return explained(problem, plan, evaluation), evaluation
             self.statistics.rejected_by_check += 1

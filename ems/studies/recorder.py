@@ -84,12 +84,25 @@ class Recorder:
             return
         table = pa.Table.from_pylist(self._rows)
         if self._parquet is None:
-            self._parquet = pq.ParquetWriter(self.directory / "series.parquet", table.schema, compression="zstd")
+            schema = _lasting(table.schema)
+            self._parquet = pq.ParquetWriter(self.directory / "series.parquet", schema, compression="zstd")
         self._parquet.write_table(table.cast(self._parquet.schema))
         self._rows.clear()
 
     def _write(self, file: IO[str], line: dict[str, object]) -> None:
         file.write(json.dumps(line, separators=(",", ":")) + "\n")
+
+
+def _lasting(schema: pa.Schema) -> pa.Schema:
+    """Return a schema that also fits later rows: what is whole or empty so far may be a fraction then."""
+    return pa.schema(
+        [
+            field.with_type(pa.float64())
+            if pa.types.is_null(field.type) or (pa.types.is_integer(field.type) and not field.name.startswith("n_"))
+            else field
+            for field in schema
+        ]
+    )
 
 
 def _clips(record: CycleRecord) -> Iterator[dict[str, object]]:

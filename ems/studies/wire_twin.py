@@ -73,6 +73,8 @@ class TwinProcess:
         links = [stretched_link(link, self._factor) for link in self._wiring.links]
         specs = [stretched_device(device, self._factor) for device in self._wiring.devices]
         self._issue_weather()
+        # the first second gives every meter something to show before anybody asks
+        self._plant.advance(1.0)
         async with WireTwin(links, specs, devices, clock=self._clock) as twin:
             _say({"ready": True})
             moving = asyncio.create_task(self._move(), name="plant")

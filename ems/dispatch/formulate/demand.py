@@ -1,5 +1,6 @@
 """Demand and PV on the plan's steps, with their quantiles."""
 
+from dataclasses import replace
 from math import hypot
 
 from ems.model.condition import Outlook
@@ -7,7 +8,7 @@ from ems.model.forecast import EvenSeries
 from ems.model.problem import LoadProblem, PvProblem
 from ems.model.site import Site
 from ems.model.timegrid import TimeGrid
-from ems.thermal.plant import cooling_line
+from ems.thermal.plant import CoolingLine, cooling_line
 
 
 def on_steps(series: EvenSeries, grid: TimeGrid, *, name: str) -> tuple[float, ...]:
@@ -52,7 +53,10 @@ def load_problem(site: Site, outlook: Outlook, grid: TimeGrid, pv: tuple[PvProbl
     # the favourable side of the load lies as far below the median as the q90 lies above it
     it_kw = _between(it_p50_kw, it_q90_kw, -site.planning.optimism_frac)
     ambient = on_steps(outlook.ambient_degc.values, grid, name="ambient temperature")
-    lines = [cooling_line(site.cooling, ambient_degc=degc) for degc in ambient]
+    lines = [
+        _never_negative(cooling_line(site.cooling, ambient_degc=degc), it_kw=kw)
+        for degc, kw in zip(ambient, it_kw, strict=True)
+    ]
     c0 = tuple(outlook.cooling_ratio_frac * line.c0_kw for line in lines)
     c1 = tuple(outlook.cooling_ratio_frac * line.c1_frac for line in lines)
     aux = outlook.aux_ratio_frac * (site.auxiliaries.constant_kw + _container_base_kw(site))
@@ -80,6 +84,13 @@ def load_problem(site: Site, outlook: Outlook, grid: TimeGrid, pv: tuple[PvProbl
         net_q90_kw=tuple(net_q90_kw),
         largest_block_kw=site.it.largest_block_kw,
     )
+
+
+def _never_negative(line: CoolingLine, *, it_kw: float) -> CoolingLine:
+    """Return a line through the same power at the forecast IT load that stays above zero for any smaller load."""
+    if line.c0_kw >= 0.0 or it_kw <= 0.0:
+        return line if line.c0_kw >= 0.0 else replace(line, c0_kw=0.0)
+    return replace(line, c0_kw=0.0, c1_frac=max(0.0, line.c0_kw / it_kw + line.c1_frac))
 
 
 def _between(median: tuple[float, ...], quantile: tuple[float, ...], share: float) -> tuple[float, ...]:

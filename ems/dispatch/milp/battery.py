@@ -16,7 +16,7 @@ def add_batteries(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     m.stored_kwh = pyo.Var(m.POOL, m.T, bounds=lambda m, p, t: (m.pool_min_kwh[p], m.pool_max_kwh[p]))
     # energy that the cells do not have: keeps a drained store feasible, priced like unserved load
     m.stored_missing_kwh = pyo.Var(m.POOL, m.T, bounds=lambda m, p, t: (0, m.pool_full_kwh[p]))
-    m.floor_slack_kwh = pyo.Var(m.T, bounds=lambda m, t: (0, sum(m.pool_full_kwh[p] for p in m.POOL)))
+    m.floor_slack_kwh = pyo.Var(m.T, bounds=(0, None))
     m.terminal_kwh = pyo.Var(m.TERMINAL, bounds=lambda m, p, k: (0, m.pool_terminal_width_kwh[p, k]))
     m.held_kwh = pyo.Var(m.HOLD, m.T, bounds=lambda m, p, k, t: (0, m.pool_hold_width_kwh[p, k]))
     m.battery_energy = pyo.Constraint(m.POOL, m.T, rule=_energy)
