@@ -67,3 +67,13 @@ def test_what_the_start_would_refuse_leaves_the_daemon_running(*, change: tuple[
     endings, n_reloads = reload_with(directory)
 
     assert (endings, n_reloads) == ([], 0)
+
+
+def test_a_password_file_that_is_missing_leaves_the_daemon_running(tmp_path: Path) -> None:
+    directory = edge_node(tmp_path)
+    mqtt = '[mqtt]\nhost = "127.0.0.1"\nusername = "ems"\npassword_file = "secrets/mqtt.txt"\n'
+    (directory / "mqtt.toml").write_text(mqtt, encoding="utf-8")
+
+    endings, n_reloads = reload_with(directory)
+
+    assert (endings, n_reloads) == ([], 0)
