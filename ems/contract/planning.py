@@ -102,7 +102,7 @@ class Forecast(Message):
 
     name: str = Field(description="Name of the forecast, as in the topic.")
     issued_utc: Instant = Field(description="When its source issued it.")
-    issued_age_s: Duration = Field(description="Age of the issue at `ts`; s.")
+    issued_age_s: Duration = Field(description="Age of the issue at `ts`, in whole minutes; s.")
     trust: ForecastQuality = Field(description="How far it can be trusted.")
     start_utc: Instant = Field(description="Beginning of the first step.")
     step_s: Duration = Field(description="Length of every step; s.")

@@ -97,7 +97,10 @@ def test_values_older_than_two_periods_say_how_old_they_are(desert: Operation) -
     assert "remote" not in message.age_s
 
 
-@pytest.mark.parametrize(("trouble", "word"), [(None, "stale"), ("no answer", "stale: no answer")])
+@pytest.mark.parametrize(
+    ("trouble", "word"),
+    [(None, "stale"), ("no answer", "stale: no answer"), ("two\nlines", "stale: two lines"), ("", "stale")],
+)
 def test_values_beyond_their_limit_are_null_and_stale(desert: Operation, trouble: str | None, word: str) -> None:
     message = pcs_message(desert, FixedDevice("bess01-pcs", "bess01", PCS, trouble=trouble), age_s=3.5)
 
@@ -292,7 +295,7 @@ def test_every_forecast_of_an_outlook_is_published(site: str, topics: list[str])
 def test_a_forecast_has_its_age(desert: Operation) -> None:
     pv = desert.outlook.pv[0]
 
-    outgoing = list(forecast_messages(pv.issued_utc + timedelta(hours=3), desert.outlook))[1]
+    outgoing = list(forecast_messages(pv.issued_utc + timedelta(hours=3, seconds=42), desert.outlook))[1]
 
     document = outgoing.message.model_dump()
     assert document["issued_age_s"] == 3 * 3600.0

@@ -322,6 +322,12 @@ def test_an_event_has_its_time_cause_and_figures() -> None:
     assert (message.cause, message.figures) == ("soc_low", {"soc_pct": 18.0})
 
 
+def test_a_figure_that_is_no_number_is_left_out_of_an_event() -> None:
+    message = event_message(NOON, kind="x", text="", cause=None, figures={"a_kw": math.nan, "b_kw": 1.0})
+
+    assert message.figures == {"b_kw": 1.0}
+
+
 def test_points_are_numbers_whose_names_end_in_their_unit(campus: Operation) -> None:
     record = campus.record
     unitless = {"mode", "n_clips", "n_problems", "closed", "forming", "phase", "run"}

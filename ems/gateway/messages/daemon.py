@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from math import isfinite
 
 from ems.contract.accounts import CarbonMessage, EnergyMessage
 from ems.contract.daemon import EventMessage, HealthMessage, HistorianPart, PublisherPart
@@ -46,8 +47,9 @@ def health_message(
 def event_message(
     utc: datetime, *, kind: str, text: str, cause: str | None, figures: Mapping[str, float]
 ) -> EventMessage:
-    """Return one event."""
-    return EventMessage(ts=utc, kind=kind, text=text, cause=cause, figures=dict(figures))
+    """Return one event; figures that are no numbers are left out."""
+    finite = {name: value for name, value in figures.items() if isfinite(value)}
+    return EventMessage(ts=utc, kind=kind, text=text, cause=cause, figures=finite)
 
 
 def energy_message(utc: datetime, totals: EnergyTotals, *, currency: str) -> EnergyMessage:

@@ -18,6 +18,7 @@ from ems.contract.devices import (
 )
 from ems.contract.outgoing import Outgoing
 from ems.contract.topics import DeviceGroup, device_topic
+from ems.gateway.messages.quality import worded
 from ems.model.readings import (
     BmsReading,
     CoolingReading,
@@ -93,11 +94,11 @@ def _message(
     ages: dict[str, float] = {}
     at = utc
     if reading is None:
-        quality = dict.fromkeys(names, f"unknown: {trouble or 'not read yet'}")
+        quality = dict.fromkeys(names, worded("unknown", trouble or "not read yet"))
     else:
         age_s = max(0.0, now_s - reading.at_s)
         if age_s > (control.stale_slow_s if group in _SLOW else control.stale_fast_s):
-            quality = dict.fromkeys(names, "stale" if trouble is None else f"stale: {trouble}")
+            quality = dict.fromkeys(names, worded("stale", trouble or ""))
         else:
             at = utc - timedelta(seconds=age_s)
             values, quality = _judged(names, reading)
@@ -124,7 +125,7 @@ def _judged(names: tuple[str, ...], reading: Reading) -> tuple[dict[str, _Value]
         if isinstance(value, float) and not isfinite(value):
             value, quality[name] = None, "bad: not a number"
         elif value is None:
-            quality[name] = f"bad: {reading.bad[name]}" if name in reading.bad else _NO_VALUE
+            quality[name] = worded("bad", reading.bad[name]) if name in reading.bad else _NO_VALUE
         values[name] = value
     return values, quality
 

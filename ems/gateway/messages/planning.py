@@ -1,7 +1,7 @@
 """Messages about planning: the plan, and the forecasts behind it."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ems.contract.outgoing import Outgoing
 from ems.contract.planning import (
@@ -18,6 +18,7 @@ from ems.contract.topics import forecast_topic
 from ems.model.condition import Outlook
 from ems.model.forecast import LoadForecast, PvForecast, SignalForecast
 from ems.model.plan import Plan, PlanStep
+from ems.model.units import SECONDS_PER_MINUTE
 
 
 def plan_message(utc: datetime, plan: Plan | None, *, currency: str) -> PlanMessage:
@@ -178,7 +179,8 @@ def _pv(utc: datetime, forecast: PvForecast) -> PowerForecastMessage:
 
 
 def _age_s(utc: datetime, forecast: LoadForecast | PvForecast | SignalForecast) -> float:
-    return (utc - forecast.issued_utc).total_seconds()
+    """Return the age in whole minutes, so that an unchanged forecast is not news every second."""
+    return max(0.0, SECONDS_PER_MINUTE * ((utc - forecast.issued_utc) // timedelta(seconds=SECONDS_PER_MINUTE)))
 
 
 def _outgoing(message: PowerForecastMessage | TemperatureForecastMessage | CarbonForecastMessage) -> Outgoing:

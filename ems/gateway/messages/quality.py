@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from ems.model.snapshot import Problem, SiteSnapshot
 
+QualityWord = Literal["stale", "bad", "unknown", "absent"]
 ABSENT: Final = "absent: the site has none"
 _ALL: Final = "all"
 
@@ -21,11 +22,11 @@ class Missing:
         """Return why one value of an asset is missing."""
         device_id = self.device_ids.get(asset_id)
         if device_id is None:
-            return f"absent: no device serves {asset_id}"
+            return worded("absent", f"no device serves {asset_id}")
         for problem in self.snapshot.problems:
             if problem.device_id == device_id and problem.value in {_ALL, value}:
-                return f"{_word(problem)}: {device_id}: {problem.reason.removeprefix('stale: ')}"
-        return f"unknown: {device_id} gives no value"
+                return worded(_word(problem), f"{device_id}: {problem.reason.removeprefix('stale: ')}")
+        return worded("unknown", f"{device_id} gives no value")
 
     def why_sum(self, lacking: Iterable[str], value: str) -> str:
         """Return why a sum is missing, given the assets whose part is not known."""
@@ -36,7 +37,13 @@ class Missing:
         return first if len(assets) == 1 else f"{first}; and {len(assets) - 1} more"
 
 
-def _word(problem: Problem) -> str:
+def worded(word: QualityWord, details: str) -> str:
+    """Return a word of quality with details on one line, whatever a device or library wrote there."""
+    line = " ".join(details.split())
+    return f"{word}: {line}" if line else word
+
+
+def _word(problem: Problem) -> QualityWord:
     if problem.reason.startswith("stale"):
         return "stale"
     return "unknown" if problem.value == _ALL else "bad"
