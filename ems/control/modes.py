@@ -15,6 +15,8 @@ from ems.model.snapshot import SiteSnapshot
 _GRID_VOLTAGE_FRAC = 0.8
 # INIT gives up waiting for a complete picture after this long
 _INIT_TIMEOUT_S = 20.0
+# the same as a multiple of the adoption wait, which an accelerated run stretches
+_INIT_TIMEOUT_WAITS = 4.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +86,7 @@ def _wanted(site: Site, snapshot: SiteSnapshot, state: ControlState, causes: tup
             settled = in_mode_s >= site.control.adopt_wait_s
             if state.complete_since_s is not None and settled:
                 return _steady(site, snapshot)
-            if in_mode_s >= max(_INIT_TIMEOUT_S, site.control.adopt_wait_s):
+            if in_mode_s >= max(_INIT_TIMEOUT_S, _INIT_TIMEOUT_WAITS * site.control.adopt_wait_s):
                 if not causes:
                     return _steady(site, snapshot)
                 return Mode.DEGRADED, causes[0]

@@ -32,6 +32,8 @@ _SAVE_EVERY_S = 60.0
 # two plans that events ask for lie at least this far apart
 _REPLAN_PAUSE_S = 30.0
 _LATE_WINDOW = 120
+# connecting to everything takes its time; counted in limits of slow values, which an accelerated run stretches
+_FIRST_READ_SLOW_LIMITS = 2.0
 # a fault that comes every cycle fills no disk
 _LOGGED_FAILURES = frozenset(10**power for power in range(9))
 
@@ -232,7 +234,7 @@ class Daemon:
         run, in which nothing has been read yet, are nobody's loss.
         """
         now_s, control = self._parts.clock.monotonic_s(), self._parts.site.control
-        if now_s - self._began_s < control.stale_slow_s:
+        if now_s - self._began_s < _FIRST_READ_SLOW_LIMITS * control.stale_slow_s:
             return
         lost = {
             device.device_id: trouble
