@@ -58,7 +58,8 @@ def _plane_of_array(
     clear = pvlib.clearsky.simplified_solis(sun["apparent_elevation"])
     ghi = _spread([hour.ghi_w_per_m2 or 0.0 for hour in hours], clear["ghi"].to_numpy())
     dni = _spread([hour.dni_w_per_m2 or 0.0 for hour in hours], clear["dni"].to_numpy())
-    dhi = _spread([hour.dhi_w_per_m2 or 0.0 for hour in hours], clear["dhi"].to_numpy())
+    # diffuse light under haze and cloud is a multiple of the clear sky's, yet follows the course of the whole
+    dhi = _spread([hour.dhi_w_per_m2 or 0.0 for hour in hours], clear["ghi"].to_numpy())
     tilt, facing = _orientation(array, zenith, azimuth)
     total = pvlib.irradiance.get_total_irradiance(
         tilt,
