@@ -109,9 +109,10 @@ class Mosquitto:
 
 
 class Subscriber:
-    """An independent client of everything below the root."""
+    """An independent client of everything below a site's root."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, topics: Topics = TOPICS) -> None:
+        self._topics = topics
         self.messages: list[tuple[str, bytes, bool]] = []
         self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv311)
         self._client.on_message = self._on_message
@@ -126,23 +127,25 @@ class Subscriber:
 
     def newest(self, name: str) -> bytes | None:
         """Return the last payload of a topic below the root."""
-        return next((payload for topic, payload, _ in reversed(self.messages) if topic == TOPICS.full(name)), None)
+        return next(
+            (payload for topic, payload, _ in reversed(self.messages) if topic == self._topics.full(name)), None
+        )
 
     def payloads(self, name: str) -> list[bytes]:
         """Return all payloads of a topic, oldest first."""
-        return [payload for topic, payload, _ in self.messages if topic == TOPICS.full(name)]
+        return [payload for topic, payload, _ in self.messages if topic == self._topics.full(name)]
 
     def _on_connect(self, client: paho.Client, *_: object) -> None:
-        client.subscribe(f"{TOPICS.root}/#", qos=1)
+        client.subscribe(f"{self._topics.root}/#", qos=1)
 
     def _on_message(self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
         self.messages.append((message.topic, bytes(message.payload), message.retain))
 
 
 @contextmanager
-def subscriber(port: int) -> Iterator[Subscriber]:
+def subscriber(port: int, topics: Topics = TOPICS) -> Iterator[Subscriber]:
     """Subscribe for the time of a block."""
-    client = Subscriber(port)
+    client = Subscriber(port, topics)
     try:
         yield client
     finally:

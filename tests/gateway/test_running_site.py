@@ -1,0 +1,60 @@
+"""The unmodified daemon on a real broker, seen by an independent client: all that it publishes fits the contract."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ems.contract.catalogue import TOPICS, topic_of
+from ems.contract.message import Message
+from ems.contract.topics import Topics
+from tests.conventions.sources import ROOT
+from tests.gateway.brokers import Mosquitto, needs_mosquitto, subscriber
+
+pytestmark = [pytest.mark.wire, pytest.mark.mosquitto, pytest.mark.slow, needs_mosquitto]
+SITE = Topics(prefix="ems", site_id="edge-node")
+# an island has no PCC and no carbon forecast
+NOT_THERE = {"device/<device>/pcc", "forecast/carbon"}
+
+
+@pytest.fixture(scope="module")
+def heard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[tuple[str, bytes]]]:
+    """Return every message of a short run, by its name below the root."""
+    command = (
+        str(Path(sys.executable).with_name("ems")),
+        "demo",
+        "edge-node",
+        "--speed",
+        "60",
+        "--for",
+        "10m",
+        "--json",
+    )
+    with Mosquitto(tmp_path_factory.mktemp("broker")) as broker, subscriber(broker.port, SITE) as client:
+        address = f"127.0.0.1:{broker.port}"
+        run = subprocess.run(
+            (*command, "--broker", address), cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
+        )
+        assert run.returncode == 0, run.stderr
+        yield [(SITE.name(topic) or topic, payload) for topic, payload, _ in client.messages]
+
+
+def test_every_message_is_in_the_contract(heard: list[tuple[str, bytes]]) -> None:
+    for name, payload in heard:
+        row = topic_of(name)
+        assert row is not None, name
+        if issubclass(row.model, Message):
+            assert row.model.model_validate_json(payload).payload() == payload
+
+
+def test_every_topic_of_the_contract_is_published(heard: list[tuple[str, bytes]]) -> None:
+    found = {row.pattern for name, _ in heard if (row := topic_of(name)) is not None}
+
+    assert found == {topic.pattern for topic in TOPICS} - NOT_THERE
+
+
+def test_the_daemon_comes_and_goes_in_good_order(heard: list[tuple[str, bytes]]) -> None:
+    assert [payload for name, payload in heard if name == "status"] == [b"online", b"offline"]
+    assert heard[-1] == ("status", b"offline")
