@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from ems.control.measurement import measure_storage
 from ems.control.reserve_monitor import held_on_by_reserve, operation_now, required_now
 from ems.control.state import Mode
 from ems.model.problem import ContingencyKind
@@ -94,17 +95,27 @@ def test_the_loss_of_the_grid_is_a_loss_of_the_import() -> None:
 def test_a_set_is_held_on_where_the_reserve_breaks_without_it(limit_kw: float, needed: bool) -> None:  # noqa: FBT001
     picture = with_sets(healthy(DESERT, soc_pct=80.0), {"gen01": 1200.0})
     picture = replace(picture, blocks=tuple(replace(block, max_discharge_kw=limit_kw) for block in picture.blocks))
-    state = steady(DESERT, picture, Mode.ISLAND)
 
     # without the set: 5.24 MW on three blocks of 2.6 MW leave 1.7 MW of two against the loss of 1.75 MW
-    assert held_on_by_reserve(operation_now(DESERT, picture, state), required_now(DESERT, state)) is needed
+    assert _held_on(picture) is needed
+
+
+def test_no_set_is_held_on_by_reserve_while_energy_lacks() -> None:
+    picture = with_sets(healthy(DESERT, soc_pct=9.0), {"gen01": 1200.0})
+    picture = replace(picture, blocks=tuple(replace(block, max_discharge_kw=2600.0) for block in picture.blocks))
+
+    assert not _held_on(picture)
 
 
 def test_no_set_is_held_on_where_none_runs() -> None:
-    picture = healthy(DESERT, soc_pct=80.0)
-    state = steady(DESERT, picture, Mode.ISLAND)
+    assert not _held_on(healthy(DESERT, soc_pct=80.0))
 
-    assert not held_on_by_reserve(operation_now(DESERT, picture, state), required_now(DESERT, state))
+
+def _held_on(picture: SiteSnapshot) -> bool:
+    state = steady(DESERT, picture, Mode.ISLAND)
+    storage = measure_storage(DESERT, picture, stored_kwh=state.stored_kwh, load_kw=state.load_kw or 0.0)
+    assert storage is not None
+    return held_on_by_reserve(DESERT, operation_now(DESERT, picture, state), required_now(DESERT, state), storage)
 
 
 def _assessed(site: Site, picture: SiteSnapshot, *, mode: Mode = Mode.ISLAND) -> dict[ReserveId, Assessment]:

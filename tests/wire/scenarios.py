@@ -81,6 +81,23 @@ def endpoint_mute(site: RunningSite, *, device_id: str) -> None:
     served(site)
 
 
+def everything_at_once(site: RunningSite) -> None:
+    """Kill solver and broker and close an endpoint together: control needs none of them."""
+    site.until_controlling()
+    before = health(site)
+    site.steer(do="refuse", link=site.links["bess01-pcs"])
+    os.kill(before["solver_pid"], signal.SIGKILL)
+    site.kill("broker")
+    site.pass_time(90.0)
+    served(site)
+    site.listener.newest.clear()
+    site.start_broker()
+    site.until(lambda: health(site)["n_ticks"] > before["n_ticks"] + 60, "cycles that went on")
+    site.until(lambda: "bess01-pcs" in health(site)["lost_devices"], "the lost device in health")
+    site.until(lambda: health(site)["plans_made"] > before["plans_made"], "plans after the kill")
+    served(site)
+
+
 def grid_lost(site: RunningSite) -> None:
     """Open the grid: the mode follows the measured breaker to island and back, the load does not notice."""
     site.until_controlling()

@@ -1,0 +1,76 @@
+"""`make faults`: one scripted scenario for each failure, on the shipped sites over the wire."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.campaigns.rows import Part, Row, carry_out, exit_code, skipped
+from tests.wire import scenarios
+from tests.wire.running_site import MOSQUITTO, RunningSite
+
+_DESERT_DUSK = datetime(2025, 1, 9, 0, 0, tzinfo=UTC)
+_CAMPUS_NOON = datetime(2025, 7, 9, 3, 0, tzinfo=UTC)
+
+Scenario = Callable[[RunningSite], None]
+DESERT: dict[str, Scenario] = {
+    "solver-killed": scenarios.solver_killed,
+    "broker-killed": scenarios.broker_killed,
+    "daemon-killed": scenarios.daemon_killed,
+    "pcs-refuses": partial(scenarios.endpoint_refuses, device_id="bess01-pcs"),
+    "bms-refuses": partial(scenarios.endpoint_refuses, device_id="bess-c01-bms"),
+    "genset-refuses": partial(scenarios.endpoint_refuses, device_id="gen01-ctl"),
+    "load-meter-refuses": partial(scenarios.endpoint_refuses, device_id="it-meter"),
+    "pv-mute": partial(scenarios.endpoint_mute, device_id="pv01-ctl"),
+    "everything-at-once": scenarios.everything_at_once,
+}
+CAMPUS: dict[str, Scenario] = {"grid-lost": scenarios.grid_lost}
+
+
+def scenario_rows(name: str, scenario: Scenario, *, site: str, start: datetime, speed: float = 5.0) -> Iterator[Row]:
+    """Run one scenario and say whether it left the load served."""
+    what = f"{(getattr(scenario, 'func', scenario).__doc__ or '').strip().splitlines()[0]} [{site}, speed {speed:g}]"
+    begin = time.monotonic()  # noqa: TID251 - a report for people
+    try:
+        with TemporaryDirectory() as home, RunningSite(Path(home), site=site, speed=speed, start=start) as running:
+            scenario(running)
+    except AssertionError as error:
+        what, met = f"{what}: {str(error).splitlines()[0]}", False
+    else:
+        met = True
+    took_s = time.monotonic() - begin  # noqa: TID251 - a report for people
+    yield Row(id=f"faults.{name}", what=what, value=took_s, unit="s", target="load served, told", met=met)
+
+
+def mosquitto_rows() -> Iterator[Row]:
+    """Kill a real mosquitto under the site."""
+    if MOSQUITTO is None:
+        yield skipped("faults.mosquitto-killed", "a killed mosquitto", "mosquitto is not installed")
+        return
+    what = "SIGKILL a real mosquitto and start it again, empty [edge-node, speed 5]"
+    with (
+        TemporaryDirectory() as home,
+        RunningSite(Path(home), site="edge-node", speed=5.0, start=_DESERT_DUSK, mosquitto=True) as running,
+    ):
+        scenarios.broker_killed(running)
+    yield Row(id="faults.mosquitto-killed", what=what, value=1.0, unit="", target="all topics again", met=True)
+
+
+def parts() -> list[Part]:
+    """Return every scenario as a part of the campaign."""
+    desert = [
+        partial(scenario_rows, name, scenario, site="desert-offgrid", start=_DESERT_DUSK)
+        for name, scenario in DESERT.items()
+    ]
+    campus = [
+        partial(scenario_rows, name, scenario, site="weak-grid-campus", start=_CAMPUS_NOON)
+        for name, scenario in CAMPUS.items()
+    ]
+    return [*desert, *campus, mosquitto_rows]
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(carry_out("faults", parts())))

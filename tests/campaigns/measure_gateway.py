@@ -1,0 +1,89 @@
+"""What publishing and recording cost: processor time against the second of real time that they serve."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from ems.contract.topics import Topics
+from ems.gateway.broker import broker_settings
+from ems.gateway.historian import HistorianSettings, SqliteHistorian
+from ems.gateway.messages.site import state_message
+from ems.gateway.mqtt import MqttPublisher
+from ems.gateway.points import points
+from tests.campaigns.rows import Row
+from tests.campaigns.sample import Sample, sample_run
+
+
+def measure_gateway(*, hours: float = 3.0) -> Iterator[Row]:
+    """Publish and record the cycles of a shipped site."""
+    sample = sample_run("desert-offgrid", start="2025-01-08", hours=hours)
+    yield from asyncio.run(_publishing(sample))
+    yield from _recording(sample)
+
+
+async def _publishing(sample: Sample) -> list[Row]:
+    """Hand messages to a publisher whose broker is away: what a caller pays, and what is kept."""
+    settings = broker_settings(sample.files, refresh_s=10.0)
+    publisher = MqttPublisher(settings, Topics(prefix="bench", site_id=sample.site.id))
+    begin, n_messages = time.process_time(), 0
+    for record in sample.records:
+        message = state_message(sample.site, record.snapshot, record.decision, record.plan, device_ids={})
+        for topic in ("state", "event"):
+            publisher.publish(topic, message.payload(), retain=topic == "state")
+            n_messages += 1
+    each_s = (time.process_time() - begin) / n_messages
+    statistics = publisher.statistics()
+    kept = statistics.n_waiting
+    return [
+        Row(id="gateway.publish", what="build and hand over one state message", value=1e3 * each_s, unit="ms"),
+        Row(
+            id="gateway.share_300",
+            what="share of one core for building 300 messages a second",
+            value=300.0 * each_s,
+            unit="share",
+        ),
+        Row(
+            id="gateway.bounded",
+            what=f"messages kept without a broker, of {n_messages}",
+            value=float(kept),
+            unit="",
+            target=f"<= {settings.queue_events + 2}",
+            met=kept <= settings.queue_events + 2,
+        ),
+    ]
+
+
+def _recording(sample: Sample) -> Iterator[Row]:
+    """Write the cycles as fast as the disk takes them."""
+    with TemporaryDirectory() as home:
+        path = Path(home) / "history.db"
+        historian = SqliteHistorian(HistorianSettings(path=path, retain_days=30, queue_rows=100_000, max_bytes=None))
+        rows = [(record.snapshot.utc, points(record.snapshot, record.decision)) for record in sample.records]
+        n_values = sum(len(values) for _, values in rows)
+        begin = time.process_time()
+        for utc, values in rows:
+            historian.record(utc, values)
+        historian.close(deadline_s=60.0)
+        used_s = time.process_time() - begin
+        span = rows[-1][0] - rows[0][0] + timedelta(minutes=1)
+        found = historian.read("site.load_kw", rows[0][0], rows[0][0] + span)
+        per_cycle = n_values / len(rows)
+        yield Row(id="historian.points", what="points a cycle, desert site", value=per_cycle, unit="")
+        yield Row(
+            id="historian.share",
+            what="share of one core for recording a cycle each second",
+            value=used_s / len(rows),
+            unit="share",
+        )
+        known = [row for row in rows if row[1].get("site.load_kw") is not None]
+        yield Row(
+            id="historian.complete",
+            what=f"values of one point found again, of {len(known)}",
+            value=float(len(found)),
+            unit="",
+            target=str(len(known)),
+            met=len(found) == len(known),
+        )

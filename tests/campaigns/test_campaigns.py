@@ -1,0 +1,109 @@
+"""Small versions of every campaign: each part runs, and what has a target meets it."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.campaigns import rows as rows_module
+from tests.campaigns.bench import PARTS
+from tests.campaigns.faults import DESERT, scenario_rows
+from tests.campaigns.faults import parts as fault_parts
+from tests.campaigns.fuzz import SUITES, fuzz_rows
+from tests.campaigns.measure_control import measure_control
+from tests.campaigns.measure_daemon import measure_daemon
+from tests.campaigns.measure_dispatch import measure_dispatch
+from tests.campaigns.measure_drivers import measure_drivers
+from tests.campaigns.measure_gateway import measure_gateway
+from tests.campaigns.measure_studies import measure_studies
+from tests.campaigns.rows import Row, carry_out, exit_code, skipped, write
+from tests.campaigns.soak import soak_rows
+
+running_site = pytest.mark.xdist_group("running-site")
+
+
+def _judge(found: Iterator[Row], *, but: str = "never") -> None:
+    rows = list(found)
+    assert rows
+    missed = [row.line() for row in rows if row.met is False and not row.id.startswith(but)]
+    assert not missed, missed
+
+
+def test_measuring_control() -> None:
+    _judge(measure_control(hours=0.5))
+
+
+def test_measuring_dispatch() -> None:
+    _judge(measure_dispatch(hours=1.0))
+
+
+def test_measuring_the_gateway() -> None:
+    _judge(measure_gateway(hours=0.5))
+
+
+def test_measuring_studies() -> None:
+    # computing times are measured by `make bench`, not asserted here
+    _judge(measure_studies(days=0.05), but="studies.speed")
+
+
+@pytest.mark.wire
+@running_site
+def test_measuring_drivers() -> None:
+    _judge(measure_drivers(wall_s=3.0))
+
+
+@pytest.mark.wire
+@pytest.mark.slow
+@running_site
+def test_measuring_the_daemon() -> None:
+    _judge(measure_daemon(wall_s=5.0, speed=2.0))
+
+
+@pytest.mark.wire
+@pytest.mark.slow
+@running_site
+def test_a_fault_scenario_reports_its_row() -> None:
+    start = datetime(2025, 1, 9, 0, 0, tzinfo=UTC)
+    _judge(scenario_rows("pcs-refuses", DESERT["pcs-refuses"], site="desert-offgrid", start=start, speed=5.0))
+
+
+@pytest.mark.wire
+@pytest.mark.slow
+@running_site
+def test_a_short_soak() -> None:
+    _judge(soak_rows(hours=0.05, speed=10.0, site="edge-node"), but="soak.cycles")
+
+
+def test_a_fuzz_suite_counts_its_tests() -> None:
+    _judge(fuzz_rows("model", full=False))
+
+
+def test_every_fuzz_suite_exists() -> None:
+    root = rows_module.BUILD.parent
+    assert all((root / "tests" / suite).is_dir() for suite in SUITES)
+
+
+def test_bench_has_the_parts_that_the_makefile_names() -> None:
+    assert set(PARTS) == {"dispatch", "drivers", "control", "gateway", "studies"}
+
+
+def test_faults_cover_each_single_failure() -> None:
+    assert len(fault_parts()) >= 10
+
+
+def test_rows_are_written_and_judged(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows_module, "BUILD", tmp_path)
+    good = Row(id="a", what="x", value=1.0, unit="s", target="<= 2", met=True, seed=3)
+    bad = Row(id="b", what="y", value=3.0, unit="s", target="<= 2", met=False)
+    skip = skipped("c", "z", "no such thing here")
+
+    found = carry_out("sample", [lambda: iter([good]), lambda: iter([skip])])
+
+    assert found == [good, skip]
+    assert exit_code(found) == 0
+    assert exit_code([good, bad]) == 1
+    kept = json.loads(write("sample", [good, bad, skip]).read_text())
+    assert set(kept[0]) == {"id", "what", "value", "unit", "target", "met", "seed"}
+    assert kept[2]["value"] == "SKIP"
+    assert kept[2]["met"] is None
