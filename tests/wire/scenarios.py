@@ -32,7 +32,7 @@ def broker_killed(site: RunningSite) -> None:
     site.start_broker()
     site.until(lambda: topics <= set(site.listener.newest), "every retained topic again")
     site.until(lambda: health(site)["n_ticks"] >= ticks + 25, "the cycles of the meantime")
-    assert health(site)["mqtt"]["n_connects"] > connects
+    site.until(lambda: health(site)["mqtt"]["n_connects"] > connects, "the new connection in health")
     assert "mqtt_lost" in site.log("daemon")
     assert "mqtt_connected" in site.log("daemon")
     served(site)
