@@ -10,6 +10,8 @@ from ems.model.device import DeviceSpec, LinkSpec
 from ems.model.site import Site
 
 NATIVE_SPEED = 10.0
+# a set's start is seen this many periods late: the command is taken up, the device read, the next cycle run
+_FEEDBACK_PERIODS = 3.0
 # a plan needs this much real time at least
 _MIN_PLAN_WALL_S = 6.0
 
@@ -27,9 +29,11 @@ def plan_period_s(site: Site, speed: float) -> float:
 def stretched_site(site: Site, *, factor: float, plan_period_s: float) -> Site:
     """Return the site with the control loop's periods and limits stretched.
 
-    Filters and physics stay; limits counted in plan periods follow the plan period by themselves.
+    Filters and physics stay; limits counted in plan periods follow the plan period by themselves. The time-out of a
+    start, which is an engine's time and the loop's, grows by the loop's part.
     """
     control = site.control
+    later_s = _FEEDBACK_PERIODS * (factor - 1.0) * control.period_s
     return replace(
         site,
         control=replace(
@@ -44,6 +48,7 @@ def stretched_site(site: Site, *, factor: float, plan_period_s: float) -> Site:
             trim_period_s=control.trim_period_s * factor,
             reserve_start_delay_s=control.reserve_start_delay_s * factor,
         ),
+        gensets=tuple(replace(kind, start_timeout_s=kind.start_timeout_s + later_s) for kind in site.gensets),
         planning=replace(site.planning, period_s=plan_period_s),
     )
 

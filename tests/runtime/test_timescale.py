@@ -36,7 +36,17 @@ def test_every_period_and_limit_of_the_loop_stretches_and_nothing_else() -> None
         stretches = field.name.endswith("_s") and field.name not in _NOT_STRETCHED
         assert after == pytest.approx(14.4 * before if stretches else before), field.name
     assert stretched.planning == replace(DESERT.planning, period_s=864.0)
-    assert replace(stretched, control=DESERT.control, planning=DESERT.planning) == DESERT
+    unchanged = {"control": DESERT.control, "planning": DESERT.planning, "gensets": DESERT.gensets}
+    assert replace(stretched, **unchanged) == DESERT  # type: ignore[arg-type] # fields by name
+
+
+def test_a_start_is_given_the_time_in_which_a_slower_loop_can_see_it() -> None:
+    # speed 300: command, reading and cycle each come up to 30 s apart, where they are 1 s apart at a site
+    stretched = stretched_site(DESERT, factor=30.0, plan_period_s=1800.0)
+
+    before, after = DESERT.gensets[0], stretched.gensets[0]
+    assert after == replace(before, start_timeout_s=before.start_timeout_s + 3.0 * 29.0)
+    assert stretched_site(DESERT, factor=1.0, plan_period_s=300.0) == DESERT
 
 
 def test_device_and_link_limits_stretch_with_the_loop() -> None:
