@@ -133,7 +133,7 @@ def demo(
         str | None, typer.Option("--broker", metavar="HOST:PORT", help="Use this broker, not the embedded one.")
     ] = None,
     start: Annotated[str, typer.Option("--start", help="Local date YYYY-MM-DD; any year.")] = "2025-01-08",
-    start_hour: Annotated[float, typer.Option("--at", min=0.0, max=24.0, help="Local hour to begin at.")] = 6.0,
+    start_h: Annotated[float, typer.Option("--at", min=0.0, max=24.0, help="Local hour to begin at.")] = 6.0,
     as_json: JsonFlag = False,
 ) -> None:
     """Show a site at work: simulated plant, broker and the unmodified daemon, with a live view."""
@@ -142,7 +142,7 @@ def demo(
     from ems.app.demo import demo_request, run_demo
 
     request = demo_request(
-        site, start=start, start_hour=start_hour, speed=speed, duration=duration, broker=broker, quiet=as_json
+        site, start=start, start_h=start_h, speed=speed, duration=duration, broker=broker, quiet=as_json
     )
     summary = asyncio.run(run_demo(request))
     _print(summary if as_json else _digest(summary))

@@ -73,16 +73,16 @@ async def _serve(directory: Path, files: ConfigFiles, clock_text: str | None) ->
     clock, speed = clock_for(clock_text)
     notifier = SystemdNotifier()
     while True:
-        ending = await _run_once(directory, files, clock, speed, notifier)
-        if ending is Ending.STOP:
+        fresh = await _run_once(directory, files, clock, speed, notifier)
+        if fresh is None:
             return
-        files = load_files(directory)
+        files = fresh
 
 
 async def _run_once(
     directory: Path, files: ConfigFiles, clock: Clock, speed: float, notifier: SystemdNotifier
-) -> Ending:
-    """Build everything from the files, run until stop or reload, close everything."""
+) -> ConfigFiles | None:
+    """Build everything from the files, run until the end, close everything; return what to go on with, None to stop."""
     scaled = _scaled(files, speed)
     state_directory = state_home(files)
     climate = load_climate(files)
@@ -136,31 +136,54 @@ async def _run_once(
         return await _until_ended(directory, daemon, publishing, notifier)
 
 
-async def _until_ended(directory: Path, daemon: Daemon, publishing: Publishing, notifier: SystemdNotifier) -> Ending:
+async def _until_ended(
+    directory: Path, daemon: Daemon, publishing: Publishing, notifier: SystemdNotifier
+) -> ConfigFiles | None:
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, daemon.end, Ending.STOP)
     loop.add_signal_handler(signal.SIGINT, daemon.end, Ending.STOP)
-    loop.add_signal_handler(signal.SIGHUP, lambda: _reload(directory, daemon, notifier))
+    reloader = _Reloader(directory, daemon, notifier)
+    loop.add_signal_handler(signal.SIGHUP, reloader.ask)
     async with asyncio.TaskGroup() as group:
         gateway = group.create_task(Supervisor().keep("gateway", publishing.run), name="gateway")
         ending = await daemon.run()
         await publishing.finish()
         gateway.cancel()
-    return ending
+    return reloader.fresh if ending is Ending.RELOAD else None
 
 
-def _reload(directory: Path, daemon: Daemon, notifier: SystemdNotifier) -> None:
-    """Take a new configuration if all of it is valid, else keep the old one and say why."""
-    log = structlog.get_logger("daemon")
-    try:
-        # everything that the start itself would refuse, drivers and maps included
-        checked_site(str(directory))
-    except ConfigError as error:
-        log.warning("reload_refused", problems=[problem.sentence() for problem in error.problems])
-        return
-    log.info("reload")
-    notifier.reloading()
-    daemon.end(Ending.RELOAD)
+class _Reloader:
+    """Answers SIGHUP: a new configuration is taken if all of it is valid, else the old one stays and says why."""
+
+    def __init__(self, directory: Path, daemon: Daemon, notifier: SystemdNotifier) -> None:
+        self.fresh: ConfigFiles | None = None
+        self._directory = directory
+        self._daemon = daemon
+        self._notifier = notifier
+        self._checking: asyncio.Task[None] | None = None
+        self._log = structlog.get_logger("daemon")
+
+    def ask(self) -> None:
+        """Begin to check, unless a check is under way; called by the signal handler."""
+        if self._checking is None or self._checking.done():
+            self._checking = asyncio.get_running_loop().create_task(self._reload(), name="reload")
+
+    async def _reload(self) -> None:
+        try:
+            # everything that the start itself would refuse, in a thread: control goes on meanwhile
+            fresh = await asyncio.to_thread(_checked_files, self._directory)
+        except ConfigError as error:
+            self._log.warning("reload_refused", problems=[problem.sentence() for problem in error.problems])
+            return
+        self.fresh = fresh
+        self._log.info("reload")
+        self._notifier.reloading()
+        self._daemon.end(Ending.RELOAD)
+
+
+def _checked_files(directory: Path) -> ConfigFiles:
+    checked_site(str(directory))
+    return load_files(directory)
 
 
 def state_home(files: ConfigFiles) -> Path:

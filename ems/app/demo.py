@@ -42,7 +42,7 @@ class DemoRequest:
 
     site: str
     start: str
-    start_hour: float
+    start_h: float
     speed: float
     duration_s: float | None
     broker: BrokerAddress | None
@@ -50,7 +50,7 @@ class DemoRequest:
 
 
 def demo_request(
-    site: str, *, start: str, start_hour: float, speed: float, duration: str, broker: str | None, quiet: bool
+    site: str, *, start: str, start_h: float, speed: float, duration: str, broker: str | None, quiet: bool
 ) -> DemoRequest:
     """Return a request from the texts of a command line.
 
@@ -60,7 +60,7 @@ def demo_request(
     return DemoRequest(
         site=site,
         start=start,
-        start_hour=start_hour,
+        start_h=start_h,
         speed=speed,
         duration_s=None if duration == "0" else parse_duration_s(duration, option="--for"),
         broker=None if broker is None else _address(broker),
@@ -205,7 +205,7 @@ class _Demo:
         begin = local_midnight(self._site, self._request.start)
         now = SystemClock().utc().timestamp()
         return SharedTime(
-            start=begin + timedelta(hours=self._request.start_hour),
+            start=begin + timedelta(hours=self._request.start_h),
             origin=now + _HEAD_START_S,
             speed=self._request.speed,
         )

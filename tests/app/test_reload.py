@@ -1,9 +1,10 @@
+import asyncio
 from pathlib import Path
 from typing import cast
 
 import pytest
 
-from ems.app.daemon import _reload
+from ems.app.daemon import _Reloader
 from ems.config.shipped import site_directory
 from ems.runtime.daemon import Daemon, Ending
 from ems.runtime.notify import SystemdNotifier
@@ -30,8 +31,18 @@ class Notifier:
 
 
 def reload_with(directory: Path) -> tuple[list[Ending], int]:
+    return asyncio.run(_reload_with(directory))
+
+
+async def _reload_with(directory: Path) -> tuple[list[Ending], int]:
     daemon, notifier = RunningDaemon(), Notifier()
-    _reload(directory, cast("Daemon", daemon), cast("SystemdNotifier", notifier))
+    reloader = _Reloader(directory, cast("Daemon", daemon), cast("SystemdNotifier", notifier))
+    reloader.ask()
+    # a second signal during the check asks for nothing more
+    reloader.ask()
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    await asyncio.gather(*others)
+    assert (reloader.fresh is not None) == (daemon.endings == [Ending.RELOAD])
     return daemon.endings, notifier.n_reloads
 
 

@@ -25,7 +25,7 @@ def test_a_shipped_site_loads_and_builds(name: str) -> None:
     assert len(wiring.devices) == len({device.id for device in wiring.devices})
     assert {device.link for device in wiring.devices} == {link.id for link in wiring.links}
     assert files.twin is not None
-    assert build_twin(files.twin).seed == 1
+    assert build_twin(files.twin).seed >= 1
 
 
 def test_numbers_of_the_campus_arrive_in_the_model() -> None:

@@ -21,7 +21,7 @@ SUFFIXES: Final = frozenset(
         # electricity, weather, place
         "hz", "v", "a", "w_per_m2", "m_per_s", "deg", "m",
         # reports, summaries and the cluster contract only
-        "gco2e_per_kwh", "kw_per_min",
+        "gco2e_per_kwh", "g_per_kwh", "kw_per_min",
     }
 )  # fmt: skip
 
@@ -29,6 +29,10 @@ WITHOUT_UNIT: Final = {
     "max_cop": "heat over electricity",
     "balance_exponent": "an exponent",
     "max_age_periods": "a number of planning periods",
+    "speed": "simulated seconds per real second",
+    "stretch": "the factor by which an accelerated run stretches its periods",
+    "origin": "an instant, in POSIX seconds",
+    "days": "a number of days, as on the command line",
     "frac_of_it": "a share, named for what it is a share of",
     "aux_frac_of_it": "a share, named for what it is a share of",
 }
@@ -44,6 +48,10 @@ NAMED_ELSEWHERE: Final = {
     "Event": "figures by name, and each name ends in its unit",
     "EventMessage": "figures by name, and each name ends in its unit",
     "Sample": "one recorded value; its unit is the end of its point's name",
+    "CostTerms": "the cost by the keys of the summary, in site currency",
+    "TrueEnergies": "energies by the keys of the summary, in kWh",
+    "IntervalMeter": "counters by name, each in its own unit",
+    "_Mean": "a mean of any quantity; the name of the object says which",
     "RampPart": "up and down; the unit stands in the name of the field that holds it",
 }
 
