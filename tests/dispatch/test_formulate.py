@@ -14,6 +14,7 @@ from ems.model.grid import AnnouncedOutage, OutageStatistics
 from ems.model.plan import PlanSource
 from ems.model.problem import ContingencyKind
 from ems.model.timegrid import TimeGrid
+from ems.thermal.plant import cooling_line
 from tests.dispatch.sites import NOON, condition, outlook, site
 from tests.dispatch.solving import gensets_kw, n_on, solved, storage_kw
 
@@ -61,6 +62,34 @@ def test_load_is_demand_with_cooling_auxiliaries_and_losses() -> None:
     served_kw = it_kw + load.cooling_c0_kw[0] + load.cooling_c1_frac[0] * it_kw
     served_kw += load.aux_frac_of_it * it_kw + load.aux_constant_kw[0]
     assert load.demand_kw(0) == pytest.approx((1.0 + desert.economics.site_loss_frac) * served_kw)
+
+
+@pytest.mark.parametrize("ambient_degc", [0.0, 20.0, 30.0, 40.0])
+def test_cooling_line_meets_the_plant_at_the_forecast_load_and_is_never_negative(ambient_degc: float) -> None:
+    desert = site(DESERT)
+    stated = formulate(
+        desert, condition(desert), outlook(desert, ambient_degc=ambient_degc), previous=None, problem_id="p"
+    )
+
+    load, it_kw = stated.load, stated.load.it_kw[0]
+
+    line = cooling_line(desert.cooling, ambient_degc=ambient_degc)
+    assert load.cooling_kw(0, it_kw) == pytest.approx(line.load_kw(it_kw))
+    assert load.cooling_kw(0, 0.0) >= 0.0
+
+
+def test_site_that_loses_every_source_has_a_plan_that_says_so() -> None:
+    desert = site(DESERT)
+    dark = formulate(desert, condition(desert), outlook(desert), previous=None, problem_id="p")
+    idle = replace(dark.gensets[0], units=tuple(replace(each, available=False) for each in dark.gensets[0].units))
+    (pool,) = dark.pools
+    empty = replace(pool, stored_kwh=pool.min_stored_kwh, no_load_kw=0.0, self_discharge_frac_per_h=0.0)
+    unsecured = replace(dark.reserve, classes=(), floor_kwh=(0.0,) * dark.grid.n_steps)
+
+    plan = solved(replace(dark, gensets=(idle,), pools=(empty,), reserve=unsecured))
+
+    assert plan.relaxed == ("unserved",)
+    assert max(step.it_kw for step in plan.steps) == pytest.approx(0.0)
 
 
 def test_net_q90_adds_the_errors_of_load_and_pv_as_squares() -> None:

@@ -28,6 +28,7 @@ from ems.reserve import (
     requirement,
     reserve_kwh,
     set_is_needed,
+    sets_are_needed,
     soc_floor_pct,
     up_headroom_kw,
     variation_kw,
@@ -320,6 +321,20 @@ def test_set_that_does_not_change_a_shortfall_is_not_needed_for_it() -> None:
     )
 
     assert not set_is_needed(drained, "g1", asked(r0_kw=30.0))
+
+
+@pytest.mark.parametrize(("variation_kw_asked", "needed"), [(1.0, True), (0.0, False)])
+def test_sets_are_needed_together_where_storage_alone_would_be_short(
+    variation_kw_asked: float, *, needed: bool
+) -> None:
+    # 160 kW of the sets go to two blocks that deliver 20 kW already: both are then at their limit of 100 kW
+    state = operation(storage=(block("b1", 20.0), block("b2", 20.0)), gensets=(genset("g1", 80.0), genset("g2", 80.0)))
+
+    assert sets_are_needed(state, asked(r0_kw=variation_kw_asked)) is needed
+
+
+def test_no_sets_are_needed_where_none_runs() -> None:
+    assert not sets_are_needed(operation(storage=(block("b1", 0.0),)), asked(r0_kw=500.0))
 
 
 def test_set_is_not_needed_for_room_downwards() -> None:
