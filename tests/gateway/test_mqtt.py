@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import aiomqtt
 import pytest
 
 from ems.config.loader import load_files
@@ -285,6 +286,21 @@ async def test_tls_refuses_a_broker_that_is_not_trusted(secure_broker: Mosquitto
         gc.collect()
 
     assert publisher.statistics().n_connects == 0
+
+
+@mosquitto
+@needs_mosquitto
+async def test_a_cancellation_that_the_client_forgets_ends_the_publisher_all_the_same(
+    broker: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def publish(*_: object, **__: object) -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(aiomqtt.Client, "publish", publish)
+
+    async with asyncio.timeout(10.0), running(settings(broker.port)) as publisher:
+        await until(lambda: publisher.statistics().n_waiting == 1)
 
 
 async def test_without_a_broker_memory_is_bounded_and_the_newest_is_kept() -> None:
