@@ -299,8 +299,14 @@ async def test_a_cancellation_that_the_client_forgets_ends_the_publisher_all_the
 
     monkeypatch.setattr(aiomqtt.Client, "publish", publish)
 
-    async with asyncio.timeout(10.0), running(settings(broker.port)) as publisher:
-        await until(lambda: publisher.statistics().n_waiting == 1)
+    publisher = MqttPublisher(settings(broker.port), TOPICS)
+    task = asyncio.create_task(publisher.run())
+    await until(lambda: publisher.statistics().n_waiting == 1)
+    task.cancel()
+
+    ended, _ = await asyncio.wait((task,), timeout=10.0)
+
+    assert ended == {task}
 
 
 async def test_without_a_broker_memory_is_bounded_and_the_newest_is_kept() -> None:
