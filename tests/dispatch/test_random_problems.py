@@ -29,6 +29,8 @@ from tests.dispatch.solving import engine
 
 # relative to the tolerance of the solver's integers times the largest price
 CLOSE = 1e-4
+# per kW: below the price of a quarter hour of unserved load, else a short peak is shed rather than paid
+DEMAND_PRICE = 1.0
 settings.register_profile("planning", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 PLANNING = settings(settings.get_profile("planning"), max_examples=60)
 
@@ -82,7 +84,12 @@ def problems(draw: st.DrawFn) -> PlanningProblem:
     grid = None
     if draw(st.booleans()):
         month = DemandProblem(
-            first_step=0, end_step=n_steps, price_per_kw=3.0, floor_kw=draw(power), running_kwh=10.0, running_h=0.25
+            first_step=0,
+            end_step=n_steps,
+            price_per_kw=DEMAND_PRICE,
+            floor_kw=draw(power),
+            running_kwh=10.0,
+            running_h=0.25,
         )
         grid = connection(
             draw(per_step(price, n_steps)),
@@ -195,7 +202,7 @@ def _terms(stated: PlanningProblem, plan: Plan) -> dict[str, float]:
         terms["co2_cost"] += prices.co2_per_kg * 0.4 * sum(imported)
         first = (10.0 + imported[0]) / (0.25 + hours[0])
         peak = max(first, *(step.import_kw for step in plan.steps[1:]), 0.0)
-        terms["demand_cost"] = 3.0 * max(0.0, peak - grid.demand[0].floor_kw)
+        terms["demand_cost"] = DEMAND_PRICE * max(0.0, peak - grid.demand[0].floor_kw)
     for sets in stated.gensets:
         counts = [(h, step.gensets[0]) for h, step in steps]
         terms["starts_cost"] = sets.start_cost * sum(genset.n_started for _, genset in counts)
