@@ -91,9 +91,7 @@ class Planner:
         """Make a plan from a condition and keep it as the newest."""
         trouble: list[str] = []
         # files and checks take their time in a thread: control's loop goes on
-        weather, why = await asyncio.to_thread(
-            choose_weather, self._site, self._climate, self._weather, condition.utc
-        )
+        weather, why = await asyncio.to_thread(choose_weather, self._site, self._climate, self._weather, condition.utc)
         if why is not None:
             trouble.append(why)
         try:
