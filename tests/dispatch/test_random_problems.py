@@ -58,7 +58,7 @@ def sets_of(draw: st.DrawFn) -> GensetProblem:
 
 
 @st.composite
-def pool_of(draw: st.DrawFn, n_steps: int, *, lossless: bool) -> PoolProblem:
+def pool_of(draw: st.DrawFn, n_steps: int) -> PoolProblem:
     stored = draw(st.integers(20, 1000))
     return pool(
         n_steps,
@@ -66,8 +66,7 @@ def pool_of(draw: st.DrawFn, n_steps: int, *, lossless: bool) -> PoolProblem:
         # half of it covers variation and cloud, so that the loss of a charging block is never the worst: a known gap
         power_kw=draw(st.sampled_from([300.0, 600.0, 2000.0])),
         n_blocks=draw(st.integers(2, 6)),
-        # with losses a full store may burn a surplus of many steps: a known gap
-        eff_frac=1.0 if lossless else draw(st.sampled_from([1.0, 0.9])),
+        eff_frac=draw(st.sampled_from([1.0, 0.9])),
         no_load_kw=draw(st.sampled_from([0.0, 2.0])),
         wear_cost_per_kwh=draw(st.sampled_from([0.001, 0.05])),
         terminal=[(200.0, draw(price)), (300.0, 0.001)],
@@ -79,7 +78,7 @@ def pool_of(draw: st.DrawFn, n_steps: int, *, lossless: bool) -> PoolProblem:
 def problems(draw: st.DrawFn) -> PlanningProblem:
     n_steps = draw(st.integers(1, 5))
     sets = draw(st.none() | sets_of())
-    store = draw(st.none() | pool_of(n_steps, lossless=sets is not None))
+    store = draw(st.none() | pool_of(n_steps))
     pv = draw(st.none() | per_step(power, n_steps).map(plant))
     grid = None
     if draw(st.booleans()):

@@ -5,9 +5,10 @@ from itertools import pairwise
 from time import perf_counter
 
 import numpy as np
+import numpy.typing as npt
 
 from ems.dispatch.milp.assemble import build_model, model_values
-from ems.dispatch.milp.compiled import CompiledModel, MatrixProblem, compile_model
+from ems.dispatch.milp.compiled import CompiledModel, MatrixProblem, Values, compile_model
 from ems.dispatch.milp.extract import extract_plan
 from ems.dispatch.milp.objective import TERMS, greatest_value
 from ems.dispatch.milp.shape import ModelShape, shape_of
@@ -18,8 +19,8 @@ from ems.model.problem import PlanningProblem
 
 # shapes differ by the clock phase of the grid and by tariff and outage edges; older ones are dropped
 _MAX_COMPILED = 12
-# how often a problem is solved until no pool charges and discharges at once
-_MAX_PASSES = 4
+# how often a problem is solved anew because a pool charges and discharges at once, before directions are fixed
+_MAX_PASSES = 3
 # below this both at once is rounding
 _BOTH_KW = 1e-4
 
@@ -67,28 +68,55 @@ def _solved(matrix: MatrixProblem, compiled: CompiledModel, problem: PlanningPro
     """Solve; where a pool charges and discharges at once, close the smaller direction there and solve again.
 
     Losses make both at once a waste that no optimum wants, except where power has to be got rid of: sets at their
-    minimum and a full store. A binary for each pool and step would say the same and cost every solve.
+    minimum and a full store. A binary for each pool and step would say the same and cost every solve. A surplus of
+    many steps can wander from closed steps to open ones: after the passes every step keeps the direction that it
+    has, and every count its value.
     """
     left_s = problem.options.time_limit_s
+    last: Values | None = None
     for _ in range(_MAX_PASSES):
         begin = perf_counter()
         solution = solve(matrix, gap_frac=problem.options.gap_frac, time_limit_s=left_s, shift=greatest_value(problem))
         left_s = max(1.0, left_s - (perf_counter() - begin))
         if solution.values is None:
-            return solution
+            break
         charge, discharge = (solution.values[compiled.variables[name]] for name in ("charge_kw", "discharge_kw"))
         both = np.minimum(charge, discharge) > _BOTH_KW
         if not both.any():
             return solution
-        upper = matrix.upper.copy()
-        for name, closed in (
-            ("charge_kw", both & (charge <= discharge)),
-            ("discharge_kw", both & (charge > discharge)),
-        ):
-            place = compiled.variables[name]
-            upper[place] = np.where(closed, 0.0, upper[place])
-        matrix = replace(matrix, upper=upper)
-    return solution
+        last = solution.values
+        matrix = _closed(matrix, compiled, charge=both & (charge <= discharge), discharge=both & (charge > discharge))
+    return solution if last is None else _fixed(matrix, compiled, last, time_limit_s=left_s)
+
+
+def _fixed(matrix: MatrixProblem, compiled: CompiledModel, values: Values, *, time_limit_s: float) -> Solution:
+    """Solve for the flows alone, with every count and every direction as they were last: feasible by its slacks."""
+    charge, discharge = (values[compiled.variables[name]] for name in ("charge_kw", "discharge_kw"))
+    counted = np.where(matrix.integer, np.round(values), 0.0)
+    one_way = _closed(
+        replace(
+            matrix,
+            lower=np.where(matrix.integer, counted, matrix.lower),
+            upper=np.where(matrix.integer, counted, matrix.upper),
+            integer=np.zeros_like(matrix.integer),
+        ),
+        compiled,
+        charge=charge <= discharge,
+        discharge=charge > discharge,
+    )
+    # what is proven about the flows says nothing about the counts
+    return replace(solve(one_way, gap_frac=0.0, time_limit_s=time_limit_s), optimal=False, gap_frac=None)
+
+
+def _closed(
+    matrix: MatrixProblem, compiled: CompiledModel, *, charge: npt.NDArray[np.bool_], discharge: npt.NDArray[np.bool_]
+) -> MatrixProblem:
+    """Return the problem with charging or discharging closed where it is told, by pool and step."""
+    upper = matrix.upper.copy()
+    for name, closed in (("charge_kw", charge), ("discharge_kw", discharge)):
+        place = compiled.variables[name]
+        upper[place] = np.where(closed, 0.0, upper[place])
+    return replace(matrix, upper=upper)
 
 
 def _late_relaxed(matrix: MatrixProblem, compiled: CompiledModel, problem: PlanningProblem) -> MatrixProblem:
@@ -97,7 +125,7 @@ def _late_relaxed(matrix: MatrixProblem, compiled: CompiledModel, problem: Plann
     if not late.any():
         return matrix
     integer = matrix.integer.copy()
-    for name in ("genset_on", "genset_start", "genset_any"):
+    for name in ("genset_on", "genset_any"):
         by_step = integer[compiled.variables[name]].reshape(-1, problem.grid.n_steps)
         by_step[:, late] = False
         integer[compiled.variables[name]] = by_step.ravel()

@@ -16,8 +16,8 @@ def add_gensets(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     _parameters(m, shape)
     available = m.genset_available
     m.genset_on = pyo.Var(m.CLASS, m.T, domain=pyo.NonNegativeIntegers, bounds=lambda m, c, t: (0, available[c]))
-    m.genset_start = pyo.Var(m.CLASS, m.T, domain=pyo.NonNegativeIntegers, bounds=lambda m, c, t: (0, available[c]))
-    # whole with the other two, and cheaper to solve when it need not be said
+    # whole where the counts are, and never more than a change of the count, in whatever incumbent the solver stops at
+    m.genset_start = pyo.Var(m.CLASS, m.T, bounds=lambda m, c, t: (0, available[c]))
     m.genset_stop = pyo.Var(m.CLASS, m.T, bounds=lambda m, c, t: (0, available[c]))
     m.genset_segment_kw = pyo.Var(m.SEGMENT, m.T, bounds=lambda m, c, k, t: (0, m.genset_segment_total_kw[c, k]))
     m.genset_low_load_kw = pyo.Var(m.CLASS, m.T, bounds=lambda m, c, t: (0, m.genset_band_low_total_kw[c]))

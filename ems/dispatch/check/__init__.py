@@ -1,0 +1,48 @@
+"""The independent evaluator: re-simulates a plan from the problem's physics and enumerates every loss.
+
+Shares no code with the MILP and imports no pyomo; runs in the daemon's process on every plan before control may
+follow it. A plan that deviates from its own numbers, or that breaks a limit which it does not declare as
+relaxed and pay for, is refused.
+"""
+
+from collections.abc import Iterator
+
+from ems.dispatch.check.agreement import forecasts, numbers, shape
+from ems.dispatch.check.commitment import UnitRange, gensets, minimum_times, unit_ranges
+from ems.dispatch.check.findings import Evaluation, Violation
+from ems.dispatch.check.flows import flows
+from ems.dispatch.check.objective import objective
+from ems.dispatch.check.security import reserve, security
+from ems.dispatch.check.storage import floor, stored_energy
+from ems.model.plan import Plan
+from ems.model.problem import PlanningProblem
+
+__all__ = ["Evaluation", "Violation", "evaluate"]
+
+
+def evaluate(problem: PlanningProblem, plan: Plan) -> Evaluation:
+    """Re-simulate a plan and return every violation.
+
+    Each stage trusts what the ones before it found in order: a plan of another shape has no flows to look at, and
+    reserve says nothing about flows that are impossible.
+    """
+    violations = tuple(shape(problem, plan)) or tuple(numbers(plan))
+    if violations:
+        return Evaluation(violations=violations)
+    units = unit_ranges(problem, plan)
+    physics, cost = tuple(_physics(problem, plan, units)), tuple(objective(problem, plan, units))
+    if physics or not problem.reserve.classes:
+        return Evaluation(violations=(*physics, *cost))
+    found = security(problem, plan)
+    return Evaluation(violations=(*cost, *reserve(problem, plan, found)), reserve=found.steps, held_on=found.held_on())
+
+
+def _physics(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]) -> Iterator[Violation]:
+    """Yield what is wrong with forecasts, flows, energy and commitment."""
+    yield from forecasts(problem, plan)
+    for t, step in enumerate(plan.steps):
+        yield from flows(problem, step, t)
+        yield from gensets(problem, plan, units, t)
+    yield from stored_energy(problem, plan)
+    yield from floor(problem, plan, units)
+    yield from minimum_times(problem, plan)

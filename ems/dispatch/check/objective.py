@@ -1,0 +1,222 @@
+"""Cost: every term of the objective, computed anew from the plan's flows and the problem's prices.
+
+Each term is a range; its ends are equal but for what depends on fractions of units beyond the integer hours. The
+price of missing reserve stands with reserve, which knows the shortfalls.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from ems.dispatch.check.commitment import UnitRange, broken_times
+from ems.dispatch.check.findings import Violation, outside, tolerance_cost
+from ems.dispatch.check.storage import energy_from_nowhere, floor_range_kwh, lowest_kwh
+from ems.model.plan import Plan
+from ems.model.problem import DemandProblem, PlanningProblem, ValuePiece
+
+# the wishes that a plan may break, with the term that holds the price
+_PRICED_IN = {
+    "unserved": "unserved_cost",
+    "surplus": "surplus_cost",
+    "stored energy": "missing_cost",
+    "floor": "floor_cost",
+    "reserve": "reserve_cost",
+    "down reserve": "reserve_cost",
+    "minimum up time": "limit_cost",
+    "minimum down time": "limit_cost",
+}
+# auxiliaries and surplus are dearer than racks, energy out of nothing is dearer still (formulation, section 6)
+_OTHER_UNSERVED_FACTOR = 1.1
+_MISSING_FACTOR = 1.2
+
+CostRange = tuple[float, float]
+
+
+def objective(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]) -> Iterator[Violation]:
+    """Compare every term, and the wishes that the plan declares broken with their prices."""
+    reported = plan.objective.terms()
+    for name, (lowest, highest) in _terms(problem, plan, units).items():
+        tolerance = tolerance_cost(max(abs(lowest), abs(highest)))
+        yield from outside(None, name, reported[name], lowest=lowest, highest=highest, tolerance=tolerance)
+    yield from _declared(problem, plan, reported)
+
+
+def _declared(problem: PlanningProblem, plan: Plan, reported: dict[str, float]) -> Iterator[Violation]:
+    """What is declared broken has its price, and what has a price is declared."""
+    prices = problem.prices
+    price = {"floor_cost": prices.floor_per_kwh, "reserve_cost": prices.reserve_per_kwh}
+    price["limit_cost"] = prices.limit_per_kwh
+    for wish in plan.relaxed:
+        term = _PRICED_IN.get(wish)
+        if term is None or (reported[term] <= 0.0 and price.get(term, prices.unserved_per_kwh) > 0.0):
+            yield Violation(step=None, what=f"price of the declared '{wish}'", value=0.0, limit=0.0)
+    declared = {_PRICED_IN.get(wish) for wish in plan.relaxed}
+    for term in dict.fromkeys(_PRICED_IN.values()):
+        if term not in declared and reported[term] > tolerance_cost(0.0):
+            yield Violation(step=None, what=f"{term} of a wish that is not declared", value=reported[term], limit=0.0)
+
+
+def _terms(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]) -> dict[str, CostRange]:
+    known = {**_bought(problem, plan), **_burnt(problem, plan), **_stored(problem, plan), **_lost(problem, plan)}
+    return {name: (cost, cost) for name, cost in known.items()} | {
+        "starts_cost": _starts(problem, units),
+        "genset_wear_cost": _wear(problem, units),
+        "low_load_cost": _low_load(problem, plan, units),
+        "change_cost": _change(problem, units),
+        "limit_cost": _limits(problem, units),
+        "floor_cost": _floor(problem, plan, units),
+    }
+
+
+def _bought(problem: PlanningProblem, plan: Plan) -> dict[str, float]:
+    """Energy over the connection, and the demand charge above the peak that is paid anyway."""
+    grid = problem.connection
+    if grid is None:
+        return {"energy_import_cost": 0.0, "energy_export_cost": 0.0, "demand_cost": 0.0}
+    bought = sum(s.duration_h * s.import_kw * price for s, price in zip(plan.steps, grid.price_per_kwh, strict=True))
+    sold = sum(
+        s.duration_h * s.export_kw * price for s, price in zip(plan.steps, grid.export_price_per_kwh, strict=True)
+    )
+    billed = sum(month.price_per_kw * max(0.0, _peak_kw(plan, month) - month.floor_kw) for month in grid.demand)
+    return {"energy_import_cost": bought, "energy_export_cost": -sold, "demand_cost": billed}
+
+
+def _peak_kw(plan: Plan, month: DemandProblem) -> float:
+    """Return the highest mean import of a billing interval; the first step's began before the plan."""
+    means = [step.import_kw for step in plan.steps[month.first_step : month.end_step]]
+    if month.first_step == 0 and means:
+        hours = plan.steps[0].duration_h
+        means[0] = (month.running_kwh + hours * means[0]) / (month.running_h + hours)
+    return max(means, default=0.0)
+
+
+def _burnt(problem: PlanningProblem, plan: Plan) -> dict[str, float]:
+    """Fuel, and the carbon of fuel and of imported energy."""
+    litres = sum(step.duration_h * genset.fuel_l_per_h for step in plan.steps for genset in step.gensets)
+    fuel, grid = problem.fuel, problem.connection
+    kgco2e = 0.0 if fuel is None else litres * fuel.kgco2e_per_l
+    if grid is not None:
+        kgco2e += sum(
+            step.duration_h * step.import_kw * factor
+            for step, factor in zip(plan.steps, grid.kgco2e_per_kwh, strict=True)
+        )
+    return {
+        "fuel_cost": 0.0 if fuel is None else litres * fuel.price_per_l,
+        "co2_cost": kgco2e * problem.prices.co2_per_kg,
+    }
+
+
+def _stored(problem: PlanningProblem, plan: Plan) -> dict[str, float]:
+    """Wear of the cells, energy out of nothing, and what stored energy is worth at the end and meanwhile."""
+    wear = missing = terminal = held = 0.0
+    for p, pool in enumerate(problem.pools):
+        wear += pool.wear_cost_per_kwh * sum(step.duration_h * step.pools[p].discharge_kw for step in plan.steps)
+        missing += sum(max(0.0, kwh) for kwh in energy_from_nowhere(pool, plan, p))
+        lowest = lowest_kwh(pool)
+        terminal += _worth(pool.terminal_value, plan.steps[-1].pools[p].stored_end_kwh - lowest)
+        if pool.hold_value_per_h:
+            held += sum(
+                step.duration_h * _worth(pool.hold_value_per_h, step.pools[p].stored_end_kwh - lowest)
+                for step in plan.steps
+            )
+    return {
+        "battery_wear_cost": wear,
+        "missing_cost": _MISSING_FACTOR * problem.prices.unserved_per_kwh * missing,
+        "terminal_value_cost": -terminal,
+        "hold_value_cost": -held,
+    }
+
+
+def _worth(pieces: tuple[ValuePiece, ...], stored_kwh: float) -> float:
+    """Return the value of stored energy, the most valued pieces first."""
+    worth = 0.0
+    for piece in sorted(pieces, key=lambda piece: -piece.value_per_kwh):
+        taken_kwh = min(piece.width_kwh, max(0.0, stored_kwh))
+        worth += taken_kwh * max(0.0, piece.value_per_kwh)
+        stored_kwh -= taken_kwh
+    return worth
+
+
+def _lost(problem: PlanningProblem, plan: Plan) -> dict[str, float]:
+    """Load that is not served, with what hangs on a rack, and supply that nothing takes."""
+    load, price = problem.load, problem.prices.unserved_per_kwh
+    unserved = surplus = 0.0
+    for t, step in enumerate(plan.steps):
+        racks_kw = load.it_kw[t] - step.it_kw
+        per_rack_kw = (1.0 + load.site_loss_frac) * (1.0 + load.aux_frac_of_it + load.cooling_c1_frac[t])
+        others_kw = step.unserved_kw - racks_kw
+        unserved += step.duration_h * (per_rack_kw * racks_kw + _OTHER_UNSERVED_FACTOR * others_kw)
+        surplus += step.duration_h * step.surplus_kw
+    return {"unserved_cost": price * unserved, "surplus_cost": _OTHER_UNSERVED_FACTOR * price * surplus}
+
+
+def _starts(problem: PlanningProblem, units: tuple[UnitRange, ...]) -> CostRange:
+    return _total(
+        (data.start_cost * low, data.start_cost * high)
+        for data, each in zip(problem.gensets, units, strict=True)
+        for low, high in each.n_started
+    )
+
+
+def _wear(problem: PlanningProblem, units: tuple[UnitRange, ...]) -> CostRange:
+    return _total(
+        (data.run_wear_cost_per_h * hours * low, data.run_wear_cost_per_h * hours * high)
+        for data, each in zip(problem.gensets, units, strict=True)
+        for hours, (low, high) in zip(problem.grid.duration_h, each.n_on, strict=True)
+    )
+
+
+def _low_load(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]) -> CostRange:
+    """Output missing to the economic band."""
+    price = problem.prices.low_load_per_kwh
+    return _total(
+        (
+            price * step.duration_h * max(0.0, data.band_low_kw * low - step.gensets[c].power_kw),
+            price * step.duration_h * max(0.0, data.band_low_kw * high - step.gensets[c].power_kw),
+        )
+        for c, data in enumerate(problem.gensets)
+        for step, (low, high) in zip(plan.steps, units[c].n_on, strict=True)
+    )
+
+
+def _change(problem: PlanningProblem, units: tuple[UnitRange, ...]) -> CostRange:
+    """Distance from the previous plan's commitment, over the steps that it has for every class."""
+    previous = {commitment.id: commitment.n_on for commitment in problem.previous}
+    n_compared = min((len(n_on) for n_on in previous.values()), default=0)
+    price = problem.prices.commitment_change
+    return _total(
+        (price * hours * max(0.0, low - was, was - high), price * hours * max(0.0, high - was, was - low))
+        for data, each in zip(problem.gensets, units, strict=True)
+        for was, hours, (low, high) in zip(
+            previous.get(data.id, ())[:n_compared], problem.grid.duration_h, each.n_on, strict=False
+        )
+    )
+
+
+def _limits(problem: PlanningProblem, units: tuple[UnitRange, ...]) -> CostRange:
+    """Broken minimum times: each unit and hour as dear as the power of the site's largest unit."""
+    largest_kw = max((genset.max_kw for genset in problem.gensets), default=0.0)
+    prices = [problem.prices.limit_per_kwh * largest_kw * hours for hours in problem.grid.duration_h]
+    return _total(
+        (price * low, price * high)
+        for data, each in zip(problem.gensets, units, strict=True)
+        for price, (low, high) in zip(prices, broken_times(problem, data, each), strict=True)
+    )
+
+
+def _floor(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]) -> CostRange:
+    """Energy missing to the floor, in every hour."""
+    price = problem.prices.floor_per_kwh
+
+    def missing(t: int) -> CostRange:
+        stored_kwh = sum(pool.stored_end_kwh for pool in plan.steps[t].pools)
+        low_kwh, high_kwh = floor_range_kwh(problem, units, t)
+        per_kwh = price * plan.steps[t].duration_h
+        return per_kwh * max(0.0, low_kwh - stored_kwh), per_kwh * max(0.0, high_kwh - stored_kwh)
+
+    return _total(missing(t) for t in range(len(plan.steps)))
+
+
+def _total(ranges: Iterable[CostRange]) -> CostRange:
+    lowest = highest = 0.0
+    for low, high in ranges:
+        lowest, highest = lowest + low, highest + high
+    return lowest, highest

@@ -1,0 +1,71 @@
+"""Energy: what is stored follows from the flows, and stays inside the window and above the floor."""
+
+from collections.abc import Iterator
+
+from ems.dispatch.check.commitment import UnitRange, any_on_frac
+from ems.dispatch.check.findings import ENERGY_TOLERANCE_FRAC, Violation, above
+from ems.model.plan import Plan
+from ems.model.problem import PlanningProblem, PoolProblem
+
+
+def stored_energy(problem: PlanningProblem, plan: Plan) -> Iterator[Violation]:
+    """Re-simulate the energy of every pool."""
+    for p, pool in enumerate(problem.pools):
+        tolerance = ENERGY_TOLERANCE_FRAC * pool.full_kwh
+        for t, (step, added_kwh) in enumerate(zip(plan.steps, energy_from_nowhere(pool, plan, p), strict=True)):
+            stored_kwh = step.pools[p].stored_end_kwh
+            # a declared lack puts energy into the cells, it never takes any out
+            allowed = added_kwh > 0.0 and "stored energy" in plan.relaxed
+            if abs(added_kwh) > tolerance and not allowed:
+                yield Violation(
+                    step=t, what=f"{pool.id} stored_end_kwh", value=stored_kwh, limit=stored_kwh - added_kwh
+                )
+                break
+            highest_kwh = max(pool.max_stored_kwh, pool.stored_kwh)
+            yield from above(t, f"{pool.id} stored_kwh", stored_kwh, highest_kwh, tolerance=tolerance)
+            if stored_kwh < lowest_kwh(pool) - tolerance:
+                yield Violation(step=t, what=f"{pool.id} stored_kwh", value=stored_kwh, limit=lowest_kwh(pool))
+
+
+def floor(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]) -> Iterator[Violation]:
+    """The site keeps its floor, and the lead energy while no set runs, unless the plan declares otherwise."""
+    if "floor" in plan.relaxed:
+        return
+    tolerance = sum(ENERGY_TOLERANCE_FRAC * pool.full_kwh for pool in problem.pools)
+    for t, step in enumerate(plan.steps):
+        required_kwh, _ = floor_range_kwh(problem, units, t)
+        total_kwh = sum(pool.stored_end_kwh for pool in step.pools)
+        if total_kwh < required_kwh - tolerance:
+            yield Violation(step=t, what="stored energy, kWh", value=total_kwh, limit=required_kwh)
+
+
+def energy_from_nowhere(pool: PoolProblem, plan: Plan, p: int) -> Iterator[float]:
+    """Yield for each step how much more the plan has in a pool at its end than the flows put there (kWh)."""
+    before_kwh = pool.stored_kwh
+    for step in plan.steps:
+        flow = step.pools[p]
+        yield flow.stored_end_kwh - _stored_after(pool, before_kwh, flow.charge_kw, flow.discharge_kw, step.duration_h)
+        before_kwh = flow.stored_end_kwh
+
+
+def floor_range_kwh(problem: PlanningProblem, units: tuple[UnitRange, ...], t: int) -> tuple[float, float]:
+    """Return the least and the most energy that a step may be asked to end with; one value for whole counts."""
+    reserve = problem.reserve
+    if not problem.gensets:
+        return reserve.floor_kwh[t], reserve.floor_kwh[t]
+    least_frac, most_frac = any_on_frac(problem.gensets[0], units[0], t)
+    floor_kwh, lead_kwh = reserve.floor_kwh[t], reserve.lead_kwh[t]
+    return floor_kwh + lead_kwh * (1.0 - most_frac), floor_kwh + lead_kwh * (1.0 - least_frac)
+
+
+def lowest_kwh(pool: PoolProblem) -> float:
+    """Return the least energy of a pool: its minimum, or what was measured below it."""
+    return min(pool.min_stored_kwh, pool.stored_kwh)
+
+
+def _stored_after(pool: PoolProblem, stored_kwh: float, charge_kw: float, discharge_kw: float, hours: float) -> float:
+    """Advance one step: charging loses on the way in, discharging and standing by lose on the way out."""
+    kept_frac: float = (1.0 - pool.self_discharge_frac_per_h) ** hours
+    lost_kwh = stored_kwh * (1.0 - kept_frac)
+    drawn_kw = (discharge_kw + pool.no_load_kw) / pool.discharge_eff_frac
+    return stored_kwh - lost_kwh + hours * (charge_kw * pool.charge_eff_frac - drawn_kw)
