@@ -6,6 +6,7 @@ depends on the count is known there as a range only.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ems.dispatch.check.findings import (
     TIME_TOLERANCE_H,
@@ -19,8 +20,12 @@ from ems.dispatch.check.findings import (
 from ems.model.plan import GensetStep, Plan
 from ems.model.problem import GensetProblem, PlanningProblem
 
-# the least and the greatest value of a count
-CountRange = tuple[float, float]
+
+class CountRange(NamedTuple):
+    """The least and the greatest value of a count."""
+
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +46,7 @@ def any_on_frac(data: GensetProblem, units: UnitRange, t: int) -> CountRange:
     """Return how far a class counts as running at all: 0 or 1, anything from n/N to 1 for a fraction n of N units."""
     low, high = units.n_on[t]
     whole = low == high == round(low)
-    return min(1.0, low if whole else low / len(data.units)), min(1.0, high)
+    return CountRange(min(1.0, low if whole else low / len(data.units)), min(1.0, high))
 
 
 def gensets(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...], t: int) -> Iterator[Violation]:
@@ -97,11 +102,11 @@ def minimum_times(problem: PlanningProblem, plan: Plan) -> Iterator[Violation]:
 def broken_times(problem: PlanningProblem, data: GensetProblem, units: UnitRange) -> Iterator[CountRange]:
     """Yield for each step how many units are off, or on, although a minimum time binds them to the other."""
     n_available = sum(unit.available for unit in data.units)
-    off = tuple((n_available - high, n_available - low) for low, high in units.n_on)
+    off = tuple(CountRange(n_available - high, n_available - low) for low, high in units.n_on)
     up = _broken(problem, data, minimum_h=data.min_up_h, entered=units.n_started, held=units.n_on, on=True)
     down = _broken(problem, data, minimum_h=data.min_down_h, entered=units.n_stopped, held=off, on=False)
     for (up_low, up_high), (down_low, down_high) in zip(up, down, strict=True):
-        yield up_low + down_low, up_high + down_high
+        yield CountRange(up_low + down_low, up_high + down_high)
 
 
 def _broken(
@@ -120,35 +125,40 @@ def _broken(
         low = high = float(sum(left > offset_h[t] + TIME_TOLERANCE_H for left in left_h))
         since = t
         while since >= 0 and offset_h[since] + minimum_h > offset_h[t] + TIME_TOLERANCE_H:
-            low, high = low + entered[since][0], high + entered[since][1]
+            low, high = low + entered[since].low, high + entered[since].high
             since -= 1
-        yield max(0.0, low - held_high), max(0.0, high - held_low)
+        yield CountRange(max(0.0, low - held_high), max(0.0, high - held_low))
 
 
 def _unit_range(problem: PlanningProblem, plan: Plan, c: int) -> UnitRange:
     data = problem.gensets[c]
     n_before = float(sum(unit.available and unit.on for unit in data.units))
-    before = (n_before, n_before)
+    before = CountRange(n_before, n_before)
     on, started, stopped = [], [], []
     for t, step in enumerate(plan.steps):
         genset = step.gensets[c]
         if is_firm(problem, t):
-            on.append((float(genset.n_on), float(genset.n_on)))
-            started.append((float(genset.n_started), float(genset.n_started)))
-            stopped.append((float(genset.n_stopped), float(genset.n_stopped)))
+            now = _exactly(genset.n_on)
+            started.append(_exactly(genset.n_started))
+            stopped.append(_exactly(genset.n_stopped))
         else:
-            on.append(_fraction(data, genset))
-            started.append((max(0.0, on[t][0] - before[1]), max(0.0, on[t][1] - before[0])))
-            stopped.append((max(0.0, before[0] - on[t][1]), max(0.0, before[1] - on[t][0])))
-        before = on[t]
+            now = _fraction(data, genset)
+            started.append(CountRange(max(0.0, now.low - before.high), max(0.0, now.high - before.low)))
+            stopped.append(CountRange(max(0.0, before.low - now.high), max(0.0, before.high - now.low)))
+        on.append(now)
+        before = now
     return UnitRange(n_on=tuple(on), n_started=tuple(started), n_stopped=tuple(stopped))
+
+
+def _exactly(count: int) -> CountRange:
+    return CountRange(float(count), float(count))
 
 
 def _fraction(data: GensetProblem, genset: GensetStep) -> CountRange:
     """Return the fractions of units that can deliver a power, up to the whole number that is reported."""
     least = min(float(genset.n_on), genset.power_kw / data.max_kw)
     most = genset.power_kw / data.min_kw if data.min_kw > 0.0 else float(genset.n_on)
-    return least, max(least, min(float(genset.n_on), most))
+    return CountRange(least, max(least, min(float(genset.n_on), most)))
 
 
 def _fuel_l_per_h(data: GensetProblem, n_on: float, power_kw: float) -> float:
