@@ -19,7 +19,7 @@ from ems.hmi.terminal import picture
 
 FILE = Path(__file__).parent / "figures" / "live-view.svg"
 _WIDTH, _HEIGHT = 148, 42
-_LISTEN_S = 15.0
+_LISTEN_S = 60.0
 
 
 async def listen(address: BrokerAddress, root: str) -> SiteMirror:

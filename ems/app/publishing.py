@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from ems.cluster.envelope import Situation, envelope
@@ -64,6 +65,7 @@ class Publishing:
         self._watched: tuple[Daemon, Accounts] | None = None
         self._record: CycleRecord | None = None
         self._planning: PlanningResult | None = None
+        self._planned: tuple[PlanningResult | None, tuple[Outgoing, ...]] | None = None
         self._n_envelopes = 0
 
     def watch(self, daemon: Daemon, accounts: Accounts) -> None:
@@ -138,12 +140,22 @@ class Publishing:
             yield Outgoing(topic=ENERGY, message=energy_message(utc, energy, currency=currency))
         if (carbon := accounts.carbon()) is not None:
             yield Outgoing(topic=CARBON, message=carbon_message(utc, carbon))
-        result = self._planning
-        yield Outgoing(
-            topic=PLAN, message=plan_message(utc, None if result is None else result.plan, currency=currency)
-        )
+        yield from self._plan_messages(utc)
+
+    def _plan_messages(self, utc: datetime) -> Iterator[Outgoing]:
+        """Yield the plan and its forecasts; they are long, and built once for each plan."""
+        if self._planned is not None and self._planned[0] is self._planning:
+            yield from self._planned[1]
+            return
+        result, built = self._planning, []
+        plan = None if result is None else result.plan
+        built.append(Outgoing(topic=PLAN, message=plan_message(utc, plan, currency=self._site.economics.currency)))
+        yield built[0]
         if result is not None and result.outlook is not None:
-            yield from forecast_messages(utc, result.outlook)
+            for outgoing in forecast_messages(utc, result.outlook):
+                built.append(outgoing)
+                yield outgoing
+        self._planned = (result, tuple(built))
 
     def _site_messages(self, record: CycleRecord) -> Iterator[Outgoing]:
         site, snapshot, decision = self._site, record.snapshot, record.decision

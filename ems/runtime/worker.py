@@ -6,11 +6,14 @@ input ends, so that it never outlives the daemon. Started as `python -m ems.runt
 
 import os
 import sys
+from contextlib import suppress
 
 from ems.dispatch.milp.engine import DispatchEngine
 from ems.errors import EmsError
 from ems.forecast.pv import available_kw
 from ems.runtime.codec import WorkerAnswer, WorkerRequest, from_json, to_json
+
+_NICE = 10
 
 
 def answer(engine: DispatchEngine, request: WorkerRequest) -> WorkerAnswer:
@@ -32,6 +35,9 @@ def main() -> None:
     # answers go to the original standard output; anything that a library prints goes to standard error
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    # where processors are short, control comes first
+    with suppress(OSError):
+        os.nice(_NICE)
     engine = DispatchEngine()
     for line in sys.stdin.buffer:
         request = from_json(WorkerRequest, line)
