@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from ems.dispatch.milp import engine as engine_module
 from ems.dispatch.milp import shape as model_shape
 from ems.dispatch.milp.engine import DispatchEngine
 from ems.dispatch.milp.screening import up_rows_can_bind
+from ems.dispatch.milp.shape import ModelShape
 from ems.model.problem import ContingencyKind, PlanningProblem
-from tests.dispatch.problems import connection, gensets, load, loss, plant, pool, problem, reserve, unit
-from tests.dispatch.solving import gensets_kw, n_on, refusals, solved, without
+from tests.dispatch.problems import PRICES, connection, gensets, load, loss, plant, pool, problem, reserve, unit
+from tests.dispatch.solving import gensets_kw, n_on, refusals, solved, storage_kw, without
 
 GRID = loss(ContingencyKind.GRID)
 GENSET = loss(ContingencyKind.GENSET)
@@ -109,31 +111,89 @@ def test_loss_of_one_of_many_blocks_is_carried_by_the_others() -> None:
     assert n_on(solved(stated)) == [0]
 
 
-@pytest.mark.xfail(strict=True, reason="the rows credit the loss of a charging block, the check does not")
-def test_loss_of_a_charging_block_is_judged_alike_by_the_rows_and_the_check() -> None:
+def test_loss_of_a_charging_block_frees_no_reserve() -> None:
     store = pool(2, stored_kwh=10.0, power_kw=200.0, n_blocks=2, terminal=[(500.0, 1.0)])
+    stated = problem(
+        [0.0, 0.0],
+        pv=plant([400.0, 0.0]),
+        store=store,
+        requirements=reserve(2, r0_kw=100.0, losses=[BLOCK], sustain_h=0.1),
+    )
 
-    solved(
-        problem(
-            [0.0, 0.0],
-            pv=plant([400.0, 0.0]),
-            store=store,
-            requirements=reserve(2, r0_kw=100.0, losses=[BLOCK], sustain_h=0.1),
-        )
+    plan = solved(stated)
+
+    # 10 kWh sustain 100 kW, half of it in the block that is lost; 100 kW charge, or the other block has no room for it
+    assert storage_kw(plan) == pytest.approx([-100.0, 0.0])
+    assert plan.relaxed == ("reserve",)
+    assert plan.objective.reserve_cost == pytest.approx(5.0 * 50.0)
+
+
+def exporting(export_price_per_kwh: float) -> PlanningProblem:
+    # 30 kWh of room take 300 kW for 0.1 h, of which the PCS can take 200; discharging does not pay
+    return problem(
+        [0.0],
+        pv=plant([400.0]),
+        store=pool(1, stored_kwh=970.0, power_kw=200.0, wear_cost_per_kwh=100.0),
+        grid=connection([0.1], export_limit_kw=400.0, export_price_per_kwh=export_price_per_kwh),
+        requirements=reserve(1, r0_kw=0.0, losses=[GRID]),
     )
 
 
-@pytest.mark.xfail(strict=True, reason="the rows credit the loss of an export upwards and have none for it downwards")
-def test_loss_of_an_exporting_grid_is_judged_alike_by_the_rows_and_the_check() -> None:
-    solved(
+@pytest.mark.parametrize(("export_price", "exported_kw"), [(0.05, 200.0), (6.0, 400.0)])
+def test_export_that_is_lost_needs_room_in_the_store(export_price: float, exported_kw: float) -> None:
+    stated = exporting(export_price)
+
+    plan = solved(stated)
+
+    # missing room costs 5 per kW
+    assert plan.steps[0].export_kw == pytest.approx(exported_kw)
+    assert plan.relaxed == (("down reserve",) if exported_kw > 200.0 else ())
+    assert solved(without(stated, "grid")).steps[0].export_kw == pytest.approx(400.0)
+
+
+def test_export_that_is_lost_frees_no_reserve() -> None:
+    plan = solved(
         problem(
             [0.0],
             pv=plant([400.0]),
-            store=pool(1, stored_kwh=5.0, power_kw=200.0),
+            store=pool(1, stored_kwh=5.0, power_kw=400.0),
             grid=connection([0.1], export_limit_kw=400.0, export_price_per_kwh=0.05),
             requirements=reserve(1, r0_kw=100.0, losses=[GRID]),
         )
     )
+
+    # 5 kWh sustain 50 kW for 0.1 h
+    assert plan.steps[0].export_kw > 0.0
+    assert plan.relaxed == ("reserve",)
+    assert plan.objective.reserve_cost == pytest.approx(5.0 * 50.0)
+
+
+def test_export_is_reserve_while_the_grid_is_there() -> None:
+    # 10 kW more could be imported and 390 kW of export could be taken back: 400 kW without the store
+    plan = solved(
+        problem(
+            [0.0],
+            pv=plant([390.0]),
+            grid=connection([0.1], import_limit_kw=10.0, export_limit_kw=400.0, export_price_per_kwh=0.05),
+            requirements=reserve(1, r0_kw=400.0),
+        )
+    )
+
+    assert plan.relaxed == ()
+
+
+def test_plants_are_curtailed_alike_when_a_block_of_one_is_lost() -> None:
+    # 100 of 300 kW are used: 2/3 of it from the first plant, half of that from each of its blocks
+    stated = problem(
+        [100.0],
+        pv=plant([200.0]),
+        store=pool(1, stored_kwh=1000.0, power_kw=130.0),
+        requirements=reserve(1, r1_kw=100.0, losses=[PV_BLOCK]),
+    )
+
+    plan = solved(replace(stated, pv=(*stated.pv, replace(plant([100.0]), id="roof"))))
+
+    assert plan.objective.reserve_cost == pytest.approx(5.0 * (100.0 + 100.0 / 3.0 - 130.0))
 
 
 def test_loss_of_a_pv_block_takes_half_of_the_pv_of_two_blocks() -> None:
@@ -304,16 +364,40 @@ def test_rows_that_are_left_out_are_still_judged_by_the_check() -> None:
     assert any("after the loss of" in sentence for sentence in refusals(weak, plan))
 
 
-@pytest.mark.xfail(strict=True, reason="rows that were left out cannot declare the shortfall of a plan below the floor")
-def test_plan_that_cannot_keep_the_floor_passes_with_rows_left_out() -> None:
-    # 20 kWh serve the hour's load and leave nothing for the floor or for 2 kW of reserve
-    solved(
+def test_plan_that_cannot_keep_the_floor_declares_the_reserve_that_it_lacks() -> None:
+    # the cells stand empty and draw no power: nothing sustains 2 kW, whatever is shed
+    stated = problem(
+        [20.0],
+        pv=plant([20.0]),
+        store=pool(1, stored_kwh=5.0, power_kw=200.0, n_blocks=2, no_load_kw=5.0),
+        requirements=reserve(1, r1_kw=2.0, floor_kwh=5.0, sustain_h=0.02),
+        prices=replace(PRICES, unserved_per_kwh=1000.0),
+    )
+
+    plan = solved(stated)
+
+    assert up_rows_can_bind(stated) is False
+    assert plan.relaxed == ("floor", "reserve")
+    assert plan.objective.reserve_cost == pytest.approx(5.0 * 2.0)
+
+
+def test_plan_below_the_floor_is_solved_once_where_it_holds_its_reserve(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "with_up_rows", _refuse)
+
+    # 70 kWh are left: 2 kW for 0.02 h take nothing of that
+    plan = solved(
         problem(
             [20.0],
-            store=pool(1, stored_kwh=20.0, power_kw=200.0, n_blocks=2),
-            requirements=reserve(1, r1_kw=2.0, floor_kwh=20.0, sustain_h=0.02),
+            store=pool(1, stored_kwh=90.0, power_kw=200.0, n_blocks=2),
+            requirements=reserve(1, r1_kw=2.0, floor_kwh=80.0, sustain_h=0.02),
         )
     )
+
+    assert plan.relaxed == ("floor",)
+
+
+def _refuse(shape: ModelShape, problem: PlanningProblem) -> ModelShape:
+    raise AssertionError((shape, problem))
 
 
 def test_site_without_classes_has_no_reserve_rows() -> None:

@@ -11,7 +11,8 @@ from ems.dispatch.milp.assemble import build_model, model_values
 from ems.dispatch.milp.compiled import CompiledModel, MatrixProblem, Values, compile_model
 from ems.dispatch.milp.extract import extract_plan
 from ems.dispatch.milp.objective import TERMS, greatest_value
-from ems.dispatch.milp.shape import ModelShape, shape_of
+from ems.dispatch.milp.screening import up_rows_bind_in
+from ems.dispatch.milp.shape import ModelShape, shape_of, with_up_rows
 from ems.dispatch.milp.solver import Solution, solve
 from ems.errors import DispatchError
 from ems.model.plan import Plan, SolveTimings
@@ -34,17 +35,27 @@ class DispatchEngine:
     def solve(self, problem: PlanningProblem) -> Plan:
         """Return the plan of a problem.
 
+        A plan that goes below the floor may break reserve rows that were left out: it is solved anew with them.
+
         Raises:
             DispatchError: HiGHS found no feasible point in its time; the model itself is always feasible.
         """
-        clock = [perf_counter()]
         shape = shape_of(problem)
+        plan = self._planned(problem, shape, time_limit_s=problem.options.time_limit_s)
+        if shape.up_classes or "floor" not in plan.relaxed or not up_rows_bind_in(problem, plan):
+            return plan
+        left_s = max(1.0, problem.options.time_limit_s - plan.timings.solve_s)
+        complete = self._planned(problem, with_up_rows(shape, problem), time_limit_s=left_s)
+        return replace(complete, timings=_together(plan.timings, complete.timings))
+
+    def _planned(self, problem: PlanningProblem, shape: ModelShape, *, time_limit_s: float) -> Plan:
+        clock = [perf_counter()]
         compiled = self._model(shape)
         parameters = compiled.parameter_vector(model_values(problem, shape))
         clock.append(perf_counter())
         matrix = _late_relaxed(compiled.matrix_problem(parameters), compiled, problem)
         clock.append(perf_counter())
-        solution = _solved(matrix, compiled, problem)
+        solution = _solved(matrix, compiled, problem, time_limit_s=time_limit_s)
         clock.append(perf_counter())
         if solution.values is None:
             raise DispatchError(f"HiGHS ended with '{solution.status}' and no feasible point for {problem.id}")
@@ -64,7 +75,18 @@ class DispatchEngine:
         return compiled
 
 
-def _solved(matrix: MatrixProblem, compiled: CompiledModel, problem: PlanningProblem) -> Solution:
+def _together(first: SolveTimings, second: SolveTimings) -> SolveTimings:
+    return SolveTimings(
+        build_s=first.build_s + second.build_s,
+        handover_s=first.handover_s + second.handover_s,
+        solve_s=first.solve_s + second.solve_s,
+        extract_s=first.extract_s + second.extract_s,
+    )
+
+
+def _solved(
+    matrix: MatrixProblem, compiled: CompiledModel, problem: PlanningProblem, *, time_limit_s: float
+) -> Solution:
     """Solve; where a pool charges and discharges at once, close the smaller direction there and solve again.
 
     Losses make both at once a waste that no optimum wants, except where power has to be got rid of: sets at their
@@ -72,7 +94,7 @@ def _solved(matrix: MatrixProblem, compiled: CompiledModel, problem: PlanningPro
     many steps can wander from closed steps to open ones: after the passes every step keeps the direction that it
     has, and every count its value.
     """
-    left_s = problem.options.time_limit_s
+    left_s = time_limit_s
     last: Values | None = None
     for _ in range(_MAX_PASSES):
         begin = perf_counter()

@@ -7,7 +7,7 @@ import pyomo.environ as pyo
 from ems.dispatch.milp.battery import stored_before
 from ems.dispatch.milp.parameters import ParameterValues, declare
 from ems.dispatch.milp.shape import ModelShape
-from ems.model.problem import ContingencyKind, PlanningProblem
+from ems.model.problem import ContingencyKind, PlanningProblem, PvProblem
 
 
 def add_reserve(m: pyo.ConcreteModel, shape: ModelShape) -> None:
@@ -37,19 +37,27 @@ def reserve_values(problem: PlanningProblem, shape: ModelShape) -> ParameterValu
         "others_frac": others,
         "block_frac": [1.0 - frac for frac in others],
         "load_block_kw": (problem.load.largest_block_kw,),
-        "pv_cut_frac": [plant.frequency_watt_credit_frac for plant in problem.pv],
-        "pv_block_frac": [1.0 / plant.n_blocks for plant in problem.pv],
+        "pv_cut_frac": [
+            share * plant.frequency_watt_credit_frac for plant in problem.pv for share in _pv_shares(problem, plant)
+        ],
+        "pv_block_frac": [share / plant.n_blocks for plant in problem.pv for share in _pv_shares(problem, plant)],
         "grid_limit_kw": ()
         if connection is None
         else [x * on for x, on in zip(connection.import_limit_kw, connection.connected, strict=True)],
     }
 
 
+def _pv_shares(problem: PlanningProblem, plant: PvProblem) -> list[float]:
+    """Return a plant's part of the PV in use per step: plants are curtailed alike."""
+    steps = range(problem.grid.n_steps)
+    return [plant.available_kw[t] / max(1e-9, problem.available_pv_kw(t)) for t in steps]
+
+
 def _parameters(m: pyo.ConcreteModel) -> None:
     declare(m, "reserve_variation_kw", "reserve_kept_pv_kw", index=(m.RESERVE, m.T))
     declare(m, "up_kwh_per_kw", "down_kwh_per_kw", "others_frac", "block_frac", index=(m.POOL,))
     declare(m, "load_block_kw")
-    declare(m, "pv_cut_frac", "pv_block_frac", index=(m.PLANT,))
+    declare(m, "pv_cut_frac", "pv_block_frac", index=(m.PLANT, m.T))
     declare(m, "grid_limit_kw", index=(m.GRID,))
 
 
@@ -87,10 +95,16 @@ def _add_down(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     m.reserve_load_drop = pyo.Constraint(m.T, rule=_load_drop)
     m.LOST_POOL = pyo.Set(initialize=[p for kind, p in shape.contingencies if kind is ContingencyKind.BLOCK])
     m.reserve_charge_loss = pyo.Constraint(m.LOST_POOL, m.T, rule=_charge_loss)
+    m.LOST_EXPORT = pyo.Set(initialize=m.GRID if shape.export_loss else [])
+    m.reserve_export_loss = pyo.Constraint(m.LOST_EXPORT, rule=_export_loss)
 
 
 def _net(m: pyo.ConcreteModel, p: int, t: int) -> Any:  # a Pyomo expression
     return m.discharge_kw[p, t] - m.charge_kw[p, t]
+
+
+def _pv(m: pyo.ConcreteModel, t: int) -> Any:  # a Pyomo expression
+    return sum(m.pv_kw[j, t] for j in m.PLANT)
 
 
 def _stored(m: pyo.ConcreteModel, p: int, t: int, end: int) -> Any:  # a Pyomo expression
@@ -123,7 +137,7 @@ def _add_genset_headroom(m: pyo.ConcreteModel) -> None:
 
 def _pv_drop(m: pyo.ConcreteModel, k: int, t: int) -> Any:  # a Pyomo relation
     """E22: a cloud takes what is used beyond (1 - delta_k) of the available PV."""
-    return m.pv_drop_kw[k, t] >= sum(m.pv_kw[j, t] for j in m.PLANT) - m.reserve_kept_pv_kw[k, t]
+    return m.pv_drop_kw[k, t] >= _pv(m, t) - m.reserve_kept_pv_kw[k, t]
 
 
 def _up(m: pyo.ConcreteModel, shape: ModelShape, k: int, i: int, t: int) -> Any:  # a Pyomo relation
@@ -144,40 +158,49 @@ def _held(m: pyo.ConcreteModel, shape: ModelShape, k: int, t: int, kind: Conting
     if shape.up_classes[k]:
         held += sum(m.genset_up_kw[c, t] for c in m.CLASS)
     if t in m.GRID and kind is not ContingencyKind.GRID:
-        held += m.grid_limit_kw[t] - m.import_kw[t]
+        held += m.grid_limit_kw[t] - m.import_kw[t] + m.export_kw[t]
     return held
 
 
 def _loss(m: pyo.ConcreteModel, t: int, kind: ContingencyKind, member: int) -> Any:  # a Pyomo expression
+    """Return what a loss takes; one that takes load off the bus, an export or a charging block, earns nothing."""
     match kind:
         case ContingencyKind.NOTHING:
             return 0
         case ContingencyKind.GRID:
-            return m.import_kw[t] - m.export_kw[t] if t in m.GRID else 0
+            return m.import_kw[t] if t in m.GRID else 0
         case ContingencyKind.GENSET:
             # E20: a unit's headroom and output add up to pmax, whatever the load sharing
             return m.genset_max_kw[member] * m.genset_any[member, t]
         case ContingencyKind.BLOCK:
-            return m.block_frac[member] * _net(m, member, t)
+            return m.block_frac[member] * m.discharge_kw[member, t]
         case ContingencyKind.PV_BLOCK:
-            return m.pv_block_frac[member] * m.pv_kw[member, t]
+            return m.pv_block_frac[member, t] * _pv(m, t)
         case _:
             assert_never(kind)
 
 
-def _down_held(m: pyo.ConcreteModel, t: int, *, lost_pool: int | None) -> Any:  # a Pyomo expression
-    held = sum((m.others_frac[p] if p == lost_pool else 1.0) * m.down_kw[p, t] for p in m.POOL)
-    held += sum(m.pv_cut_frac[j] * m.pv_kw[j, t] for j in m.PLANT)
-    if t in m.GRID:
-        held += m.import_kw[t]
-    return held + m.down_slack_kw[t]
+def _down_held(m: pyo.ConcreteModel, t: int, kind: ContingencyKind, member: int) -> Any:  # a Pyomo expression
+    held = m.down_slack_kw[t]
+    for p in m.POOL:
+        lost = kind is ContingencyKind.BLOCK and member == p
+        held += (m.others_frac[p] if lost else 1.0) * m.down_kw[p, t]
+    held += sum(m.pv_cut_frac[j, t] for j in m.PLANT) * _pv(m, t)
+    if t in m.GRID and kind is not ContingencyKind.GRID:
+        held += m.import_kw[t] - m.export_kw[t] + m.export_max_kw[t]
+    return held
 
 
 def _load_drop(m: pyo.ConcreteModel, t: int) -> Any:  # a Pyomo relation
     """E23: the largest load block may vanish."""
-    return _down_held(m, t, lost_pool=None) >= m.load_block_kw
+    return _down_held(m, t, ContingencyKind.NOTHING, 0) >= m.load_block_kw
 
 
 def _charge_loss(m: pyo.ConcreteModel, p: int, t: int) -> Any:  # a Pyomo relation
     """E23: a charging block may vanish."""
-    return _down_held(m, t, lost_pool=p) >= -m.block_frac[p] * _net(m, p, t)
+    return _down_held(m, t, ContingencyKind.BLOCK, p) >= m.block_frac[p] * m.charge_kw[p, t]
+
+
+def _export_loss(m: pyo.ConcreteModel, t: int) -> Any:  # a Pyomo relation
+    """E23: an exporting connection may open."""
+    return _down_held(m, t, ContingencyKind.GRID, 0) >= m.export_kw[t]

@@ -1,31 +1,50 @@
 """Decides, before a model is built, whether its upward reserve rows could bind at all.
 
 On a site with far more storage power than load they never do; without them the solve is two to four times
-faster. The bound holds for every plan that balances and keeps the floor; a plan that breaks the floor pays for
-it and is judged by the plan check, which always enumerates every loss.
+faster. Beforehand the bound holds for every plan that balances and keeps the floor. A plan that breaks the floor
+is judged again by what it stores itself: where its rows could bind it is solved anew with all of them.
 """
 
+from ems.model.plan import Plan
 from ems.model.problem import ContingencyKind, PlanningProblem, PoolProblem, ReserveClassProblem
 
 
 def up_rows_can_bind(problem: PlanningProblem) -> bool:
     """Return False only where every balanced plan above the floor holds every upward reserve."""
+    lowest_kwh = min((pool.stored_kwh for pool in problem.pools), default=0.0)
+    return _can_bind(problem, [min(lowest_kwh, *problem.reserve.floor_kwh)] * problem.grid.n_steps)
+
+
+def up_rows_bind_in(problem: PlanningProblem, plan: Plan) -> bool:
+    """Return False only where a plan that was made without the rows, whatever it stores, would satisfy them."""
+    if len(problem.pools) != 1:
+        return bool(problem.reserve.classes)
+    after_kwh = [step.pools[0].stored_end_kwh for step in plan.steps]
+    before_kwh = [problem.pools[0].stored_kwh, *after_kwh[:-1]]
+    return _can_bind(problem, [min(ends) for ends in zip(before_kwh, after_kwh, strict=True)])
+
+
+def _can_bind(problem: PlanningProblem, lowest_kwh: list[float]) -> bool:
     if not problem.reserve.classes:
         return False
     if len(problem.pools) != 1:
         return True
     pool = problem.pools[0]
-    steps = range(problem.grid.n_steps)
-    return any(not _always_held(problem, pool, reserve, t) for reserve in problem.reserve.classes for t in steps)
+    return any(
+        not _always_held(problem, pool, reserve, t, lowest_kwh=kwh)
+        for reserve in problem.reserve.classes
+        for t, kwh in enumerate(lowest_kwh)
+    )
 
 
-def _always_held(problem: PlanningProblem, pool: PoolProblem, reserve: ReserveClassProblem, t: int) -> bool:
+def _always_held(
+    problem: PlanningProblem, pool: PoolProblem, reserve: ReserveClassProblem, t: int, *, lowest_kwh: float
+) -> bool:
     """Compare the least headroom of the pool in a step with the greatest need of each contingency."""
     demand_kw = problem.load.demand_kw(t)
     export_kw = 0.0 if problem.connection is None else problem.connection.export_limit_kw[t]
     discharge_kw = min(pool.max_discharge_kw[t], demand_kw + export_kw)
     by_power = pool.max_discharge_kw[t] - discharge_kw
-    lowest_kwh = min(pool.stored_kwh, *problem.reserve.floor_kwh)
     usable_kwh = max(0.0, lowest_kwh - min(pool.min_stored_kwh, pool.stored_kwh))
     by_energy = usable_kwh * pool.discharge_eff_frac / problem.reserve.sustain_h
     held_kw = min(by_power, by_energy)

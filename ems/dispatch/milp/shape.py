@@ -1,6 +1,6 @@
 """The structure of a model: everything that decides which variables and rows exist, and nothing else."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ems.dispatch.milp.screening import up_rows_can_bind
 from ems.model.problem import ContingencyKind, PlanningProblem
@@ -38,6 +38,8 @@ class ModelShape:
     reserve: bool
     up_classes: tuple[bool, ...]
     contingencies: tuple[tuple[ContingencyKind, int], ...]
+    # whether an export may be lost
+    export_loss: bool
     n_change_steps: int
 
 
@@ -72,12 +74,22 @@ def shape_of(problem: PlanningProblem) -> ModelShape:
         else tuple((month.first_step, month.end_step) for month in problem.connection.demand),
         connected_site=problem.connection is not None,
         reserve=bool(problem.reserve.classes),
-        up_classes=tuple(reserve.gensets_count for reserve in problem.reserve.classes)
-        if up_rows_can_bind(problem)
-        else (),
+        up_classes=_up_classes(problem) if up_rows_can_bind(problem) else (),
         contingencies=contingencies,
+        export_loss=problem.connection is not None
+        and max(problem.connection.export_limit_kw) > 0.0
+        and any(kind is ContingencyKind.GRID for kind, _ in contingencies),
         n_change_steps=min((len(previous.n_on) for previous in problem.previous), default=0),
     )
+
+
+def with_up_rows(shape: ModelShape, problem: PlanningProblem) -> ModelShape:
+    """Return the structure with every upward reserve row."""
+    return replace(shape, up_classes=_up_classes(problem))
+
+
+def _up_classes(problem: PlanningProblem) -> tuple[bool, ...]:
+    return tuple(reserve.gensets_count for reserve in problem.reserve.classes)
 
 
 def inside_window(problem: PlanningProblem, *, start: int, step: int, window_h: float) -> bool:
