@@ -136,6 +136,8 @@ def _step(site: Site, problem: PlanningProblem, store: _Store, state: _State, t:
         before=before,
         gensets_kw=gensets_kw,
         unserved_kw=max(0.0, balance_kw - pv_kw),
+        # sets that may not stop yet, and a store that has no room for them
+        surplus_kw=max(0.0, -balance_kw),
     )
 
 
@@ -258,6 +260,7 @@ def _plan_step(
     before: list[int],
     gensets_kw: list[float],
     unserved_kw: float,
+    surplus_kw: float,
 ) -> PlanStep:
     shares = [pool.full_kwh / max(1e-9, store.full_kwh) for pool in problem.pools]
     return replace(
@@ -265,6 +268,7 @@ def _plan_step(
         pv_kw=used_kw,
         import_kw=import_kw,
         unserved_kw=unserved_kw,
+        surplus_kw=surplus_kw,
         pools=tuple(
             PoolStep(
                 id=pool.id,

@@ -244,6 +244,31 @@ def test_previous_commitment_is_that_of_the_plan_which_was_followed() -> None:
     assert fresh.previous == ()
 
 
+def test_plan_that_was_made_for_other_sets_says_nothing_about_these() -> None:
+    desert = site(DESERT)
+    last = solved(formulate(desert, condition(desert), outlook(desert), previous=None, problem_id="p"))
+    (genset,) = desert.gensets
+    renamed = replace(desert, gensets=(replace(genset, id="turbine"),))
+    joined = replace(desert, gensets=(genset, replace(genset, id="turbine")))
+
+    for reloaded in (renamed, joined):
+        stated = formulate(reloaded, condition(reloaded), outlook(reloaded), previous=last, problem_id="q")
+
+        assert stated.previous == ()
+
+
+def test_previous_commitment_goes_by_the_name_of_the_class() -> None:
+    desert = site(DESERT)
+    last = solved(formulate(desert, condition(desert), outlook(desert), previous=None, problem_id="p"))
+    ran = replace(last.steps[0].gensets[0], n_on=3)
+    steps = tuple(replace(step, gensets=(replace(ran, id="turbine", n_on=1), ran)) for step in last.steps)
+
+    stated = formulate(desert, condition(desert), outlook(desert), previous=replace(last, steps=steps), problem_id="q")
+
+    (commitment,) = stated.previous
+    assert (commitment.id, set(commitment.n_on)) == (desert.gensets[0].id, {3})
+
+
 def test_plan_of_the_desert_site_in_the_dark_serves_the_load_from_sets_and_store() -> None:
     desert = site(DESERT)
     stated = formulate(desert, condition(desert, soc_frac=0.3), outlook(desert), previous=None, problem_id="p")

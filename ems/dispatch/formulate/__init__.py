@@ -88,10 +88,11 @@ def _previous(site: Site, previous: Plan | None, grid: TimeGrid) -> tuple[Previo
     if previous is None or not previous.followed:
         return ()
     starts = [start for start, offset in zip(grid.starts_utc, grid.offset_h, strict=False) if offset < _CHANGE_H]
-    steps = [previous.step_at(start) for start in starts]
-    if None in steps:
+    steps = [step for start in starts if (step := previous.step_at(start)) is not None]
+    counts = [{genset.id: genset.n_on for genset in step.gensets} for step in steps]
+    # a plan that ends too soon, or that was made for other classes, says nothing
+    if len(steps) < len(starts) or any(genset.id not in count for genset in site.gensets for count in counts):
         return ()
     return tuple(
-        PreviousCommitment(id=genset.id, n_on=tuple(step.gensets[place].n_on for step in steps if step is not None))
-        for place, genset in enumerate(site.gensets)
+        PreviousCommitment(id=genset.id, n_on=tuple(count[genset.id] for count in counts)) for genset in site.gensets
     )

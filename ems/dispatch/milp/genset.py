@@ -153,7 +153,10 @@ def _add_any_on(m: pyo.ConcreteModel, shape: ModelShape) -> None:
 
 def _add_change(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     """Add the distance of the first hours' commitment from the previous plan's."""
-    m.genset_change = pyo.Var(m.CLASS, m.CHANGE, bounds=lambda m, c, t: (0, m.genset_n_units[c]))
+    # the previous plan may have had units on that the class no longer has
+    m.genset_change = pyo.Var(
+        m.CLASS, m.CHANGE, bounds=lambda m, c, t: (0, m.genset_n_units[c] + m.genset_previous_on[c, t])
+    )
     if shape.n_change_steps:
         m.genset_change_up = pyo.Constraint(
             m.CLASS,
