@@ -12,8 +12,8 @@ import pytest
 from ems.dispatch.check import evaluate
 from ems.dispatch.explain import explained
 from ems.model.plan import GensetStep, ObjectiveTerms, Plan, PlanStep, PoolStep
-from ems.model.problem import PlanningProblem
-from tests.dispatch.problems import PRICES, gensets, load, plant, pool, problem, reserve, unit
+from ems.model.problem import ContingencyKind, PlanningProblem
+from tests.dispatch.problems import PRICES, gensets, load, loss, plant, pool, problem, reserve, unit
 from tests.dispatch.rich import N_STEPS, rich_problem
 from tests.dispatch.solving import engine, n_on, refusals, solved
 
@@ -532,6 +532,25 @@ def test_terms_of_fractions_of_sets_are_held_to_what_the_power_leaves_open(term:
 
     assert refusals(stated, plan) == []
     assert named(refusals(stated, changed), step=None, what=term)
+
+
+def test_beyond_the_integer_hours_a_class_may_count_as_running_for_a_part() -> None:
+    # one of two sets is available and runs at its rating; half of it counts as lost, half of the lead energy is held
+    stated = problem(
+        [200.0],
+        sets=gensets([unit(1), unit(2, available=False)]),
+        store=pool(1, stored_kwh=0.0),
+        requirements=reserve(
+            1, r0_kw=0.0, r1_kw=0.0, losses=[loss(ContingencyKind.GENSET)], floor_kwh=100.0, lead_kwh=30.0
+        ),
+        integer_h=0.0,
+    )
+
+    plan = solved(stated)
+    firm = replace(stated, options=replace(stated.options, integer_h=1.0))
+
+    assert plan.objective.floor_cost == pytest.approx(3.0 * (100.0 + 0.5 * 30.0))
+    assert named(refusals(firm, plan), step=None, what="floor_cost")
 
 
 @pytest.mark.parametrize("factor", [0.5, 2.0])

@@ -42,11 +42,14 @@ def unit_ranges(problem: PlanningProblem, plan: Plan) -> tuple[UnitRange, ...]:
     return tuple(_unit_range(problem, plan, c) for c in range(len(problem.gensets)))
 
 
-def any_on_frac(data: GensetProblem, units: UnitRange, t: int) -> CountRange:
-    """Return how far a class counts as running at all: 0 or 1, anything from n/N to 1 for a fraction n of N units."""
-    low, high = units.n_on[t]
-    whole = low == high == round(low)
-    return CountRange(min(1.0, low if whole else low / len(data.units)), min(1.0, high))
+def any_on_frac(problem: PlanningProblem, units: UnitRange, t: int) -> CountRange:
+    """Return how far the first class counts as running at all.
+
+    0 or 1 for whole counts; beyond the integer hours anything from n/N to 1 for n of N units.
+    """
+    n_on = units.n_on[t]
+    share = 1.0 if is_firm(problem, t) else 1.0 / len(problem.gensets[0].units)
+    return CountRange(min(1.0, share * n_on.low), min(1.0, n_on.high))
 
 
 def gensets(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...], t: int) -> Iterator[Violation]:

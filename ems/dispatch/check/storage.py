@@ -53,7 +53,7 @@ def floor_range_kwh(problem: PlanningProblem, units: tuple[UnitRange, ...], t: i
     reserve = problem.reserve
     if not problem.gensets:
         return reserve.floor_kwh[t], reserve.floor_kwh[t]
-    least_frac, most_frac = any_on_frac(problem.gensets[0], units[0], t)
+    least_frac, most_frac = any_on_frac(problem, units[0], t)
     floor_kwh, lead_kwh = reserve.floor_kwh[t], reserve.lead_kwh[t]
     return floor_kwh + lead_kwh * (1.0 - most_frac), floor_kwh + lead_kwh * (1.0 - least_frac)
 
