@@ -187,7 +187,7 @@ def _on_grid(
     hours = problem.grid.duration_h[t]
     floor_kwh = problem.reserve.floor_kwh[t]
     limit_kw = min(_peak_target_kw(grid, t), grid.import_limit_kw[t])
-    prices = _coming(problem, grid.price_per_kwh, t)
+    prices = _prices_of_day(problem, grid, t)
     low, high = min(prices), max(prices)
     pays = high * store.discharge_eff_frac - low / store.charge_eff_frac > store.wear_cost_per_kwh
     out_max_kw = store.max_discharge_kw(t, stored_kwh=stored_kwh, down_to_kwh=floor_kwh, hours=hours)
@@ -230,8 +230,13 @@ def _hours_at(problem: PlanningProblem, grid: GridProblem, t: int, *, price: flo
     return hours
 
 
-def _coming(problem: PlanningProblem, values: tuple[float, ...], t: int) -> list[float]:
-    return [values[step] for step in _next_day(problem, t)]
+def _prices_of_day(problem: PlanningProblem, grid: GridProblem, t: int) -> list[float]:
+    """Return the prices of the coming day; near the end of the horizon those of its last day."""
+    offset_h = problem.grid.offset_h
+    first = t
+    while first > 0 and offset_h[first] + HOURS_PER_DAY > offset_h[-1]:
+        first -= 1
+    return [grid.price_per_kwh[step] for step in _next_day(problem, first)]
 
 
 def _next_day(problem: PlanningProblem, t: int) -> range:

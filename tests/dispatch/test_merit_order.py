@@ -186,7 +186,20 @@ def test_cheap_hours_charge_evenly_and_dear_hours_discharge() -> None:
     plan = rules(on_grid([0.1, 0.1, 0.2, 0.3, 0.3, 0.1], stored=8000.0))
 
     # 2000 kWh of room over two hours; 9000 kWh above the floor carry the load of both dear hours
-    assert storage_kw(plan) == pytest.approx([-1000.0, -1000.0, 0.0, 1000.0, 1000.0, 0.0])
+    assert storage_kw(plan) == pytest.approx([-1000.0, -1000.0, 0.0, 1000.0, 1000.0, -2000.0])
+
+
+def test_dear_hours_discharge_up_to_the_end_of_the_horizon() -> None:
+    # what comes after the last hour looks like the day before it
+    plan = rules(on_grid([0.1] * 22 + [0.3] * 4, stored=8000.0))
+
+    assert storage_kw(plan)[-4:] == pytest.approx([1000.0] * 4)
+
+
+def test_a_day_of_one_price_leaves_the_store_at_rest_whatever_the_days_after_it_cost() -> None:
+    plan = rules(on_grid([0.1] * 24 + [0.3] * 24, stored=8000.0))
+
+    assert storage_kw(plan)[0] == pytest.approx(0.0)
 
 
 def test_store_rests_where_the_spread_does_not_pay_its_wear() -> None:
