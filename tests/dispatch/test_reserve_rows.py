@@ -6,9 +6,11 @@ import pytest
 
 from ems.dispatch.milp import engine as engine_module
 from ems.dispatch.milp import shape as model_shape
+from ems.dispatch.milp.compiled import MatrixProblem
 from ems.dispatch.milp.engine import DispatchEngine
 from ems.dispatch.milp.screening import up_rows_can_bind
 from ems.dispatch.milp.shape import ModelShape
+from ems.dispatch.milp.solver import Solution, solve
 from ems.model.problem import ContingencyKind, PlanningProblem
 from tests.dispatch.problems import PRICES, connection, gensets, load, loss, plant, pool, problem, reserve, unit
 from tests.dispatch.solving import gensets_kw, n_on, refusals, solved, storage_kw, without
@@ -364,9 +366,9 @@ def test_rows_that_are_left_out_are_still_judged_by_the_check() -> None:
     assert any("after the loss of" in sentence for sentence in refusals(weak, plan))
 
 
-def test_plan_that_cannot_keep_the_floor_declares_the_reserve_that_it_lacks() -> None:
-    # the cells stand empty and draw no power: nothing sustains 2 kW, whatever is shed
-    stated = problem(
+def emptied() -> PlanningProblem:
+    """Return a problem whose cells end empty, so that nothing sustains 2 kW, whatever is shed."""
+    return problem(
         [20.0],
         pv=plant([20.0]),
         store=pool(1, stored_kwh=5.0, power_kw=200.0, n_blocks=2, no_load_kw=5.0),
@@ -374,11 +376,35 @@ def test_plan_that_cannot_keep_the_floor_declares_the_reserve_that_it_lacks() ->
         prices=replace(PRICES, unserved_per_kwh=1000.0),
     )
 
+
+def test_plan_that_cannot_keep_the_floor_declares_the_reserve_that_it_lacks() -> None:
+    stated = emptied()
+
     plan = solved(stated)
 
     assert up_rows_can_bind(stated) is False
     assert plan.relaxed == ("floor", "reserve")
     assert plan.objective.reserve_cost == pytest.approx(5.0 * 2.0)
+
+
+def test_plan_without_the_rows_is_left_to_the_check_where_the_second_solve_finds_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nothing = Solution(status="Time limit reached", values=None, objective=None, gap_frac=None, optimal=False)
+    solves = 0
+
+    def once(problem: MatrixProblem, *, gap_frac: float, time_limit_s: float, shift: float = 0.0) -> Solution:
+        nonlocal solves
+        solves += 1
+        return solve(problem, gap_frac=gap_frac, time_limit_s=time_limit_s, shift=shift) if solves == 1 else nothing
+
+    monkeypatch.setattr(engine_module, "solve", once)
+    stated = emptied()
+
+    plan = DispatchEngine().solve(stated)
+
+    assert plan.relaxed == ("floor",)
+    assert any("reserve r1 after the loss of none" in sentence for sentence in refusals(stated, plan))
 
 
 def test_plan_below_the_floor_is_solved_once_where_it_holds_its_reserve(monkeypatch: pytest.MonkeyPatch) -> None:

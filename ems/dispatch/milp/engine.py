@@ -45,7 +45,11 @@ class DispatchEngine:
         if shape.up_classes or "floor" not in plan.relaxed or not up_rows_bind_in(problem, plan):
             return plan
         left_s = max(1.0, problem.options.time_limit_s - plan.timings.solve_s)
-        complete = self._planned(problem, with_up_rows(shape, problem), time_limit_s=left_s)
+        try:
+            complete = self._planned(problem, with_up_rows(shape, problem), time_limit_s=left_s)
+        except DispatchError:
+            # the check decides whether the first plan breaks its reserve in hours that count
+            return plan
         return replace(complete, timings=_together(plan.timings, complete.timings))
 
     def _planned(self, problem: PlanningProblem, shape: ModelShape, *, time_limit_s: float) -> Plan:
