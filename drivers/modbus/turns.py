@@ -23,12 +23,12 @@ class Member:
 
     station: Station
     n_unanswered: int = 0
-    silent_until_s: float = 0.0
+    silent_until_s: float = float("-inf")
 
     def answered(self) -> None:
         """Count the unit as alive."""
         self.n_unanswered = 0
-        self.silent_until_s = 0.0
+        self.silent_until_s = float("-inf")
 
     def stayed_silent(self, *, now_s: float, timeout_s: float) -> None:
         """Hold the unit back if it is silent again."""
