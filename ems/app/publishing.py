@@ -30,7 +30,7 @@ from ems.runtime.planner import PlanningResult
 # what has not changed is said again this often, so that its time shows that it still holds
 _REFRESH_S = 10.0
 _LAST_WORDS_S = 3.0
-_MAX_HISTORY_BYTES = 8 * 1024**3
+_BYTES_PER_GIB = 1024**3
 
 
 class Publishing:
@@ -57,7 +57,7 @@ class Publishing:
                 path=state_directory / "history.db",
                 retain_days=table.retain_days,
                 queue_rows=table.queue_rows,
-                max_bytes=_MAX_HISTORY_BYTES,
+                max_bytes=table.max_gib * _BYTES_PER_GIB,
             )
             self._historian = SqliteHistorian(settings)
         self._book = SetpointBook(site, devices)

@@ -22,7 +22,7 @@ class EnergyMessage(Message):
     aux_kwh: Energy = Field(description="Delivered to auxiliaries; kWh.")
     delivered_kwh: Energy = Field(description="Delivered to all loads; kWh.")
     fuel_l: Volume = Field(description="Diesel burnt; L.")
-    cost: Money = Field(description="Fuel, import, starts and wear; site currency.")
+    cost: Money = Field(description="Fuel and imported energy, at their prices; site currency.")
     currency: str = Field(description="The site's currency.")
 
 

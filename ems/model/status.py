@@ -44,7 +44,7 @@ class EnergyTotals:
     cooling_kwh: float
     aux_kwh: float
     fuel_l: float
-    # fuel, import, starts and wear so far, in site currency
+    # fuel and imported energy so far, in site currency; starts, wear and demand are in the reports
     cost: float
 
     @property

@@ -18,6 +18,7 @@ class HistorianTable(Table):
 
     enabled: bool = Field(default=True, description="Off for sites with a historian of their own.")
     retain_days: Count = Field(30, description="Rows older than this are deleted.")
+    max_gib: Count = Field(8, description="The file is kept below this size; the oldest rows go first.")
     queue_rows: Count = Field(600, description="Rows kept while the disk is slow; the oldest go first.")
 
 
