@@ -64,6 +64,7 @@ _FIGURES: dict[str, Figure] = {
     "litres of diesel": lambda s: f"{s['fuel_l']:,.0f}",
     "genset starts": lambda s: f"{s['genset_starts']}",
     "demand peak, kW": lambda s: f"{s['demand_peak_kw']:,.0f}",
+    "exported, kWh": lambda s: f"{s['energy_kwh']['grid_export']:,.0f}",
     "outages": lambda s: f"{s['outages']}",
     "unserved, kWh": lambda s: f"{s['energy_kwh']['unserved']:,.1f}",
     "lowest SoC, %": lambda s: f"{s['soc_min_pct']:.1f}",
@@ -94,6 +95,8 @@ How to read it:
 - Forecasts have errors: weather from the typical year with a seeded error model, load by seasonal persistence.
 - Reserve is short in the derated variants for minutes: after the start until the first sets carry, and in the
   minutes of an outage or of a sudden loss of PV until further sets carry. The classes and losses are listed below.
+- The campus may not export. In steps of 60 s a rise of PV within a step leaves before control sees it; a site's
+  control acts every second.
 - Everything here is simulated, on the assumptions that the configuration files state.
 """
 

@@ -20,6 +20,8 @@ _CLOUD_RANGE_FRAC = (0.15, 1.25)
 # a cloudless sky still flickers a little
 _CLEAR_NOISE_FRAC = 0.05
 _SMOOTH_MIN = 60
+# spacing of the plane-of-array record; odd, so that the ramps are centred
+_RECORD_MIN = 15
 
 
 class FileFinder:
@@ -97,7 +99,8 @@ def irradiance_year(weather: TwinWeather, find: FileFinder) -> dict[str, Values]
     """Return the recorded irradiance by minute: `poa`, or `ghi`, `dni` and `dhi`."""
     names = ("poa",) if weather.irradiance == "plane_of_array" else ("ghi", "dni", "dhi")
     file = find(weather.file)
-    return {name: minutes_of_year(file, f"{name}_w_per_m2", shift_min=weather.shift_min) for name in names}
+    years = {name: minutes_of_year(file, f"{name}_w_per_m2", shift_min=weather.shift_min) for name in names}
+    return {name: _ramped(year) if name == "poa" else year for name, year in years.items()}
 
 
 def ambient_year(weather: TwinWeather, find: FileFinder) -> Values:
@@ -119,6 +122,13 @@ def _within_hours(recorded: Values, pattern: Values) -> Values:
     factor = np.divide(shape, means, out=np.zeros_like(shape), where=means > 1e-3)
     spread: Values = (hours * factor).reshape(-1)
     return spread
+
+
+def _ramped(year: Values) -> Values:
+    """Turn the steps of a 15-minute record into ramps of the same energy: a field of many hectares does not step."""
+    half = _RECORD_MIN // 2
+    padded = np.concatenate([year[-half:], year, year[:half]])
+    return np.convolve(padded, np.ones(_RECORD_MIN) / _RECORD_MIN, mode="valid")
 
 
 def _smooth(values: Values) -> Values:

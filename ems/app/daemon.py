@@ -19,7 +19,7 @@ from ems.app.publishing import Publishing
 from ems.config.build import Wiring, build_site, build_wiring
 from ems.config.files import ConfigFiles
 from ems.config.loader import load_files
-from ems.errors import ConfigError
+from ems.errors import ConfigError, ConfigProblem, EmsError
 from ems.model.site import Site
 from ems.ports import Clock
 from ems.runtime.accounts import Accounts
@@ -28,6 +28,7 @@ from ems.runtime.daemon import Daemon, DaemonParts, Ending, restore_accounts
 from ems.runtime.forecasts import ForecastMemory
 from ems.runtime.inputs import load_climate, weather_file_source
 from ems.runtime.ledger_file import LedgerFiles
+from ems.runtime.lock import only_daemon
 from ems.runtime.logs import configure_logging
 from ems.runtime.notify import SystemdNotifier
 from ems.runtime.observer import Observer
@@ -65,18 +66,29 @@ def run_daemon(directory: Path, *, clock: str | None) -> None:
     """
     check_own_drivers()
     files = load_files(directory)
-    configure_logging(form=files.site.logging.format, level=files.site.logging.level)
-    asyncio.run(_serve(directory, files, clock))
+    _configure_logging(files)
+    with only_daemon(state_home(files)):
+        asyncio.run(_serve(directory, files, clock))
 
 
 async def _serve(directory: Path, files: ConfigFiles, clock_text: str | None) -> None:
     clock, speed = clock_for(clock_text)
     notifier = SystemdNotifier()
+    last_good: ConfigFiles | None = None
     while True:
-        fresh = await _run_once(directory, files, clock, speed, notifier)
+        _configure_logging(files)
+        try:
+            fresh = await _run_once(directory, files, clock, speed, notifier)
+        except (EmsError, OSError) as error:
+            # what only shows when everything is built: the files before this reload are known to work
+            if last_good is None:
+                raise
+            structlog.get_logger("daemon").error("reload_failed", error=str(error))
+            files, last_good = last_good, None
+            continue
         if fresh is None:
             return
-        files = fresh
+        files, last_good = fresh, files
 
 
 async def _run_once(
@@ -133,16 +145,16 @@ async def _run_once(
         observers: Sequence[Observer] = (LogObserver(), publishing)
         daemon = Daemon(parts, observers)
         publishing.watch(daemon, accounts)
-        return await _until_ended(directory, daemon, publishing, notifier)
+        return await _until_ended(directory, files, daemon, publishing, notifier)
 
 
 async def _until_ended(
-    directory: Path, daemon: Daemon, publishing: Publishing, notifier: SystemdNotifier
+    directory: Path, files: ConfigFiles, daemon: Daemon, publishing: Publishing, notifier: SystemdNotifier
 ) -> ConfigFiles | None:
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, daemon.end, Ending.STOP)
     loop.add_signal_handler(signal.SIGINT, daemon.end, Ending.STOP)
-    reloader = _Reloader(directory, daemon, notifier)
+    reloader = _Reloader(directory, daemon, notifier, present=files)
     loop.add_signal_handler(signal.SIGHUP, reloader.ask)
     async with asyncio.TaskGroup() as group:
         gateway = group.create_task(Supervisor().keep("gateway", publishing.run), name="gateway")
@@ -155,9 +167,10 @@ async def _until_ended(
 class _Reloader:
     """Answers SIGHUP: a new configuration is taken if all of it is valid, else the old one stays and says why."""
 
-    def __init__(self, directory: Path, daemon: Daemon, notifier: SystemdNotifier) -> None:
+    def __init__(self, directory: Path, daemon: Daemon, notifier: SystemdNotifier, *, present: ConfigFiles) -> None:
         self.fresh: ConfigFiles | None = None
         self._directory = directory
+        self._present = present
         self._daemon = daemon
         self._notifier = notifier
         self._checking: asyncio.Task[None] | None = None
@@ -171,7 +184,7 @@ class _Reloader:
     async def _reload(self) -> None:
         try:
             # everything that the start itself would refuse, in a thread: control goes on meanwhile
-            fresh = await asyncio.to_thread(_checked_files, self._directory)
+            fresh = await asyncio.to_thread(_checked_files, self._directory, self._present)
         except ConfigError as error:
             self._log.warning("reload_refused", problems=[problem.sentence() for problem in error.problems])
             return
@@ -181,9 +194,23 @@ class _Reloader:
         self._daemon.end(Ending.RELOAD)
 
 
-def _checked_files(directory: Path) -> ConfigFiles:
+def _checked_files(directory: Path, present: ConfigFiles) -> ConfigFiles:
     checked_site(str(directory))
-    return load_files(directory)
+    fresh = load_files(directory)
+    if state_home(fresh) != state_home(present):
+        raise ConfigError(
+            ConfigProblem(
+                file=str(directory / "persistence.toml"),
+                key="state.directory",
+                message="a running daemon keeps its state directory",
+                allowed="restart the daemon to move its state",
+            )
+        )
+    return fresh
+
+
+def _configure_logging(files: ConfigFiles) -> None:
+    configure_logging(form=files.site.logging.format, level=files.site.logging.level)
 
 
 def state_home(files: ConfigFiles) -> Path:

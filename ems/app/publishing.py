@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+import structlog
+
 from ems.cluster.envelope import Situation, envelope
 from ems.config.files import ConfigFiles
 from ems.contract.outgoing import Outgoing
@@ -101,8 +103,11 @@ class Publishing:
             group.create_task(self._publish_for_ever(), name="publish")
 
     async def finish(self) -> None:
-        """Publish the last state and leave the broker in good order."""
-        await self._publish()
+        """Publish the last state and leave the broker in good order; the end of the daemon never fails here."""
+        try:
+            await self._publish()
+        except Exception as error:  # noqa: BLE001 - a message that cannot be built must not undo a good end
+            structlog.get_logger("gateway").exception("last_state_not_published", error=str(error))
         await self._publisher.finish(deadline_s=_LAST_WORDS_S)
 
     def close(self) -> None:

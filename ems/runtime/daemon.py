@@ -85,6 +85,7 @@ class Daemon:
         self._lost: dict[str, str] = {}
         self._n_worker_restarts = 0
         self._n_observer_failures = 0
+        self._n_account_failures = 0
         self._record: CycleRecord | None = None
         self._saved_s = parts.clock.monotonic_s()
 
@@ -160,9 +161,7 @@ class Daemon:
     def _tick(self) -> None:
         record = self._cycle.run(self._parts.planner.latest)
         self._record = record
-        self._parts.memory.observe(record.snapshot)
-        self.statistics.add(record)
-        closed = self._parts.accounts.observe(record)
+        closed = self._account(record)
         events = cycle_events(record)
         self._tell_lost_devices(record.snapshot.utc)
         self._show(lambda observer: observer.on_cycle(record))
@@ -175,6 +174,19 @@ class Daemon:
         if record.decision.state.mode is not Mode.INIT:
             self._parts.notifier.ready()
         self._parts.notifier.alive(f"{record.decision.state.mode.value}, tick {self.statistics.n_ticks}")
+
+    def _account(self, record: CycleRecord) -> bool:
+        """Remember, count and account for a cycle; return whether an interval closed. None of it may stop control."""
+        try:
+            self._parts.memory.observe(record.snapshot)
+            self.statistics.add(record)
+            return self._parts.accounts.observe(record)
+        except Exception as error:  # noqa: BLE001 - control must outlive any fault of the books
+            self._n_account_failures += 1
+            if self._n_account_failures in _LOGGED_FAILURES:
+                self._log.exception("accounting_failed", failures=self._n_account_failures)
+                self._event("daemon", f"the books could not take a cycle: {error}")
+            return False
 
     async def _plan(self) -> None:
         """Plan every period, and soon after an event."""

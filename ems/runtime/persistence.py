@@ -14,13 +14,14 @@ from ems.errors import StateError
 
 _STOP = None
 _QUEUE_LENGTH = 64
+_TABLE = "CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, document TEXT NOT NULL, saved_utc TEXT NOT NULL)"
 
 
 class _Connection:
     """A connection that commits and closes itself; every write is on the disk before the next begins."""
 
-    def __init__(self, file: Path) -> None:
-        self._connection = sqlite3.connect(file, timeout=5.0)
+    def __init__(self, file: Path, busy_s: float) -> None:
+        self._connection = sqlite3.connect(file, timeout=busy_s)
         self._connection.execute("PRAGMA synchronous = FULL")
 
     def __enter__(self) -> sqlite3.Connection:
@@ -37,13 +38,14 @@ class _Connection:
 class StateStore:
     """Named JSON documents with the time of their writing. `save` hands over and returns at once."""
 
-    def __init__(self, file: Path) -> None:
-        """Open or create the file.
+    def __init__(self, file: Path, *, busy_s: float = 5.0) -> None:
+        """Open or create the file; another process's lock is waited for `busy_s`.
 
         Raises:
             StateError: The directory cannot be written.
         """
         self._file = file
+        self._busy_s = busy_s
         self._log = structlog.get_logger("state")
         self._queue: queue.Queue[tuple[str, str, str] | None] = queue.Queue(_QUEUE_LENGTH)
         self.n_failed = 0
@@ -92,6 +94,7 @@ class StateStore:
         while (item := self._queue.get()) is not _STOP:
             try:
                 with self._connection() as connection:
+                    connection.execute(_TABLE)
                     connection.execute(
                         "INSERT INTO state (name, document, saved_utc) VALUES (?, ?, ?) "
                         "ON CONFLICT (name) DO UPDATE SET document = excluded.document, saved_utc = excluded.saved_utc",
@@ -102,24 +105,32 @@ class StateStore:
                 self._log.warning("state_not_saved", name=item[0], error=str(error))
 
     def _ensure(self) -> None:
+        """Make the file ready; one that is damaged is set aside, one that cannot be used now is left as it is."""
         try:
             self._create()
-        except sqlite3.DatabaseError:
-            # a damaged file is set aside, the plant itself tells most of what is needed
-            aside = self._file.with_suffix(".damaged")
-            self._file.replace(aside)
-            self._log.warning("state_set_aside", file=str(aside))
+        except sqlite3.OperationalError as error:
+            # a full disk, a lock: the file itself may be sound; the writer tries again with every document
+            self._log.error("state_unusable", file=str(self._file), error=str(error))
+        except sqlite3.DatabaseError as error:
+            self._set_aside(error)
             self._create()
+
+    def _set_aside(self, error: sqlite3.Error) -> None:
+        """Rename a damaged file, never over an earlier one; the plant itself tells most of what is needed."""
+        number = 1
+        while (aside := self._file.with_suffix(f".damaged-{number}")).exists():
+            number += 1
+        self._file.replace(aside)
+        for companion in ("-wal", "-shm"):
+            self._file.with_name(f"{self._file.name}{companion}").unlink(missing_ok=True)
+        self._log.warning("state_set_aside", file=str(aside), error=str(error))
 
     def _create(self) -> None:
         with self._connection() as connection:
             connection.execute("PRAGMA journal_mode = WAL")
             if connection.execute("PRAGMA quick_check").fetchone()[0] != "ok":
                 raise sqlite3.DatabaseError("quick_check failed")
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS state "
-                "(name TEXT PRIMARY KEY, document TEXT NOT NULL, saved_utc TEXT NOT NULL)"
-            )
+            connection.execute(_TABLE)
 
     def _connection(self) -> _Connection:
-        return _Connection(self._file)
+        return _Connection(self._file, self._busy_s)

@@ -1,10 +1,12 @@
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import pytest
 
 from ems.app.daemon import _Reloader
+from ems.config.loader import load_files
 from ems.config.shipped import site_directory
 from ems.runtime.daemon import Daemon, Ending
 from ems.runtime.notify import SystemdNotifier
@@ -36,7 +38,8 @@ def reload_with(directory: Path) -> tuple[list[Ending], int]:
 
 async def _reload_with(directory: Path) -> tuple[list[Ending], int]:
     daemon, notifier = RunningDaemon(), Notifier()
-    reloader = _Reloader(directory, cast("Daemon", daemon), cast("SystemdNotifier", notifier))
+    present = replace(load_files(site_directory("edge-node")), directory=directory)
+    reloader = _Reloader(directory, cast("Daemon", daemon), cast("SystemdNotifier", notifier), present=present)
     reloader.ask()
     # a second signal during the check asks for nothing more
     reloader.ask()
@@ -88,3 +91,10 @@ def test_a_password_file_that_is_missing_leaves_the_daemon_running(tmp_path: Pat
     endings, n_reloads = reload_with(directory)
 
     assert (endings, n_reloads) == ([], 0)
+
+
+def test_a_state_directory_is_not_moved_under_a_running_daemon(tmp_path: Path) -> None:
+    directory = edge_node(tmp_path)
+    (directory / "persistence.toml").write_text('[state]\ndirectory = "elsewhere"\n', encoding="utf-8")
+
+    assert reload_with(directory) == ([], 0)

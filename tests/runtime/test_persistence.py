@@ -2,8 +2,10 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +18,7 @@ UTC_NOW = datetime(2026, 6, 10, 20, 0, tzinfo=UTC)
 # saves numbers for ever and says each that it finds on the disk
 _WRITER = """
 import sys
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from ems.runtime.persistence import StateStore
@@ -64,7 +67,7 @@ def test_a_killed_writer_leaves_a_whole_document(tmp_path: Path) -> None:
     store = StateStore(file)
     loaded = store.load("control")
 
-    assert not file.with_suffix(".damaged").exists()
+    assert not file.with_suffix(".damaged-1").exists()
     assert loaded is not None
     assert loaded[0]["ballast"] == "x" * 2000
     store.save("control", {"number": -1}, utc=UTC_NOW)
@@ -81,7 +84,7 @@ def test_a_damaged_file_is_set_aside_and_a_new_one_begun(tmp_path: Path, content
     store.save("control", {"number": 1}, utc=UTC_NOW)
     store.close()
 
-    assert file.with_suffix(".damaged").read_bytes() == content
+    assert file.with_suffix(".damaged-1").read_bytes() == content
     assert StateStore(file).load("control") == ({"number": 1}, UTC_NOW)
 
 
@@ -102,9 +105,38 @@ def test_a_damaged_page_is_found_at_the_start(tmp_path: Path) -> None:
 
     again = StateStore(file)
 
-    assert file.with_suffix(".damaged").exists()
+    assert file.with_suffix(".damaged-1").exists()
     assert again.load("name1") is None
     again.close()
+
+
+def test_a_sound_file_that_cannot_be_used_now_is_never_set_aside(tmp_path: Path) -> None:
+    file = tmp_path / "state.sqlite"
+    store = StateStore(file)
+    store.save("control", {"number": 1}, utc=UTC_NOW)
+    store.close()
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode = DELETE")
+        other.execute("BEGIN EXCLUSIVE")
+        locked = StateStore(file, busy_s=0.1)
+        found = locked.load("control")
+        other.execute("ROLLBACK")
+    locked.save("control", {"number": 2}, utc=UTC_NOW)
+    locked.close()
+
+    assert found is None
+    assert sorted(path.name for path in tmp_path.glob("*.damaged*")) == []
+    assert StateStore(file).load("control") == ({"number": 2}, UTC_NOW)
+
+
+def test_an_earlier_damaged_file_is_kept(tmp_path: Path) -> None:
+    file = tmp_path / "state.sqlite"
+    for number in (1, 2):
+        file.write_bytes(b"no database %d" % number)
+        StateStore(file).close()
+
+    assert file.with_suffix(".damaged-1").read_bytes() == b"no database 1"
+    assert file.with_suffix(".damaged-2").read_bytes() == b"no database 2"
 
 
 def test_a_document_that_is_no_object_is_none(tmp_path: Path) -> None:
