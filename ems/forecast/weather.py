@@ -56,8 +56,9 @@ def usable_issue(
     if issue is None:
         return None
     age_h = (now_utc - issue.issued_utc).total_seconds() / 3600.0
-    last = issue.hours[-1].start_utc + _HOUR
-    if age_h > max_age_h or issue.hours[0].start_utc > now_utc or last < now_utc + timedelta(hours=horizon_h):
+    # differences: an absurd year cannot leave the range of dates
+    reach = issue.hours[-1].start_utc - now_utc + _HOUR
+    if age_h > max_age_h or issue.hours[0].start_utc > now_utc or reach < timedelta(hours=horizon_h):
         return None
     aged = age_h > max_age_h / 2.0
     return replace(issue, quality=ForecastQuality.AGED if aged else ForecastQuality.GOOD)

@@ -1,6 +1,8 @@
 """Reads the input files that a configuration names: typical year, carbon, and the weather provider's issue."""
 
+import csv
 import gzip
+import zlib
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -45,28 +47,50 @@ def read_text(file: Path) -> str:
     try:
         raw = file.read_bytes()
         return (gzip.decompress(raw) if file.suffix == ".gz" else raw).decode("utf-8")
-    except (OSError, EOFError, gzip.BadGzipFile, UnicodeDecodeError) as error:
+    except (OSError, EOFError, zlib.error, ValueError) as error:
         raise ConfigError(ConfigProblem(file=str(file), message=f"cannot be read: {error}")) from error
 
 
 def weather_file_source(file: Path | None) -> Callable[[datetime], WeatherForecast | None]:
-    """Return a source that reads a provider's file again whenever it has changed."""
+    """Return a source that reads a provider's file again whenever it has changed.
+
+    The source returns None without a file, and raises ConfigError for one that is not readable as a forecast.
+    """
     seen: tuple[int, int] | None = None
     issue: WeatherForecast | None = None
 
     def source(_: datetime) -> WeatherForecast | None:
         nonlocal seen, issue
-        if file is None or not file.is_file():
+        mark = None if file is None else _mark(file)
+        if file is None or mark is None:
             return None
-        status = file.stat()
-        mark = (status.st_mtime_ns, status.st_size)
         if mark != seen:
-            # a file that cannot be read is tried again when it changes
-            seen, issue = mark, None
-            issue = parse_issue(read_text(file), file=str(file))
+            # a file that cannot be read is tried again, and the reason told again, at every call
+            seen, issue = None, None
+            issue = _issue(file)
+            seen = mark
         return issue
 
     return source
+
+
+def _mark(file: Path) -> tuple[int, int] | None:
+    """Return what changes whenever a file is written again; None without a file, also where it goes away just now."""
+    try:
+        status = file.stat()
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise ConfigError(ConfigProblem(file=str(file), message=f"cannot be read: {error}")) from error
+    return status.st_mtime_ns, status.st_size
+
+
+def _issue(file: Path) -> WeatherForecast:
+    text = read_text(file)
+    try:
+        return parse_issue(text, file=str(file))
+    except (csv.Error, OverflowError, ValueError) as error:
+        raise ConfigError(ConfigProblem(file=str(file), message=f"is no weather forecast: {error}")) from error
 
 
 def _year(files: ConfigFiles, relative: str, columns: tuple[str, ...], *, shift_min: float = 0.0) -> YearTable:

@@ -107,11 +107,46 @@ def test_record_of_another_longitude_is_moved_in_time() -> None:
     [
         ("time_utc,y\n", "column x is missing"),
         ("", "column time_utc, x is missing"),
-        ("time_utc,x\n2019-01-01T00:00:00Z,much\n", "could not convert"),
-        ("time_utc,x\nyesterday,1\n", "Invalid isoformat"),
+        ("time_utc,x\n2019-01-01T00:00:00Z,much\n", "f:2: x: 'much' is no number; allowed: a finite number"),
+        ("time_utc,x\n2019-01-01T00:00:00Z\n", "f:2: x: the value is missing"),
+        ("time_utc,x\nyesterday,1\n", "f:2: time_utc: Invalid isoformat"),
+        ("time_utc,x\n2019-01-01T00:00:00,1\n", "f:2: time_utc: .* no offset to UTC; allowed: .*2019-01-01T00:30:00Z"),
+        ("time_utc,x\n0001-01-01T00:00:00+09:00,1\n", "f:2: time_utc: date value out of range"),
+        (f"time_utc,x\n2019-01-01T00:00:00Z,{'1' * 200_000}\n", "f: is no CSV: field larger than field limit"),
         ("time_utc,x\n2019-01-01T00:00:00Z,1\n", "hour 1 of the year has no value"),
     ],
 )
 def test_file_that_is_no_year_is_refused(text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         parse_year(text, file="f", columns=["x"])
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "allowed"),
+    [
+        ("price_per_kwh", "nan", "a finite number"),
+        ("price_per_kwh", "-inf", "a finite number"),
+        ("ghi_w_per_m2", "1e300", "a number from 0 to 1500"),
+        ("poa_w_per_m2", "-0.5", "a number from 0 to 1500"),
+        ("ambient_degc", "-999", "a number from -60 to 70"),
+        ("ambient_degc", "inf", "a number from -60 to 70"),
+        ("wind_m_per_s", "121", "a number from 0 to 120"),
+        ("kgco2e_per_kwh", "385.5", "a number from 0 to 5"),
+    ],
+)
+def test_value_that_its_unit_does_not_allow_is_refused_where_it_stands(column: str, value: str, allowed: str) -> None:
+    rows = [f"{stamp.isoformat()},1,{value if n == 2 else 1}" for n, stamp in enumerate(hours_of(2019))]
+    text = "\n".join([f"time_utc,other,{column}", *rows])
+
+    with pytest.raises(ConfigError) as refused:
+        parse_year(text, file="f", columns=[column])
+
+    (problem,) = refused.value.problems
+    assert (problem.file, problem.line, problem.key, problem.allowed) == ("f", 4, column, allowed)
+
+
+@pytest.mark.parametrize(("column", "value"), [("ghi_w_per_m2", 1500.0), ("ambient_degc", -60.0), ("x", -1e9)])
+def test_value_at_the_edge_of_its_range_is_taken(column: str, value: float) -> None:
+    text = text_of([(stamp, value) for stamp in hours_of(2019)]).replace("time_utc,x", f"time_utc,{column}")
+
+    assert parse_year(text, file="f", columns=[column]).rows[0] == (value,)
