@@ -20,8 +20,6 @@ EXIT_NO = 1
 EXIT_REFUSED = 2
 EXIT_UNEXPECTED = 3
 
-_FILES = "summary.json series.parquet decisions.jsonl ledger.jsonl report.html"
-
 app = typer.Typer(
     name="ems",
     help="Energy-management controller for sites that power large GPU clusters.",
@@ -61,7 +59,7 @@ def simulate(
     *,
     days: Annotated[float, typer.Option("--days", min=0.01, max=3660.0, help="Simulated days.")],
     out: Annotated[Path, typer.Option("--out", help="Directory for all files.", file_okay=False)],
-    start: Annotated[str, typer.Option("--start", help="Local date YYYY-MM-DD; any year.")] = "2025-01-08",
+    start: Annotated[str, typer.Option("--start", help="Local date YYYY-MM-DD, 1970 to 2200.")] = "2025-01-08",
     step: Annotated[float, typer.Option("--step", min=1.0, max=900.0, help="Control step, s.")] = 60.0,
     replan: Annotated[float, typer.Option("--replan", min=1.0, max=240.0, help="Plan period, min.")] = 15.0,
     policy: Annotated[str, typer.Option("--policy", help="plan or merit-order.")] = "plan",
@@ -69,7 +67,7 @@ def simulate(
     as_json: JsonFlag = False,
 ) -> None:
     """Run a site in closed loop on the simulated plant; writes summary, series, decisions, ledger and report."""
-    from ems.app.simulation import Policy, run_simulation
+    from ems.app.simulation import RESULT_FILES, Policy, run_simulation
     from ems.hmi.progress import progress_bar
 
     if policy not in [item.value for item in Policy]:
@@ -86,7 +84,7 @@ def simulate(
             out=out,
             progress=progress,
         )
-    _print(summary if as_json else f"{_digest(summary)}\n  files in {out}: {_FILES}")
+    _print(summary if as_json else f"{_digest(summary)}\n  files in {out}: {' '.join(RESULT_FILES)}")
 
 
 @app.command()
@@ -132,7 +130,7 @@ def demo(
     broker: Annotated[
         str | None, typer.Option("--broker", metavar="HOST:PORT", help="Use this broker, not the embedded one.")
     ] = None,
-    start: Annotated[str, typer.Option("--start", help="Local date YYYY-MM-DD; any year.")] = "2025-01-08",
+    start: Annotated[str, typer.Option("--start", help="Local date YYYY-MM-DD, 1970 to 2200.")] = "2025-01-08",
     start_h: Annotated[float, typer.Option("--at", min=0.0, max=24.0, help="Local hour to begin at.")] = 6.0,
     as_json: JsonFlag = False,
 ) -> None:
@@ -197,7 +195,7 @@ def execute(arguments: list[str]) -> int:
 
 
 def _print(value: object) -> None:
-    print(value if isinstance(value, str) else json.dumps(value, indent=2))
+    print(value if isinstance(value, str) else json.dumps(value, indent=2, allow_nan=False))
 
 
 def _digest(summary: dict[str, object]) -> str:

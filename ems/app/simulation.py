@@ -2,16 +2,20 @@
 
 import asyncio
 import json
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from ems.config.build import build_site
 from ems.config.loader import load_files
 from ems.config.shipped import site_directory
+from ems.errors import ConfigError, ConfigProblem
 from ems.studies.closed_loop import Policy, RunRequest, local_midnight, simulate
 from ems.studies.report import write_report
 
-__all__ = ["Policy", "run_simulation"]
+__all__ = ["RESULT_FILES", "Policy", "run_simulation"]
+
+RESULT_FILES = ("summary.json", "series.parquet", "decisions.jsonl", "ledger.jsonl", "report.html")
 
 
 def run_simulation(
@@ -29,7 +33,7 @@ def run_simulation(
     """Simulate a site and write everything into `out`; return the summary.
 
     Raises:
-        ConfigError: The configuration or an argument is refused.
+        ConfigError: The configuration or an argument is refused; also where `out` cannot hold the files.
     """
     files = load_files(site_directory(site))
     request = RunRequest(
@@ -40,7 +44,25 @@ def run_simulation(
         policy=policy,
         seed=seed,
     )
+    _check_writable(out)
     summary = asyncio.run(simulate(files, request, out, progress=progress))
-    (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    (out / "summary.json").write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     write_report(out, summary)
     return summary
+
+
+def _check_writable(out: Path) -> None:
+    """Make the directory and make sure that every file can be written, before anything is calculated."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+        for file in (out / name for name in RESULT_FILES):
+            if file.exists():
+                # appending nothing changes nothing
+                file.open("ab").close()
+    except (OSError, ValueError) as error:
+        problem = ConfigProblem(
+            file="--out", message=f"'{out}' cannot be written: {error}", allowed="a directory that can be written"
+        )
+        raise ConfigError(problem) from error

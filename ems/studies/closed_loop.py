@@ -36,6 +36,8 @@ from ems.studies.summary import RunFrame, summarise
 
 # receives the share of the run that is done, 0..1
 Progress = Callable[[float], None]
+# beyond them clocks, time zones and calendars are not what the rules of a site mean
+_START_YEARS = (1970, 2200)
 
 
 class Policy(StrEnum):
@@ -61,14 +63,16 @@ def local_midnight(site: Site, text: str) -> datetime:
     """Return the UTC instant at which a date begins at the site.
 
     Raises:
-        ConfigError: The text is no date.
+        ConfigError: The text is no date, or one that is too far away.
     """
+    first, last = _START_YEARS
+    allowed = f"YYYY-MM-DD in the years {first} to {last}"
     try:
         day = date.fromisoformat(text)
     except ValueError as error:
-        raise ConfigError(
-            ConfigProblem(file="--start", message=f"'{text}' is no date", allowed="YYYY-MM-DD")
-        ) from error
+        raise ConfigError(ConfigProblem(file="--start", message=f"'{text}' is no date", allowed=allowed)) from error
+    if not first <= day.year <= last:
+        raise ConfigError(ConfigProblem(file="--start", message=f"'{text}' is too far away", allowed=allowed))
     return datetime.combine(day, time(), tzinfo=ZoneInfo(site.place.timezone)).astimezone(UTC)
 
 
