@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from ems.errors import ConfigError, EmsError
+from ems.errors import ConfigError, ConfigProblem, EmsError
 
 EXIT_NO = 1
 EXIT_REFUSED = 2
@@ -114,6 +114,8 @@ def run(
     """Run the daemon of a site until SIGTERM; SIGHUP takes a changed configuration, all of it or nothing."""
     from ems.app.daemon import run_daemon
 
+    if not directory.is_dir():
+        _refuse_directory(directory)
     run_daemon(directory, clock=clock)
 
 
@@ -192,6 +194,20 @@ def execute(arguments: list[str]) -> int:
         _report_unexpected(error, as_json=as_json)
         return EXIT_UNEXPECTED
     return code if isinstance(code, int) else 0
+
+
+def _refuse_directory(directory: Path) -> NoReturn:
+    """Say what a daemon needs; a shipped site is to be copied, because state is written beside its files."""
+    from ems.config.shipped import shipped_site
+
+    shipped = shipped_site(str(directory))
+    allowed = "a directory with site.toml"
+    if shipped is not None:
+        allowed += (
+            f"; a shipped site can be checked, simulated and shown: to run it, copy {shipped} and set its devices"
+        )
+    message = "is no directory" if directory.exists() else "this configuration directory does not exist"
+    raise ConfigError(ConfigProblem(file=str(directory), message=message, allowed=allowed))
 
 
 def _print(value: object) -> None:

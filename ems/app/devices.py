@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from ems.model.site import Site
 from ems.ports import Clock, Device, DriverEnvironment, DriverFactory
 
 GROUP = "ems.drivers"
+# where drivers, which know no directories, say that a device is wrong
+_DEVICES_FILE = "devices.toml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,7 @@ def build_fleet(site: Site, wiring: Wiring, clock: Clock, *, directories: tuple[
     """Return all devices, attached to their links and not yet connected.
 
     Raises:
-        ConfigError: A driver or map does not exist, or does not fit.
+        ConfigError: A driver or map does not exist, or does not fit; names the file of the nearest of `directories`.
     """
     links = {link.id: ModbusLink(link, clock=clock) for link in wiring.links}
     maps = tuple(directory / "maps" for directory in directories)
@@ -42,7 +44,10 @@ def build_fleet(site: Site, wiring: Wiring, clock: Clock, *, directories: tuple[
             map_directories=maps,
             rated_kw=spec.rated_kw or ratings.get(spec.asset, site.design_load_kw),
         )
-        devices[spec.asset] = _factory(spec)(spec, environment)
+        try:
+            devices[spec.asset] = _factory(spec)(spec, environment)
+        except ConfigError as error:
+            raise ConfigError(*(_located(problem, directories) for problem in error.problems)) from error
     return Fleet(devices=devices, links=tuple(links.values()))
 
 
@@ -82,8 +87,8 @@ def _factory(spec: DeviceSpec) -> DriverFactory:
         nearest = next(iter(difflib.get_close_matches(spec.driver, names, n=1)), None)
         raise ConfigError(
             ConfigProblem(
-                file="devices.toml",
-                key=f"device {spec.id}: driver",
+                file=_DEVICES_FILE,
+                key=f"device '{spec.id}'.driver",
                 message=f"no driver is called '{spec.driver}'",
                 allowed=", ".join(names),
                 nearest=nearest,
@@ -91,3 +96,11 @@ def _factory(spec: DeviceSpec) -> DriverFactory:
         )
     factory: DriverFactory = found[spec.driver].load()
     return factory
+
+
+def _located(problem: ConfigProblem, directories: tuple[Path, ...]) -> ConfigProblem:
+    """Return a problem of devices.toml with the place of that file."""
+    if problem.file != _DEVICES_FILE:
+        return problem
+    files = (directory / _DEVICES_FILE for directory in directories)
+    return replace(problem, file=next((str(file) for file in files if file.is_file()), _DEVICES_FILE))

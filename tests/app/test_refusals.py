@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ems.cli import execute
-from tests.config.directories import copy_of
+from tests.config.directories import copy_of, replace
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -92,3 +92,30 @@ def test_damaged_input_file_is_refused_by_name(damage: str, tmp_path: Path, caps
     errors = refused(capsys, "check", str(site))
 
     assert file.name in errors
+
+
+def test_run_takes_directories_only_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    codes = [execute(["run", "edge-node"]), execute(["run", "no-such-place"])]
+
+    shipped, unknown = capsys.readouterr().err.splitlines()
+    assert codes == [2, 2]
+    assert "to run it, copy" in shipped
+    assert unknown.endswith("allowed: a directory with site.toml")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ('map = "generic-pcs"', 'map = "generic-bms"', "device 'bess01-pcs'.map"),
+        ('driver = "battery.pcs"', 'driver = "battery.psc"', "device 'bess01-pcs'.driver"),
+    ],
+)
+def test_device_that_its_driver_refuses_is_named_with_the_file(
+    old: str, new: str, key: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = copy_of("edge-node", tmp_path / "site")
+    replace(site / "devices.toml", old, new)
+
+    errors = refused(capsys, "check", str(site))
+
+    assert errors.startswith(f"{site / 'devices.toml'}: {key}: ")

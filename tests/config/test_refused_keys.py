@@ -242,3 +242,23 @@ def test_a_sentence_says_where_what_and_what_to_do(campus: Path) -> None:
         "key_file, password_file, port, prefix, protocol, publish_s, queue_events, reconnect_max_s, timeout_s, "
         "username; did you mean 'prefix'?"
     )
+
+
+def test_a_site_that_need_not_survive_any_loss_is_refused(campus: Path) -> None:
+    replace(campus / "limits.toml", 'survive = ["grid", "genset", "block", "pv_block"]', "survive = []")
+
+    problem = problem_at(campus, "reserve.survive")
+
+    assert problem.line == line_of(campus / "limits.toml", "survive")
+    assert "at least 1 entries" in problem.message
+    assert problem.allowed is not None
+    assert '"grid" or "genset" or "block" or "pv_block"' in problem.allowed
+
+
+@pytest.mark.parametrize(("key", "present"), [("min_up_h", "0.5"), ("min_down_h", "0.25")])
+def test_a_set_that_runs_or_rests_for_more_than_two_days_is_refused(campus: Path, key: str, present: str) -> None:
+    replace(campus / "limits.toml", f"{key} = {present}", f"{key} = 48.5")
+
+    allowed = problem_at(campus, f"genset.gen.{key}").allowed
+    assert allowed is not None
+    assert allowed.startswith("a number from 0 to 48 hours; ")

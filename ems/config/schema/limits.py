@@ -6,9 +6,9 @@ from pydantic import Field
 
 from ems.config.schema.fields import (
     DurationH,
-    DurationOrZeroH,
     DurationS,
     EnergyOrZeroKwh,
+    FewHoursOrZeroH,
     Frac,
     Name,
     Pct,
@@ -39,8 +39,8 @@ class GensetLimits(Table):
     """Limits of one unit of a class."""
 
     min_stable_kw: PowerKw = Field(description="Lowest lasting output.")
-    min_up_h: DurationOrZeroH = Field(description="Minimum run.")
-    min_down_h: DurationOrZeroH = Field(description="Minimum rest.")
+    min_up_h: FewHoursOrZeroH = Field(description="Minimum run.")
+    min_down_h: FewHoursOrZeroH = Field(description="Minimum rest.")
     max_starts_per_h: Annotated[float, Field(gt=0.0, le=60.0)] = Field(description="Starts per unit and hour.")
 
 
@@ -63,7 +63,7 @@ class ReserveLimits(Table):
     """What the site must survive, and how the reserve for it is sized."""
 
     survive: list[Literal["grid", "genset", "block", "pv_block"]] = Field(
-        description="Single losses that must not interrupt the load."
+        min_length=1, description="Single losses that must not interrupt the load; at least one."
     )
     swing_kw: PowerOrZeroKw = Field(description="Load swing within a second: peak minus mean.")
     pv_drop_r0_frac: Frac = Field(description="Drop of available PV within 100 ms.")
