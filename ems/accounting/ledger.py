@@ -135,8 +135,13 @@ def _flows(flows: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, int]
 
 def _all_flags(interval: MeteredInterval, residual_wh: float, throughput_wh: float) -> list[str]:
     flags = list(interval.flags)
-    if residual_wh > _RESIDUAL_FRAC * throughput_wh and throughput_wh > 0.0:
-        flags.append(f"residual {100.0 * residual_wh / throughput_wh:.1f} % of throughput")
+    if residual_wh > _RESIDUAL_FRAC * throughput_wh:
+        size = (
+            f"{100.0 * residual_wh / throughput_wh:.1f} % of"
+            if throughput_wh > 0.0
+            else f"{residual_wh:.0f} Wh without"
+        )
+        flags.append(f"residual {size} throughput")
     return flags
 
 

@@ -77,7 +77,7 @@ class Accounts:
         )
 
     def document(self) -> dict[str, object]:
-        """Return what a restart needs to go on with the same ledger."""
+        """Return what a restart needs to go on with the same ledger, in the middle of the same interval."""
         store = self._ledger.store
         return {
             "seq": self._ledger.seq,
@@ -90,6 +90,7 @@ class Accounts:
             "cost": self._cost,
             "scope1_kg": self._scope1_kg,
             "scope2_kg": self._scope2_kg,
+            "open": self._meter.document(),
         }
 
     def restore(self, document: dict[str, Any]) -> None:
@@ -107,9 +108,15 @@ class Accounts:
             datetime.fromisoformat(text) if (text := document[name]) else None for name in ("since", "until")
         )
         kwh = {name: float(document["kwh"][name]) for name in _KWH}
-        self._fuel_l, self._cost = float(document["fuel_l"]), float(document["cost"])
-        self._scope1_kg, self._scope2_kg = float(document["scope1_kg"]), float(document["scope2_kg"])
-        self._ledger = LedgerState(seq=int(document["seq"]), store=store)
+        fuel_l, cost, scope1_kg, scope2_kg = (
+            float(document[name]) for name in ("fuel_l", "cost", "scope1_kg", "scope2_kg")
+        )
+        seq = int(document["seq"])
+        # documents of before this entry had none: the interval that was open then begins anew
+        if (unfinished := document.get("open")) is not None:
+            self._meter.restore(unfinished)
+        self._fuel_l, self._cost, self._scope1_kg, self._scope2_kg = fuel_l, cost, scope1_kg, scope2_kg
+        self._ledger = LedgerState(seq=seq, store=store)
         self._since, self._until, self._kwh = since, until, kwh
 
     def _grid_factor(self, utc: datetime) -> float:

@@ -133,6 +133,19 @@ def test_a_meter_that_was_missed_is_unknown_and_flagged_not_rescaled() -> None:
     assert records[0]["flags"] == ["counter not read at the end", "residual 66.7 % of throughput"]
 
 
+def test_loads_without_any_metered_source_are_flagged() -> None:
+    records, _ = _booked((metered({"it": 500_000}, stored_start_kwh=0.0, stored_kwh=0.0),))
+
+    assert records[0]["energy_wh"]["unknown"] == 500_000
+    assert records[0]["flags"] == ["residual 500000 Wh without throughput"]
+
+
+def test_an_interval_in_which_nothing_happened_has_no_residual() -> None:
+    records, _ = _booked((metered({}, stored_start_kwh=0.0, stored_kwh=0.0),))
+
+    assert records[0]["flags"] == []
+
+
 def test_what_left_without_a_meter_is_losses_up_to_the_configured_share_and_then_unaccounted() -> None:
     share = DESERT.economics.site_loss_frac
     records, _ = _booked((metered({"pv": 600_000, "it": 500_000}, stored_start_kwh=0.0, stored_kwh=0.0),))
