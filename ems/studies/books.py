@@ -36,34 +36,43 @@ class GridBook:
     def add(self, utc: datetime, import_kwh: float, *, dt_s: float) -> None:
         """Add the import of one step that began at `utc`."""
         price, factor = self.price_per_kwh(utc), self.kgco2e_per_kwh(utc)
-        if price is None or factor is None:
+        if price is None:
             return
         self._cost += import_kwh * price
-        self._kgco2e += import_kwh * factor
-        self._factor_sum += factor
-        self._n_factors += 1
         self._bill(utc, import_kwh, dt_s)
+        if factor is not None:
+            self._kgco2e += import_kwh * factor
+            self._factor_sum += factor
+            self._n_factors += 1
 
     def account(self) -> GridAccount:
-        """Return the account so far."""
+        """Return the account so far, the running billing interval included."""
         return GridAccount(
             import_cost=self._cost,
             import_kgco2e=self._kgco2e,
-            peak_kw=self._peak_kw,
+            peak_kw=max(self._peak_kw, self._interval_peak_kw()),
             mean_kgco2e_per_kwh=self._factor_sum / self._n_factors if self._n_factors else 0.0,
         )
 
     def _bill(self, utc: datetime, import_kwh: float, dt_s: float) -> None:
-        """Keep the highest mean over whole billing intervals."""
-        demand = None if self._site.grid is None else self._site.grid.tariff.demand
-        minutes = _DEFAULT_INTERVAL_MIN if demand is None else demand.interval_min
+        """Keep the highest mean over billing intervals."""
+        minutes = self._interval_min()
         start = utc - timedelta(minutes=utc.minute % minutes, seconds=utc.second, microseconds=utc.microsecond)
         if start != self._interval:
-            if self._interval_s > 0.5 * 60.0 * minutes:
-                self._peak_kw = max(self._peak_kw, self._interval_kwh * 3600.0 / self._interval_s)
+            self._peak_kw = max(self._peak_kw, self._interval_peak_kw())
             self._interval, self._interval_kwh, self._interval_s = start, 0.0, 0.0
         self._interval_kwh += import_kwh
         self._interval_s += dt_s
+
+    def _interval_peak_kw(self) -> float:
+        """Return the running interval's mean, zero while less than half of it has been seen."""
+        if self._interval_s <= 0.5 * 60.0 * self._interval_min():
+            return 0.0
+        return self._interval_kwh * 3600.0 / self._interval_s
+
+    def _interval_min(self) -> int:
+        demand = None if self._site.grid is None else self._site.grid.tariff.demand
+        return _DEFAULT_INTERVAL_MIN if demand is None else demand.interval_min
 
 
 def true_energies(plant: Plant, *, stored_start_kwh: float) -> TrueEnergies:

@@ -157,6 +157,8 @@ class ClosedLoop:
             self._advance(record)
             if number % 60 == 0:
                 progress(number / n_steps)
+        # what the last step brought about is only seen after it
+        self._account(self._cycle.run(self._planner.latest))
         progress(1.0)
         return self._summary()
 
