@@ -34,6 +34,10 @@ _HEAD_START_S = 6.0
 # at the end the daemon publishes what it has counted before it is stopped
 _LAST_WORDS_S = 2.5
 _WATCHED_S = 0.5
+# a broker that was named gets this long to accept a connection: it may just have been started
+_BROKER_WAIT_S = 3.0
+_BROKER_RETRY_S = 0.25
+_LOG_LINES = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,13 +158,18 @@ class _Demo:
             totals: dict[str, Any] = json.loads(await twin.ask(b'{"do": "totals"}'))
             for task in tasks:
                 task.cancel()
+        runs = self._mirror.runs()
+        if not runs:
+            where = f"{address.host}:{address.port}"
+            raise EmsError(f"the daemon published nothing on {where}; the end of its log:\n{self._log_end('daemon')}")
         return demo_summary(
-            self._site, self._mirror, totals, began=shared.start, speed=self._request.speed, n_starts=daemon.n_starts
+            self._site, runs, totals, began=shared.start, speed=self._request.speed, n_starts=daemon.n_starts
         )
 
     async def _broker(self, stack: AsyncExitStack) -> BrokerAddress:
-        """Return the broker that was named, else start one."""
+        """Return the broker that was named and accepts connections, else start one."""
         if self._request.broker is not None:
+            await _check_reachable(self._request.broker)
             return self._request.broker
         (port,) = free_ports(1)
         broker = Child(
@@ -181,8 +190,7 @@ class _Demo:
         except TimeoutError:
             line = b""
         if not line:
-            text = self._log_file(child.name).read_text(encoding="utf-8").strip()
-            raise EmsError(f"the {child.name} did not start: {text or 'no message'}")
+            raise EmsError(f"the {child.name} did not start: {self._log_end(child.name)}")
         return child
 
     async def _until_over(self, shared: SharedTime, twin: Child) -> None:
@@ -190,8 +198,7 @@ class _Demo:
         clock, duration_s = shared.clock(), self._request.duration_s
         while not self._stop.is_set():
             if twin.pid is None:
-                text = self._log_file("twin").read_text(encoding="utf-8").strip()
-                raise EmsError(f"the simulated plant has ended: {text or 'no message'}")
+                raise EmsError(f"the simulated plant has ended: {self._log_end('twin')}")
             left_s = float("inf") if duration_s is None else (duration_s - clock.monotonic_s()) / shared.speed
             if left_s <= 0.0:
                 return
@@ -212,3 +219,30 @@ class _Demo:
 
     def _log_file(self, name: str) -> Path:
         return self._home / f"{name}.log"
+
+    def _log_end(self, name: str) -> str:
+        """Return the last lines of a process's log, which is gone when the demo has ended."""
+        lines = self._log_file(name).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return "\n".join(lines[-_LOG_LINES:]) or "no message"
+
+
+async def _check_reachable(address: BrokerAddress) -> None:
+    """Wait until a connection is accepted.
+
+    Raises:
+        EmsError: None is within some seconds.
+    """
+    why = "no answer"
+    try:
+        async with asyncio.timeout(_BROKER_WAIT_S):
+            while True:
+                try:
+                    _, writer = await asyncio.open_connection(address.host, address.port)
+                except (OSError, UnicodeError) as error:
+                    why = str(error)
+                else:
+                    writer.close()
+                    return
+                await asyncio.sleep(_BROKER_RETRY_S)
+    except TimeoutError as error:
+        raise EmsError(f"the broker {address.host}:{address.port} accepts no connection: {why}") from error

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -122,9 +123,23 @@ def test_wrong_usage_is_refused_with_words(tmp_path: Path, arguments: list[str],
     assert "error" in json.loads(output)
 
 
-def test_a_broker_that_does_not_answer_ends_the_demo_with_a_reason(tmp_path: Path) -> None:
-    with _demo(tmp_path, "edge-node", "--broker", "127.0.0.1:1", "--speed", "300", "--for", "10m", "--json") as demo:
-        _, errors = demo.communicate(timeout=120)
+def test_a_broker_that_cannot_be_reached_ends_the_demo_before_anything_runs(tmp_path: Path) -> None:
+    with _demo(tmp_path, "edge-node", "--broker", "127.0.0.1:1", "--speed", "1", "--for", "24h", "--json") as demo:
+        output, errors = demo.communicate(timeout=120)
 
     assert demo.returncode == 1
-    assert "published nothing" in errors
+    assert "the broker 127.0.0.1:1 accepts no connection" in errors
+    assert "127.0.0.1:1" in json.loads(output)["error"]["message"]
+    assert not list(tmp_path.glob("ems-demo-*"))
+
+
+def test_a_broker_that_never_answers_ends_the_demo_with_the_words_of_the_daemon(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        with _demo(tmp_path, "edge-node", "--broker", address, "--speed", "300", "--for", "20m", "--json") as demo:
+            _, errors = demo.communicate(timeout=120)
+
+    assert demo.returncode == 1
+    said, _, log = errors.partition("the end of its log:\n")
+    assert f"the daemon published nothing on {address}" in said
+    assert "event" in log
