@@ -35,7 +35,8 @@ class Message(Payload):
     quality: dict[str, Quality] = Field(
         default_factory=dict,
         description=(
-            "Why a value is null, by its name: `stale` (older than its limit), `bad` (refused as implausible), "
+            "Why a value is null, by its name (an entry of a table: `table.entry`): "
+            "`stale` (older than its limit), `bad` (refused as implausible), "
             "`unknown` (never read, or not to be had), `absent` (the site or the device has no such value); "
             "after a colon the details."
         ),
@@ -47,11 +48,15 @@ class Message(Payload):
     @model_validator(mode="after")
     def _names_are_fields(self) -> Self:
         names = set(type(self).model_fields)
-        for name in (*self.quality, *self.age_s):
+        for name in self.age_s:
             if name not in names:
                 raise ValueError(f"'{name}' is no value of this message")
         for name in self.quality:
-            if getattr(self, name) is not None:
+            field, _, entry = name.partition(".")
+            value = getattr(self, field) if field in names else None
+            if field not in names or (entry and not (isinstance(value, dict) and entry in value)):
+                raise ValueError(f"'{name}' is no value of this message")
+            if (value[entry] if entry and isinstance(value, dict) else value) is not None:
                 raise ValueError(f"'{name}' has a value, so its quality must not be named")
         return self
 

@@ -113,7 +113,7 @@ class PowerForecastMessage(Forecast):
 
     kind: Literal["power"] = Field("power", description="Which form of forecast this is.")
     p50_kw: tuple[Power, ...] = Field(description="Median; kW.")
-    q10_kw: tuple[Power, ...] | None = Field(description="0.1 quantile; kW; null: not given.")
+    q10_kw: tuple[Power, ...] | None = Field(description="0.1 quantile; kW.")
     q90_kw: tuple[Power, ...] | None = Field(description="0.9 quantile; kW.")
 
 

@@ -67,7 +67,7 @@ class StateMessage(Message):
     n_blocks_ready: Count = Field(description="AC blocks whose PCS is known to be ready.")
     n_blocks_forming: Count = Field(description="AC blocks known to form the grid.")
     genset_phases: dict[str, GensetPhase | None] = Field(
-        description="Phase of each genset as its controller reports it; null where it is not known."
+        description="Phase of each genset as its controller reports it."
     )
     n_gensets_carrying: Count = Field(description="Gensets known to run with their breaker closed.")
     pcc_closed: bool | None = Field(description="Whether the PCC breaker is closed.")
@@ -77,7 +77,7 @@ class StateMessage(Message):
     import_price_per_kwh: Price | None = Field(description="Price of import now; site currency per kWh.")
     currency: str = Field(description="The site's currency, a code of three capitals.")
     import_target_kw: Power | None = Field(description="Import that control holds; kW; null: none is held.")
-    plan_id: str | None = Field(description="Identifier of the newest plan; null: none yet.")
+    plan_id: str | None = Field(description="Identifier of the newest plan.")
     reasons: tuple[ReasonPart, ...] = Field(description="Why control decided as it did in this cycle.")
     problems: tuple[ProblemPart, ...] = Field(description="Values missing from this cycle's picture; at most 50.")
     n_problems: Count = Field(description="Number of missing values.")
@@ -96,7 +96,7 @@ class ReserveClassPart(Payload):
 class ReserveMessage(Message):
     """Reserve required and held per class, energy reserve, and their counts since the daemon's start."""
 
-    classes: tuple[ReserveClassPart, ...] | None = Field(description="One entry for each class; null: not assessed.")
+    classes: tuple[ReserveClassPart, ...] | None = Field(description="One entry for each class.")
     held_on_by_reserve: bool = Field(
         description="Whether gensets run because storage alone would be short of reserve, not for energy."
     )
@@ -107,13 +107,11 @@ class ReserveMessage(Message):
     reserve_binding_h: Hours = Field(description="Time in which gensets ran because of reserve, not for energy; h.")
     shortfalls: dict[str, Count] = Field(description="Cycles with a class short, by class and contingency.")
     margin_min_kw: dict[str, Power] = Field(description="Least margin so far, by class; kW.")
-    soc_start_pct: Percentage | None = Field(description="SoC when counting began; %; null: not yet known.")
-    soc_min_pct: Percentage | None = Field(description="Lowest SoC so far; %; null: not yet known.")
-    soc_end_pct: Percentage | None = Field(description="Newest SoC; %; null: not yet known.")
+    soc_start_pct: Percentage | None = Field(description="SoC when counting began; %.")
+    soc_min_pct: Percentage | None = Field(description="Lowest SoC so far; %.")
+    soc_end_pct: Percentage | None = Field(description="Newest SoC; %.")
     n_starts_above_threshold: Count = Field(description="Genset starts by the plan above the start threshold.")
-    genset_band_share_frac: Share | None = Field(
-        description="Share of loaded genset hours inside the economic band; null: no loaded hours yet."
-    )
+    genset_band_share_frac: Share | None = Field(description="Share of loaded genset hours inside the economic band.")
     mode_h: dict[str, Hours] = Field(description="Time in each mode; h.")
 
 
@@ -122,7 +120,7 @@ class ReadinessMessage(Message):
 
     sentence: str = Field(description="The answer in words.")
     ready: bool | None = Field(
-        description="Whether every assessed reserve class is held and storage is above its floor; null: not known."
+        description="Whether every assessed reserve class is held and storage is above its floor."
     )
     r0_held_kw: Power | None = Field(description="Reserve within 100 ms; kW.")
     r0_required_kw: Power | None = Field(description="What the worst loss takes within 100 ms; kW.")
@@ -130,14 +128,10 @@ class ReadinessMessage(Message):
     r1_required_kw: Power | None = Field(description="What the worst loss takes within 10 s; kW.")
     worst_contingency: str | None = Field(description="The loss that leaves the least margin of r0 and r1.")
     n_blocks: Count = Field(description="Number of AC blocks.")
-    n_blocks_forming: Count | None = Field(description="AC blocks measured as forming the grid; null: none answers.")
-    n_blocks_armed: Count | None = Field(
-        description="AC blocks that report their fall-back as armed; null: none reports it."
-    )
+    n_blocks_forming: Count | None = Field(description="AC blocks measured as forming the grid.")
+    n_blocks_armed: Count | None = Field(description="AC blocks that report their fall-back as armed.")
     n_gensets: Count = Field(description="Number of gensets.")
-    n_gensets_available: Count | None = Field(
-        description="Gensets that answer, take commands and report no fault; null: none answers."
-    )
+    n_gensets_available: Count | None = Field(description="Gensets that answer, take commands and report no fault.")
     above_floor_kwh: Energy | None = Field(description="Stored energy minus the floor; kWh; negative: below.")
     above_technical_kwh: Energy | None = Field(
         description="Stored energy above the technical minimum and the uncertainty of SoC; kWh."

@@ -85,6 +85,7 @@ def test_what_is_published_reads_back_equal() -> None:
         ({"level_l": 1.0}, "an unknown name"),
         ({"quality": {"fuel_l": "stale"}}, "a quality beside a value"),
         ({"fuel_l": None, "quality": {"level_l": "stale"}}, "a quality of nothing"),
+        ({"fuel_l": None, "quality": {"fuel_l.x": "stale"}}, "a quality of an entry of no table"),
         ({"fuel_l": None, "quality": {"fuel_l": "rotten"}}, "an unknown word"),
         ({"fuel_l": None, "quality": {"fuel_l": "staleness"}}, "a word that only begins like one"),
         ({"age_s": {"level_l": 3.0}}, "an age of nothing"),

@@ -55,6 +55,24 @@ def test_the_page_explains_every_word_of_quality() -> None:
     assert all(f"\n| `{word}` | " in PAGE for word in words)
 
 
+def test_the_page_lists_exactly_the_nulls_that_are_values() -> None:
+    (table,) = re.findall(r"^\| field \| null means \|\n\| --- \| --- \|\n((?:\|.*\n)+)", PAGE, re.MULTILINE)
+    listed = {
+        (topic.removesuffix("/..."), name)
+        for topic, names in re.findall(r"^\| `([a-z./]+)`: ((?:`\w+`(?:, )?)+) \|", table, re.MULTILINE)
+        for name in re.findall(r"\w+", names)
+    }
+
+    described = {
+        (topic.pattern.partition("/")[0], name)
+        for topic in IN_JSON
+        for name, field in topic.model.model_fields.items()
+        if "null:" in (field.description or "")
+    }
+
+    assert listed == described
+
+
 def _schema(topic: Topic) -> dict[str, Any]:
     path = ROOT / f"ems/contract/schemas/{topic.schema}.schema.json"
     schema: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from ems.contract.counts import energy_totals, plan_counts, run_counts
+from ems.contract.message import Message
 from ems.contract.quantities import rfc3339_ms
 from ems.control.guard import Clip, Rule
 from ems.control.measurement import measure_powers
@@ -17,6 +18,7 @@ from ems.model.readings import GensetPhase
 from ems.model.snapshot import Problem, SiteSnapshot
 from ems.model.status import CarbonTotals, EnergyTotals, HealthStatus, PlanCounts, RunCounts
 from ems.reserve import ReserveId
+from ems.runtime.statistics import RunStatistics
 from tests.conventions.suffixes import unit_of
 from tests.gateway.operation import NOON, Operation, operation
 
@@ -103,7 +105,7 @@ def test_state_has_the_powers_of_the_cycle_and_they_balance(desert: Operation) -
 def test_what_an_island_does_not_have_is_absent_and_not_zero(desert: Operation) -> None:
     record = desert.record
 
-    message = state_message(desert.site, record.snapshot, record.decision, None, device_ids=desert.device_ids)
+    message = state_message(desert.site, record.snapshot, record.decision, desert.plan, device_ids=desert.device_ids)
 
     assert (message.grid_kw, message.pcc_closed, message.import_price_per_kwh) == (None, None, None)
     assert set(message.quality) == {"grid_kw", "pcc_closed", "import_price_per_kwh"}
@@ -113,7 +115,7 @@ def test_what_an_island_does_not_have_is_absent_and_not_zero(desert: Operation) 
 def test_a_site_with_a_grid_lacks_nothing(campus: Operation) -> None:
     record = campus.record
 
-    message = state_message(campus.site, record.snapshot, record.decision, None, device_ids=campus.device_ids)
+    message = state_message(campus.site, record.snapshot, record.decision, campus.plan, device_ids=campus.device_ids)
 
     assert message.quality == {}
     assert message.pcc_closed is True
@@ -167,10 +169,58 @@ def test_before_control_has_taken_over_storage_is_unknown(desert: Operation) -> 
     assert (state.soc_pct, state.max_charge_kw) == (None, None)
     assert state.quality["soc_pct"].startswith("unknown")
     assert reserve.classes is None
-    assert {"classes", "stored_kwh", "floor_kwh"} == set(reserve.quality)
+    assert set(reserve.quality) == {"classes", "stored_kwh", "floor_kwh", "genset_band_share_frac"}
     assert readiness.ready is None
     assert readiness.sentence.startswith("Not known yet")
     assert {"ready", "r0_held_kw", "above_floor_kwh", "ride_through_h"} <= set(readiness.quality)
+
+
+@pytest.mark.parametrize("site_name", ["desert-offgrid", "weak-grid-campus"])
+@pytest.mark.parametrize("case", ["first cycle", "nothing is heard", "running"])
+def test_every_null_is_named_or_is_a_value_by_its_description(site_name: str, case: str) -> None:
+    site = operation(site_name)
+    record, counts, plan = site.record, site.counts, None
+    snapshot, decision = record.snapshot, record.decision
+    if case == "first cycle":
+        snapshot = site.records[0].snapshot
+        decision = replace(decision, storage=None, assessments=())
+        counts = RunStatistics(site.site).counts()
+    elif case == "nothing is heard":
+        snapshot = replace(
+            snapshot,
+            gensets=tuple(replace(genset, phase=None, power_kw=None) for genset in snapshot.gensets),
+            blocks=tuple(replace(block, forming=None, fallback_armed=None) for block in snapshot.blocks),
+            problems=tuple(
+                Problem(device_id=site.device_ids[genset.id], value="all", reason="stale: 9.0 s old")
+                for genset in snapshot.gensets
+            ),
+        )
+
+    messages: list[Message] = [
+        state_message(site.site, snapshot, decision, plan, device_ids=site.device_ids),
+        reserve_message(snapshot, decision, counts),
+        readiness_message(site.site, snapshot, decision),
+        guard_message(snapshot, decision, counts),
+    ]
+
+    for message in messages:
+        values = {name: getattr(message, name) for name in type(message).model_fields}
+        tables = {n: value for n, value in values.items() if isinstance(value, dict)}
+        values |= {f"{n}.{entry}": value for n, table in tables.items() for entry, value in table.items()}
+        own = {n for n, field in type(message).model_fields.items() if "null:" in (field.description or "")}
+        assert {name for name, value in values.items() if value is None} - own == set(message.quality)
+
+
+def test_genset_whose_controller_is_silent_has_no_phase_and_a_reason(desert: Operation) -> None:
+    first, *others = desert.record.snapshot.gensets
+    problem = Problem(device_id=desert.device_ids[first.id], value="all", reason="stale: 4.2 s old")
+    gensets = (replace(first, phase=None), *others)
+    snapshot = replace(desert.record.snapshot, gensets=gensets, problems=(problem,))
+
+    message = state_message(desert.site, snapshot, desert.record.decision, desert.plan, device_ids=desert.device_ids)
+
+    assert message.genset_phases[first.id] is None
+    assert message.quality[f"genset_phases.{first.id}"] == f"stale: {problem.device_id}: 4.2 s old"
 
 
 def test_reserve_and_guard_carry_all_counts_of_a_run(desert: Operation) -> None:

@@ -28,6 +28,7 @@ from ems.reserve import UP_CLASSES, Assessment, ReserveId
 
 _MOST_PROBLEMS: Final = 50
 _NOT_YET: Final = "unknown: control has not taken over yet"
+_NO_PLAN: Final = "unknown: there is no plan yet"
 # a margin counts as short beyond the noise of the meters, as the run's own counts have it
 _SHORT_KW: Final = 1.0
 
@@ -64,11 +65,20 @@ def state_message(
         "import_price_per_kwh": None if tariff is None else tariff.price_per_kwh(snapshot.utc),
     }
     closed = None if pcc is None else pcc.breaker_closed
-    reasons = _reasons_for_null(site, snapshot, Missing(snapshot=snapshot, device_ids=device_ids))
+    missing = Missing(snapshot=snapshot, device_ids=device_ids)
+    reasons = _reasons_for_null(site, snapshot, missing)
     lacking = {name for name, value in values.items() if value is None} | ({"pcc_closed"} if closed is None else set())
+    quality = {name: reasons[name] for name in reasons if name in lacking}
+    quality |= {
+        f"genset_phases.{genset.id}": missing.why(genset.id, "phase")
+        for genset in snapshot.gensets
+        if genset.phase is None
+    }
+    if plan is None:
+        quality["plan_id"] = _NO_PLAN
     return StateMessage(
         ts=snapshot.utc,
-        quality={name: reasons[name] for name in reasons if name in lacking},
+        quality=quality,
         site=site.name,
         mode=state.mode.value,
         mode_reason=state.mode_reason,
@@ -108,6 +118,14 @@ def reserve_message(snapshot: SiteSnapshot, decision: Decision, counts: RunCount
     quality = {} if classes else {"classes": _NOT_YET}
     if storage is None:
         quality |= {"stored_kwh": _NOT_YET, "floor_kwh": _NOT_YET}
+    counted = {
+        "soc_start_pct": counts.soc_start_pct,
+        "soc_min_pct": counts.soc_min_pct,
+        "soc_end_pct": counts.soc_end_pct,
+        "genset_band_share_frac": counts.genset_band_share_frac,
+    }
+    why = {"genset_band_share_frac": "unknown: no genset has carried load yet"}
+    quality |= {name: why.get(name, _NOT_YET) for name, value in counted.items() if value is None}
     return ReserveMessage(
         ts=snapshot.utc,
         quality=quality,
@@ -120,12 +138,9 @@ def reserve_message(snapshot: SiteSnapshot, decision: Decision, counts: RunCount
         reserve_binding_h=counts.reserve_binding_h,
         shortfalls=dict(counts.shortfalls),
         margin_min_kw=dict(counts.margin_min_kw),
-        soc_start_pct=counts.soc_start_pct,
-        soc_min_pct=counts.soc_min_pct,
-        soc_end_pct=counts.soc_end_pct,
         n_starts_above_threshold=counts.n_starts_above_threshold,
-        genset_band_share_frac=counts.genset_band_share_frac,
         mode_h=dict(counts.mode_h),
+        **counted,
     )
 
 
