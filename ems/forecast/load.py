@@ -45,6 +45,12 @@ class LoadRecord:
         """Return the whole record, for persistence."""
         return tuple(self._values)
 
+    def restore(self, values: Sequence[float | None], *, end: datetime) -> None:
+        """Take a whole record, the newest value last, that ended at `end`; what exceeds the length is left out."""
+        self._values.clear()
+        self._values.extend(values)
+        self._end = end
+
 
 def forecast_load(
     record: LoadRecord,

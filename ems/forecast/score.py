@@ -2,7 +2,10 @@
 
 from bisect import bisect_left
 from collections import deque
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from math import isfinite
+from typing import Self
 
 from ems.model.forecast import EvenSeries
 
@@ -11,6 +14,8 @@ _QUARTER = timedelta(minutes=15)
 _KEPT = 30 * 96
 # quantiles need some experience: before that the cold start of the configuration counts
 _LEAST = 96
+# a kept error has this many digits: a hundredth of a percent
+_DIGITS = 4
 
 
 class ErrorRecord:
@@ -50,3 +55,39 @@ class ErrorRecord:
         """Return the median of actual over forecast at the shortest lead, None without enough experience."""
         median = self.quantile(LEADS_H[0], 0.5)
         return None if median is None else 1.0 + median
+
+    def document(self) -> dict[str, object]:
+        """Return errors (rounded) and open forecasts for a restart, ready for JSON; its size is bounded."""
+        return {
+            "errors": [[round(error, _DIGITS) for error in self._errors[lead]] for lead in LEADS_H],
+            "expected": {
+                start.isoformat(): {str(LEADS_H.index(lead)): value for lead, value in by_lead.items()}
+                for start, by_lead in self._expected.items()
+            },
+        }
+
+    @classmethod
+    def restored(cls, document: Mapping[str, object]) -> Self:
+        """Return a record from a document of `document()`.
+
+        Raises:
+            ValueError, TypeError, KeyError, IndexError: It is not one.
+        """
+        errors, expected = document["errors"], document["expected"]
+        if not isinstance(errors, list) or not isinstance(expected, dict):
+            raise TypeError("not the document of an error record")
+        record = cls()
+        for lead, values in zip(LEADS_H, errors, strict=True):
+            record._errors[lead].extend(_finite(value) for value in values)
+        for text, by_lead in expected.items():
+            start = datetime.fromisoformat(text)
+            if start.tzinfo is None or not isinstance(by_lead, dict):
+                raise ValueError(f"{text!r} is no forecast of a quarter hour in UTC")
+            record._expected[start] = {LEADS_H[int(index)]: _finite(value) for index, value in by_lead.items()}
+        return record
+
+
+def _finite(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        raise ValueError(f"{value!r} is no finite number")
+    return float(value)

@@ -1,8 +1,9 @@
 """What the daemon learns for its forecasts: quarter-hour records, errors, and how well the models fit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import inf
 
 from ems.errors import ConfigError
 from ems.forecast.load import LoadRecord
@@ -81,10 +82,11 @@ class ForecastMemory:
         )
         self._now: SiteSnapshot | None = None
 
-    def observe(self, snapshot: SiteSnapshot) -> None:
-        """Take one cycle's measurements."""
+    def observe(self, snapshot: SiteSnapshot) -> bool:
+        """Take one cycle's measurements; return whether a quarter hour has ended, so that there is more to persist."""
         start = _quarter_start(snapshot.utc)
-        if self._quarter is not None and start != self._quarter:
+        ended = self._quarter is not None and start != self._quarter
+        if self._quarter is not None and ended:
             self._close(self._quarter)
         self._quarter = start
         dt_s = 1.0 if self._last_s is None else max(0.0, snapshot.at_s - self._last_s)
@@ -96,6 +98,45 @@ class ForecastMemory:
         if not self._fitted:
             # the first complete image sets the ratios, later ones only move them
             self._learn(snapshot, weight=1.0)
+        return ended
+
+    def document(self) -> dict[str, object]:
+        """Return what has been learnt, ready for JSON; bounded by the history and the number of kept errors."""
+        end = self.load_record.end_utc
+        return {
+            "load_end": None if end is None else end.isoformat(),
+            "load_kw": [None if kw is None else round(kw, 2) for kw in self.load_record.values()],
+            "load_errors": self.load_errors.document(),
+            "pv_errors": {plant: record.document() for plant, record in self.pv_errors.items()},
+            "cooling_ratio_frac": self._cooling_ratio,
+            "aux_ratio_frac": self._aux_ratio,
+            "fitted": self._fitted,
+        }
+
+    def restore(self, document: Mapping[str, object], *, now: datetime) -> None:
+        """Go on with what a document of `document()` has learnt; plants that it does not know begin anew.
+
+        Raises:
+            ValueError, TypeError, KeyError, IndexError: It is not one, or it is of a time after `now`; nothing is
+                changed.
+        """
+        text, values, pv = document["load_end"], document["load_kw"], document["pv_errors"]
+        if not isinstance(values, list) or not isinstance(pv, dict):
+            raise TypeError("not the document of a forecast memory")
+        load_kw = [None if kw is None else _within(kw, (0.0, inf)) for kw in values]
+        end = None if text is None else datetime.fromisoformat(str(text))
+        if end is not None and end > now:
+            raise ValueError(f"it ends at {end}, after the present {now}")
+        load_errors = ErrorRecord.restored(_object(document["load_errors"]))
+        pv_errors = {plant: ErrorRecord.restored(_object(pv[plant])) for plant in self.pv_errors if plant in pv}
+        cooling_ratio = _within(document["cooling_ratio_frac"], _COOLING_RANGE_FRAC)
+        aux_ratio = _within(document["aux_ratio_frac"], _AUX_RANGE_FRAC)
+        fitted = bool(document["fitted"])
+        if end is not None:
+            self.load_record.restore(load_kw, end=end)
+        self.load_errors = load_errors
+        self.pv_errors |= pv_errors
+        self._cooling_ratio, self._aux_ratio, self._fitted = cooling_ratio, aux_ratio, fitted
 
     def outlook(self, basis: PvBasis, now: datetime) -> Outlook:
         """Return the outlook for a plan, and remember it to be judged later."""
@@ -190,7 +231,22 @@ def _available(snapshot: SiteSnapshot, plant: PvPlant) -> float | None:
 
 def _towards(ratio: float, seen: float, *, limits: tuple[float, float], weight: float) -> float:
     low, high = limits
-    return ratio + weight * (min(high, max(low, seen)) - ratio)
+    # the outer pair catches the rounding of the sum
+    return min(high, max(low, ratio + weight * (min(high, max(low, seen)) - ratio)))
+
+
+def _object(document: object) -> Mapping[str, object]:
+    if not isinstance(document, dict):
+        raise TypeError("a part of the forecast memory is no object")
+    return document
+
+
+def _within(value: object, limits: tuple[float, float]) -> float:
+    """Return a restored number; NaN is within no limits."""
+    low, high = limits
+    if isinstance(value, bool) or not isinstance(value, int | float) or not (low <= value <= high and value < inf):
+        raise ValueError(f"{value!r} is no number from {low:g} to {high:g}")
+    return float(value)
 
 
 def _quarter_start(instant: datetime) -> datetime:

@@ -1,10 +1,17 @@
-"""Control's memory as a document, and back: times are stored as ages, because clocks start anew."""
+"""Control's memory as a document, and back: times are stored as ages, because clocks start anew.
+
+What the forecasts have learnt comes back from here too; it knows its own document.
+"""
 
 from dataclasses import asdict
 from datetime import datetime
 
+import structlog
+
 from ems.control.state import BilledImport, ControlState, GensetTrack
 from ems.model.setpoints import Cause
+from ems.runtime.forecasts import ForecastMemory
+from ems.runtime.persistence import StateStore
 
 _TIMES = ("wanted_since_s", "carries_since_s", "rests_since_s", "failed_until_s")
 
@@ -49,6 +56,22 @@ def restored_control(document: dict[str, object], *, saved_ago_s: float, now_s: 
         stored_kwh={str(name): float(kwh) for name, kwh in stored.items()},
         grid_lost_since_s=origin_s - float(lost) if isinstance(lost, int | float) else None,
     )
+
+
+def restore_forecasts(memory: ForecastMemory, store: StateStore, *, now: datetime) -> bool:
+    """Let the forecasts go on with what earlier runs have learnt; return whether there was any.
+
+    A document that is not usable leaves a warning and a memory that begins anew.
+    """
+    found = store.load("forecasts")
+    if found is None:
+        return False
+    try:
+        memory.restore(found[0], now=now)
+    except (ValueError, TypeError, KeyError, IndexError) as error:
+        structlog.get_logger("daemon").warning("forecasts_not_restored", error=str(error))
+        return False
+    return True
 
 
 def _track_document(track: GensetTrack, now_s: float) -> dict[str, object]:
