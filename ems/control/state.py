@@ -33,12 +33,18 @@ class GensetTrack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BilledImport:
-    """The running billing interval and the highest mean so far in the running billing month."""
+    """The running billing interval and the highest mean so far in the running billing month.
+
+    Import is counted up to `until_utc`, when it was last known: `last_kw` then, the PCC's counter at `counter_wh`.
+    """
 
     interval_start_utc: datetime | None = None
     interval_kwh: float = 0.0
     month_start_utc: datetime | None = None
     peak_kw: float = 0.0
+    until_utc: datetime | None = None
+    last_kw: float | None = None
+    counter_wh: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

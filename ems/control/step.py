@@ -149,8 +149,15 @@ def _followed(
     elif change is not None and change.before is Mode.GRID:
         lost_since_s = snapshot.at_s
     billed = state.billed
-    if site.grid is not None and powers.grid_kw is not None:
-        billed = counted(site.grid.tariff, billed, now=snapshot.utc, import_kw=powers.grid_kw, dt_s=min(dt_s, 3600.0))
+    if site.grid is not None:
+        billed = counted(
+            site.grid,
+            billed,
+            now=snapshot.utc,
+            import_kw=powers.grid_kw,
+            import_wh=None if snapshot.pcc is None else snapshot.pcc.import_wh,
+            dt_s=min(dt_s, 3600.0),
+        )
     return replace(
         state,
         load_kw=load_kw,

@@ -1,6 +1,6 @@
 """The measured condition that a plan starts from, out of the last snapshot and control's memory."""
 
-from ems.control.import_limit import running_interval_h
+from ems.control.import_limit import running_interval_h, running_kwh
 from ems.control.measurement import live_charge_kw, live_discharge_kw
 from ems.control.state import ControlState, GensetTrack
 from ems.model.battery import BatteryPool
@@ -83,9 +83,10 @@ def _grid(site: Site, snapshot: SiteSnapshot, state: ControlState) -> GridCondit
     if snapshot.pcc is not None and snapshot.pcc.breaker_closed is False:
         since_s = state.grid_lost_since_s
         lost_s = 0.0 if since_s is None else snapshot.at_s - since_s
+    tariff = site.grid.tariff
     return GridCondition(
         lost_h=None if lost_s is None else hours(lost_s),
         peak_so_far_kw=state.billed.peak_kw,
-        running_kwh=state.billed.interval_kwh,
-        running_h=running_interval_h(site.grid.tariff, snapshot.utc),
+        running_kwh=running_kwh(tariff, state.billed, now=snapshot.utc, unknown_kw=state.billed.peak_kw),
+        running_h=running_interval_h(tariff, snapshot.utc),
     )

@@ -70,10 +70,13 @@ def test_storage_takes_what_the_billing_interval_has_no_room_for() -> None:
     demand = replace(grid.tariff.demand, ratchet_kw=0.0, expected_peak_kw=peak_kw)
     site = replace(CAMPUS, grid=replace(grid, tariff=replace(grid.tariff, demand=demand)))
 
-    decision = _on_grid(site=site, planned_kw=0.0)
+    picture = at(healthy(site, soc_pct=70.0), NOW_S + 1.0)
+    plan = flat_plan(site, load_kw=LOAD_KW, stored_kwh=4e4)
+
+    decision = step(site, picture, plan, steady(site, picture, Mode.GRID))
 
     # one second of the interval has passed at the full load, the rest of its quarter hour makes up for it
-    target_kw = peak_kw - LOAD_KW / 900.0
+    target_kw = (900.0 * peak_kw - LOAD_KW) / 899.0
     assert decision.import_target_kw == pytest.approx(target_kw)
     assert _storage_kw(decision) == pytest.approx(LOAD_KW - target_kw)
     assert Cause.PEAK_LIMIT in {reason.cause for reason in decision.reasons}
@@ -233,16 +236,17 @@ def test_the_billing_interval_is_counted_and_closed() -> None:
     interval_s = 60.0 * grid.tariff.demand.interval_min
     state = replace(steady(CAMPUS, picture, Mode.GRID), billed=BilledImport())
 
-    decisions = run_for(CAMPUS, picture, state, interval_s + 1.0)
+    decisions = run_for(CAMPUS, picture, state, interval_s + 2.0)
 
-    running = decisions[-2].state.billed
-    closed = decisions[-1].state.billed
-    assert running.interval_kwh == pytest.approx(LOAD_KW * interval_s / 3600.0)
-    assert closed.interval_kwh == pytest.approx(LOAD_KW / 3600.0)
+    # each cycle counts the second that lies behind it; the first cycle is at the boundary
+    running, closed, after = (decision.state.billed for decision in decisions[-3:])
+    assert running.interval_kwh == pytest.approx(LOAD_KW * (interval_s - 1.0) / 3600.0)
+    assert closed.interval_kwh == 0.0
     assert closed.peak_kw == pytest.approx(LOAD_KW)
+    assert after.interval_kwh == pytest.approx(LOAD_KW / 3600.0)
 
 
-def test_an_unknown_grid_power_is_not_billed() -> None:
+def test_an_unknown_grid_power_waits_to_be_counted() -> None:
     picture = healthy(CAMPUS)
     assert picture.pcc is not None
     silent = replace(picture, pcc=replace(picture.pcc, power_kw=None))

@@ -32,8 +32,18 @@ STATE = ControlState(
         "gen02": GensetTrack(rests_since_s=200.0, failed_until_s=9000.0, cause=Cause.FAILED_START),
     },
     stored_kwh={"bess01": 12_345.0},
-    billed=BilledImport(interval_start_utc=START, interval_kwh=250.0, month_start_utc=START, peak_kw=7777.0),
+    billed=BilledImport(
+        interval_start_utc=START,
+        interval_kwh=250.0,
+        month_start_utc=START,
+        peak_kw=7777.0,
+        until_utc=START + timedelta(minutes=3),
+        last_kw=5100.0,
+        counter_wh=123_456_789,
+    ),
 )
+
+BILLED = {"interval_start_utc": None, "interval_kwh": 0.0, "month_start_utc": None, "peak_kw": 0.0}
 
 
 def test_memory_comes_back_with_its_ages_on_the_new_clock() -> None:
@@ -52,6 +62,12 @@ def test_memory_comes_back_with_its_ages_on_the_new_clock() -> None:
     assert restored.grid_lost_since_s == pytest.approx(5.0 - 30.0 - 300.0)
     assert restored.billed == STATE.billed
     assert restored.stored_kwh == STATE.stored_kwh
+
+
+def test_a_document_of_before_the_counted_pause_is_taken_without_it() -> None:
+    document = {**control_document(STATE, now_s=1000.0), "billed": {**BILLED, "peak_kw": 7777.0}}
+
+    assert restored_control(document, saved_ago_s=0.0, now_s=5.0).billed == BilledImport(peak_kw=7777.0)
 
 
 def test_the_mode_always_begins_with_init_and_setpoints_are_not_remembered() -> None:
@@ -80,6 +96,8 @@ def test_a_wall_clock_that_went_backwards_makes_no_negative_age() -> None:
         {"stored_kwh": {"bess01": "much"}},
         {"gensets": {"gen01": {"wanted": True}}},
         {"billed": {"interval_start_utc": "yesterday"}},
+        {"billed": {**BILLED, "last_kw": "much"}},
+        {"billed": {**BILLED, "counter_wh": []}},
     ],
 )
 def test_a_document_that_is_none_is_refused(damage: dict[str, object]) -> None:
