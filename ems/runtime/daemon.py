@@ -17,7 +17,7 @@ from ems.runtime.accounts import Accounts
 from ems.runtime.condition import condition_of
 from ems.runtime.cycle import ControlCycle, CycleRecord
 from ems.runtime.forecasts import ForecastMemory
-from ems.runtime.memory import control_document, restored_control
+from ems.runtime.memory import control_document, restore_forecasts, restored_control
 from ems.runtime.notify import SystemdNotifier
 from ems.runtime.observer import Event, Observer, cycle_events
 from ems.runtime.persistence import StateStore
@@ -222,6 +222,7 @@ class Daemon:
 
     def _restored_state(self) -> ControlState:
         now_s, utc = self._parts.clock.monotonic_s(), self._parts.clock.utc()
+        restore_forecasts(self._parts.memory, self._parts.store, now=utc)
         fresh = ControlState(mode_since_s=now_s)
         found = self._parts.store.load("control")
         if found is None:
@@ -238,6 +239,8 @@ class Daemon:
         self._saved_s = now_s
         self._parts.store.save("control", control_document(self._cycle.state, now_s=now_s), utc=utc)
         self._parts.store.save("accounts", self._parts.accounts.document(), utc=utc)
+        if (learnt := self._parts.memory.unsaved_document()) is not None:
+            self._parts.store.save("forecasts", learnt, utc=utc)
 
     def _tell_lost_devices(self, utc: datetime) -> None:
         """Tell of devices that have stopped answering, and of those that answer again.

@@ -75,6 +75,7 @@ class ForecastMemory:
         self._cooling_ratio = 1.0
         self._aux_ratio = 1.0
         self._fitted = False
+        self._unsaved = False
         self._aux_model_kw = site.auxiliaries.constant_kw + sum(
             pool.aux_base_kw_per_container * len(block.container_ids)
             for pool in site.batteries
@@ -82,12 +83,12 @@ class ForecastMemory:
         )
         self._now: SiteSnapshot | None = None
 
-    def observe(self, snapshot: SiteSnapshot) -> bool:
-        """Take one cycle's measurements; return whether a quarter hour has ended, so that there is more to persist."""
+    def observe(self, snapshot: SiteSnapshot) -> None:
+        """Take one cycle's measurements."""
         start = _quarter_start(snapshot.utc)
-        ended = self._quarter is not None and start != self._quarter
-        if self._quarter is not None and ended:
+        if self._quarter is not None and start != self._quarter:
             self._close(self._quarter)
+            self._unsaved = True
         self._quarter = start
         dt_s = 1.0 if self._last_s is None else max(0.0, snapshot.at_s - self._last_s)
         self._last_s = snapshot.at_s
@@ -98,7 +99,13 @@ class ForecastMemory:
         if not self._fitted:
             # the first complete image sets the ratios, later ones only move them
             self._learn(snapshot, weight=1.0)
-        return ended
+
+    def unsaved_document(self) -> dict[str, object] | None:
+        """Return the document once after each quarter hour that has ended, else None: it is too long for every save."""
+        if not self._unsaved:
+            return None
+        self._unsaved = False
+        return self.document()
 
     def document(self) -> dict[str, object]:
         """Return what has been learnt, ready for JSON; bounded by the history and the number of kept errors."""

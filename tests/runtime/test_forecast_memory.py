@@ -107,12 +107,16 @@ def test_a_missing_old_or_unreadable_issue_degrades_to_the_typical_year(case: st
     assert {"missing": "no weather", "old": "too old", "unreadable": "picture of a cat"}[case] in trouble
 
 
-def test_only_the_end_of_a_quarter_brings_something_to_persist() -> None:
+def test_the_end_of_a_quarter_brings_something_to_save_once() -> None:
     memory = ForecastMemory(SITE, CLIMATE)
 
-    ended = [memory.observe(_picture(at_s, 40.0)) for at_s in (0.0, 300.0, 899.0, 900.0, 901.0, 1800.0)]
+    saved = []
+    for at_s in (0.0, 899.0, 900.0, 901.0, 1800.0):
+        memory.observe(_picture(at_s, 40.0))
+        saved.append(memory.unsaved_document())
 
-    assert ended == [False, False, False, True, False, True]
+    assert [document is not None for document in saved] == [False, False, True, False, True]
+    assert saved[-1] == memory.document()
 
 
 def test_what_was_learnt_survives_a_restart(tmp_path: Path) -> None:
