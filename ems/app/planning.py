@@ -8,6 +8,7 @@ from ems.dispatch.check import evaluate
 from ems.dispatch.document import plan_document, plan_text
 from ems.dispatch.explain import explained
 from ems.dispatch.milp.engine import DispatchEngine
+from ems.errors import ConfigError, ConfigProblem
 from ems.runtime.codec import read_problem
 
 
@@ -26,10 +27,12 @@ def planned(
     """Solve a problem from a file in this process and check the plan.
 
     Raises:
-        ConfigError: The file is no planning problem.
+        ConfigError: The file is no planning problem, or `out` cannot be written; judged before anything is solved.
         DispatchError: No feasible point was found in time.
     """
     problem = read_problem(problem_file)
+    if out is not None:
+        _check_writable(out)
     options = problem.options
     options = replace(
         options,
@@ -45,3 +48,18 @@ def planned(
     if out is not None:
         out.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     return PlannedResult(document=document, text=plan_text(plan, evaluation), passed=evaluation.passed)
+
+
+def _check_writable(out: Path) -> None:
+    """Make sure that the plan can be written; appending nothing changes nothing."""
+    existed = out.exists()
+    try:
+        out.open("ab").close()
+        if not existed:
+            out.unlink()
+    except OSError as error:
+        raise ConfigError(
+            ConfigProblem(
+                file="--out", message=f"'{out}' cannot be written: {error}", allowed="a file that can be written"
+            )
+        ) from error
