@@ -10,6 +10,9 @@ from ems.model.units import SECONDS_PER_HOUR, WH_PER_KWH, hours
 
 # close to the end of an interval a small rest must not turn into a huge allowance
 _LEAST_LEFT_S = 60.0
+# the aim lies below the paid peak: load that moves in an interval's last moments would raise it a little each time, and
+# every new peak would be the next one's aim
+AIM_FRAC = 0.95
 # cycles that follow each other may lie this much apart without a gap between them
 _GAP = timedelta(seconds=1)
 # imports above the limit happen; this many times the limit is no import but another meter
@@ -50,7 +53,7 @@ def counted(
 
 
 def allowed_import_kw(tariff: Tariff, billed: BilledImport, *, now: datetime, planned_peak_kw: float) -> float | None:
-    """Return the mean import that keeps the running interval at the peak that is paid anyway.
+    """Return the mean import that keeps the running interval at its aim, just below the peak that is paid anyway.
 
     That peak is the greatest of the month's so far, the ratchet, the expected one and the plan's. None: no charge.
     """
@@ -62,7 +65,7 @@ def allowed_import_kw(tariff: Tariff, billed: BilledImport, *, now: datetime, pl
     length_s = 60.0 * demand.interval_min
     left_s = max(_LEAST_LEFT_S, length_s - (now - start).total_seconds())
     used_kwh = running_kwh(tariff, billed, now=now, unknown_kw=peak_kw)
-    return max(0.0, (peak_kw * hours(length_s) - used_kwh) * SECONDS_PER_HOUR / left_s)
+    return max(0.0, (AIM_FRAC * peak_kw * hours(length_s) - used_kwh) * SECONDS_PER_HOUR / left_s)
 
 
 def running_kwh(tariff: Tariff, billed: BilledImport, *, now: datetime, unknown_kw: float) -> float:

@@ -7,6 +7,7 @@ the store has left the plan's band.
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 from math import exp
 
 from ems.control.allocation import share_equally, sustained_kw
@@ -129,7 +130,7 @@ def _on_grid(
     gensets = _gensets(site, snapshot, course, storage, flows, state, trim_kw=0.0)
     margin_kw = _NO_EXPORT_MARGIN_FRAC * flows.load_kw if grid.export_limit_kw <= 0.0 else 0.0
     lowest_kw = margin_kw - grid.export_limit_kw
-    highest_kw, reason = _highest_import(grid, snapshot, course, state)
+    highest_kw, reason = _highest_import(grid, snapshot, course, state, period_s=site.control.period_s)
     without_kw = flows.net_load_kw - flows.gensets_kw
     target_kw = min(max(without_kw - course.battery_kw, lowest_kw), highest_kw)
     bound = target_kw in (lowest_kw, highest_kw)
@@ -159,11 +160,15 @@ def _on_grid(
 
 
 def _highest_import(
-    grid: GridConnection, snapshot: SiteSnapshot, course: Course, state: ControlState
+    grid: GridConnection, snapshot: SiteSnapshot, course: Course, state: ControlState, *, period_s: float
 ) -> tuple[float, Reason]:
-    """Return the tighter of contract limit and billing interval."""
+    """Return the tighter of contract limit and billing interval.
+
+    A setpoint acts a cycle later: what is imported until then belongs to the interval as well.
+    """
     planned_kw = 0.0 if course.step is None else course.step.import_kw
-    billed_kw = allowed_import_kw(grid.tariff, state.billed, now=snapshot.utc, planned_peak_kw=planned_kw)
+    acts = snapshot.utc + timedelta(seconds=period_s)
+    billed_kw = allowed_import_kw(grid.tariff, state.billed, now=acts, planned_peak_kw=planned_kw)
     if billed_kw is not None and billed_kw < grid.import_limit_kw:
         return billed_kw, Reason(
             cause=Cause.PEAK_LIMIT, text=f"the billing interval leaves {billed_kw:.0f} kW of import"

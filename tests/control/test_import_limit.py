@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ems.control.import_limit import allowed_import_kw, counted, running_kwh
+from ems.control.import_limit import AIM_FRAC, allowed_import_kw, counted, running_kwh
 from ems.control.state import BilledImport, Mode
 from ems.control.step import step
 from ems.model.grid import GridConnection
@@ -117,7 +117,8 @@ def test_while_the_import_is_unknown_the_last_known_one_uses_up_the_interval() -
     allowed_kw = allowed_import_kw(grid.tariff, billed, now=now, planned_peak_kw=0.0)
 
     assert used_kwh == pytest.approx(1000.0)
-    assert allowed_kw == pytest.approx(KW)
+    # a quarter hour at the aim, less what is used up, in the five minutes that are left
+    assert allowed_kw == pytest.approx((AIM_FRAC * KW / 4.0 - 1000.0) * 12.0)
 
 
 def test_an_import_that_is_unknown_for_long_leaves_the_peak_and_not_more() -> None:
@@ -126,7 +127,9 @@ def test_an_import_that_is_unknown_for_long_leaves_the_peak_and_not_more() -> No
 
     allowed_kw = allowed_import_kw(grid.tariff, billed, now=START + timedelta(minutes=40), planned_peak_kw=0.0)
 
-    assert allowed_kw == pytest.approx(8000.0)
+    assert allowed_kw == pytest.approx((AIM_FRAC * 8000.0 / 4.0 - 8000.0 / 6.0) * 12.0)
+    assert allowed_kw is not None
+    assert allowed_kw < 8000.0
 
 
 def test_a_control_cycle_that_sees_the_meter_again_makes_up_for_the_silence() -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from ems.control.import_limit import AIM_FRAC
 from ems.control.state import BilledImport, Mode
 from ems.control.step import Decision, step
 from ems.model.setpoints import Cause
@@ -75,8 +76,9 @@ def test_storage_takes_what_the_billing_interval_has_no_room_for() -> None:
 
     decision = step(site, picture, plan, steady(site, picture, Mode.GRID))
 
-    # one second of the interval has passed at the full load, the rest of its quarter hour makes up for it
-    target_kw = (900.0 * peak_kw - LOAD_KW) / 899.0
+    # one second of the interval has passed at the full load and one more passes until the setpoint acts: the rest of
+    # the quarter hour makes up for both
+    target_kw = (900.0 * AIM_FRAC * peak_kw - 2.0 * LOAD_KW) / 898.0
     assert decision.import_target_kw == pytest.approx(target_kw)
     assert _storage_kw(decision) == pytest.approx(LOAD_KW - target_kw)
     assert Cause.PEAK_LIMIT in {reason.cause for reason in decision.reasons}
