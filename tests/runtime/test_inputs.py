@@ -27,13 +27,15 @@ def issue_text(n_hours: int = 72) -> str:
 
 def damaged(text: str) -> bytes:
     """Return a gzip file whose compressed part is not what was written."""
-    raw = bytearray(gzip.compress(text.encode()))
+    raw = bytearray(gzip.compress(text.encode(), mtime=0))
     raw[20:40] = bytes(byte ^ 0xFF for byte in raw[20:40])
     return bytes(raw)
 
 
 @pytest.mark.parametrize(
-    "raw", [damaged(issue_text()), gzip.compress(b"x" * 1000)[:-12], b"no gzip", gzip.compress(b"\xff\xfe")]
+    "raw",
+    [damaged(issue_text()), gzip.compress(b"x" * 1000, mtime=0)[:-12], b"no gzip", gzip.compress(b"\xff\xfe", mtime=0)],
+    ids=["damaged", "cut", "no gzip", "no text"],
 )
 def test_gzip_file_that_is_damaged_cut_or_no_text_is_refused_by_name(raw: bytes, tmp_path: Path) -> None:
     file = tmp_path / "weather.csv.gz"
