@@ -11,6 +11,7 @@ from math import isfinite
 
 from ems.model.site import Site
 from ems.model.snapshot import SiteSnapshot
+from ems.model.timegrid import clock_floor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,7 @@ class IntervalMeter:
         if now < self._start:
             self._flags["the clock went back"] = None
         # the first snapshot at or after a boundary closes the interval
-        end = _floor(now, self.interval_min)
+        end = clock_floor(now, self.interval_min)
         if end <= self._start or self._waits(now):
             return None
         late_s = (now - end).total_seconds()
@@ -210,12 +211,6 @@ def _counters(snapshot: SiteSnapshot) -> Iterator[tuple[str, float | None]]:
         yield "export_wh:pcc", snapshot.pcc.export_wh
     for name, load in (("it", snapshot.it), ("cooling", snapshot.cooling_load), ("aux", snapshot.aux)):
         yield f"{name}_wh:{name}", load.energy_wh
-
-
-def _floor(instant: datetime, interval_min: int) -> datetime:
-    return instant - timedelta(
-        minutes=instant.minute % interval_min, seconds=instant.second, microseconds=instant.microsecond
-    )
 
 
 def _values(document: object) -> dict[str, float]:

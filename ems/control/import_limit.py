@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from ems.control.state import BilledImport
 from ems.model.grid import GridConnection
 from ems.model.tariff import DemandCharge, Tariff
+from ems.model.timegrid import clock_floor
 from ems.model.units import SECONDS_PER_HOUR, WH_PER_KWH, hours
 
 # close to the end of an interval a small rest must not turn into a huge allowance
@@ -45,7 +46,7 @@ def counted(
             since, known_kw = billed.until_utc, gap_kw
         else:
             # nobody knows what the closed intervals held: the running one counts at the present import
-            since = min(since, max(billed.until_utc, _interval_start(now, demand.interval_min)))
+            since = min(since, max(billed.until_utc, clock_floor(now, demand.interval_min)))
     elif billed.until_utc is not None and billed.until_utc <= now:
         since = billed.until_utc
     billed = _added(tariff, demand, billed, since=since, until=now, import_kw=known_kw)
@@ -61,7 +62,7 @@ def allowed_import_kw(tariff: Tariff, billed: BilledImport, *, now: datetime, pl
     if demand is None:
         return None
     peak_kw = max(billed.peak_kw, demand.ratchet_kw, demand.expected_peak_kw, planned_peak_kw)
-    start = _interval_start(now, demand.interval_min)
+    start = clock_floor(now, demand.interval_min)
     length_s = 60.0 * demand.interval_min
     left_s = max(_LEAST_LEFT_S, length_s - (now - start).total_seconds())
     used_kwh = running_kwh(tariff, billed, now=now, unknown_kw=peak_kw)
@@ -77,7 +78,7 @@ def running_kwh(tariff: Tariff, billed: BilledImport, *, now: datetime, unknown_
     demand = tariff.demand
     if demand is None:
         return 0.0
-    start = _interval_start(now, demand.interval_min)
+    start = clock_floor(now, demand.interval_min)
     used_kwh = billed.interval_kwh if billed.interval_start_utc == start else 0.0
     if billed.until_utc is None or now <= billed.until_utc:
         return used_kwh
@@ -90,7 +91,7 @@ def running_interval_h(tariff: Tariff, now: datetime) -> float:
     """Return how much of the running billing interval has passed, in hours."""
     if tariff.demand is None:
         return 0.0
-    return (now - _interval_start(now, tariff.demand.interval_min)).total_seconds() / SECONDS_PER_HOUR
+    return (now - clock_floor(now, tariff.demand.interval_min)).total_seconds() / SECONDS_PER_HOUR
 
 
 def _gap_kw(grid: GridConnection, billed: BilledImport, *, now: datetime, import_wh: int | None) -> float | None:
@@ -112,13 +113,13 @@ def _added(
 ) -> BilledImport:
     """Add a constant import between two instants, each interval's part to that interval."""
     while since < until:
-        start = _interval_start(since, demand.interval_min)
+        start = clock_floor(since, demand.interval_min)
         end = min(until, start + timedelta(minutes=demand.interval_min))
         billed = _opened(tariff, demand, billed, start=start)
         added_kwh = import_kw * hours((end - since).total_seconds())
         billed = replace(billed, interval_kwh=billed.interval_kwh + added_kwh)
         since = end
-    return _opened(tariff, demand, billed, start=_interval_start(until, demand.interval_min))
+    return _opened(tariff, demand, billed, start=clock_floor(until, demand.interval_min))
 
 
 def _opened(tariff: Tariff, demand: DemandCharge, billed: BilledImport, *, start: datetime) -> BilledImport:
@@ -132,7 +133,3 @@ def _opened(tariff: Tariff, demand: DemandCharge, billed: BilledImport, *, start
     if billed.month_start_utc is not None and billed.month_start_utc != month:
         peak_kw = 0.0
     return replace(billed, interval_start_utc=start, interval_kwh=0.0, month_start_utc=month, peak_kw=peak_kw)
-
-
-def _interval_start(now: datetime, interval_min: int) -> datetime:
-    return now - timedelta(minutes=now.minute % interval_min, seconds=now.second, microseconds=now.microsecond)

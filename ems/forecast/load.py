@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from math import exp
 
 from ems.model.forecast import EvenSeries, ForecastQuality, LoadForecast
+from ems.model.timegrid import clock_floor
 
 STEP_S = 900.0
 # the present level fades into the pattern with this time constant
@@ -66,7 +67,7 @@ def forecast_load(
 
     Without a record the present level fades into `cold_mean_kw`.
     """
-    start = now - timedelta(minutes=now.minute % 15, seconds=now.second, microseconds=now.microsecond)
+    start = clock_floor(now, 15)
     season = timedelta(hours=season_h)
     n_steps = round(horizon_h * _STEPS_PER_HOUR) + _STEPS_PER_HOUR
     pattern_now = _pattern(record, start, season)

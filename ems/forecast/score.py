@@ -8,6 +8,7 @@ from math import isfinite
 from typing import Self
 
 from ems.model.forecast import EvenSeries
+from ems.model.timegrid import clock_floor
 
 LEADS_H = (1.0, 3.0, 6.0, 12.0, 24.0, 48.0)
 _QUARTER = timedelta(minutes=15)
@@ -27,7 +28,7 @@ class ErrorRecord:
 
     def remember(self, forecast: EvenSeries, *, now: datetime) -> None:
         """Keep what the forecast says for each lead time, to be judged when that quarter is over."""
-        base = now - timedelta(minutes=now.minute % 15, seconds=now.second, microseconds=now.microsecond)
+        base = clock_floor(now, 15)
         for lead in LEADS_H:
             start = base + timedelta(hours=lead)
             value = forecast.mean(start, start + _QUARTER)

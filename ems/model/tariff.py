@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from ems.model.timegrid import clock_floor
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TouWindow:
@@ -86,8 +88,7 @@ class Tariff:
         """Return the instants inside (start, end) at which the price changes."""
         edges = []
         step = timedelta(minutes=15)
-        minute = start.minute - start.minute % 15
-        instant = start.replace(minute=minute, second=0, microsecond=0) + step
+        instant = clock_floor(start, 15) + step
         price = self.price_per_kwh(start)
         while instant < end:
             if (later := self.price_per_kwh(instant)) != price:

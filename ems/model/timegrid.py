@@ -93,6 +93,13 @@ def planning_grid(now_utc: datetime, *, shape: GridShape, edges_utc: Iterable[da
     return TimeGrid(start_utc=now_utc, duration_h=tuple(durations))
 
 
+def clock_floor(instant: datetime, minutes: int) -> datetime:
+    """Return the last multiple of `minutes` on the clock that is not after the instant; `minutes` divides the hour."""
+    return instant - timedelta(
+        minutes=instant.minute % minutes, seconds=instant.second, microseconds=instant.microsecond
+    )
+
+
 def _clock_ceil(instant: datetime, period: timedelta) -> datetime:
     """Return the first multiple of `period` since midnight UTC that is not before the instant."""
     midnight = instant.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

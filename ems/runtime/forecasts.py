@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from math import inf
 
 from ems.errors import ConfigError
@@ -16,9 +16,9 @@ from ems.model.forecast import WeatherForecast
 from ems.model.pv import PvPlant
 from ems.model.site import Site
 from ems.model.snapshot import SiteSnapshot
+from ems.model.timegrid import clock_floor
 from ems.thermal.plant import cooling_power
 
-QUARTER = timedelta(minutes=15)
 # forecasts below this share of rating (night, dawn) teach nothing about PV
 _LEAST_PV_FRAC = 0.03
 # the models of cooling and auxiliaries are corrected over some hours, within limits
@@ -85,7 +85,7 @@ class ForecastMemory:
 
     def observe(self, snapshot: SiteSnapshot) -> None:
         """Take one cycle's measurements."""
-        start = _quarter_start(snapshot.utc)
+        start = clock_floor(snapshot.utc, 15)
         if self._quarter is not None and start != self._quarter:
             self._close(self._quarter)
             self._unsaved = True
@@ -254,7 +254,3 @@ def _within(value: object, limits: tuple[float, float]) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not (low <= value <= high and value < inf):
         raise ValueError(f"{value!r} is no number from {low:g} to {high:g}")
     return float(value)
-
-
-def _quarter_start(instant: datetime) -> datetime:
-    return instant - timedelta(minutes=instant.minute % 15, seconds=instant.second, microseconds=instant.microsecond)

@@ -1,10 +1,11 @@
 """What physically happened in the twin: energies, and import priced step by step."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from drivers.sim.plant import Plant
 from ems.forecast.yearly import YearTable
 from ems.model.site import Site
+from ems.model.timegrid import clock_floor
 from ems.studies.summary import GridAccount, TrueEnergies
 
 _DEFAULT_INTERVAL_MIN = 15
@@ -56,8 +57,7 @@ class GridBook:
 
     def _bill(self, utc: datetime, import_kwh: float, dt_s: float) -> None:
         """Keep the highest mean over billing intervals."""
-        minutes = self._interval_min()
-        start = utc - timedelta(minutes=utc.minute % minutes, seconds=utc.second, microseconds=utc.microsecond)
+        start = clock_floor(utc, self._interval_min())
         if start != self._interval:
             self._peak_kw = max(self._peak_kw, self._interval_peak_kw())
             self._interval, self._interval_kwh, self._interval_s = start, 0.0, 0.0
