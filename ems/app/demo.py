@@ -17,7 +17,7 @@ from ems.app.demo_site import copy_site, free_ports
 from ems.app.demo_summary import demo_summary
 from ems.app.durations import parse_duration_s
 from ems.app.processes import Child, ems_command
-from ems.config.build import build_site
+from ems.config.build import build_simulation, build_site
 from ems.config.files import ConfigFiles
 from ems.config.loader import load_files
 from ems.config.shipped import site_directory
@@ -25,7 +25,7 @@ from ems.errors import ConfigError, ConfigProblem, EmsError
 from ems.hmi.client import BrokerAddress, follow_site
 from ems.hmi.mirror import SiteMirror
 from ems.hmi.terminal import watch
-from ems.runtime.clock import SystemClock
+from ems.runtime.clock import wall_origin
 from ems.studies.closed_loop import local_midnight
 
 _READY_WAIT_S = 60.0
@@ -87,14 +87,8 @@ async def run_demo(request: DemoRequest) -> dict[str, object]:
         EmsError: A part did not come up, or the plant itself died.
     """
     files = load_files(site_directory(request.site))
-    if files.twin is None:
-        raise ConfigError(
-            ConfigProblem(
-                file=str(files.directory / "twin.toml"),
-                message="this site has no simulation settings",
-                allowed="a twin.toml beside site.toml",
-            )
-        )
+    # the twin's process would find out as well, but only after a broker has been started
+    build_simulation(files)
     async with AsyncExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ems-demo-")))
         return await _Demo(request, files, home).run(stack)
@@ -210,10 +204,9 @@ class _Demo:
 
     def _time(self) -> SharedTime:
         begin = local_midnight(self._site, self._request.start)
-        now = SystemClock().utc().timestamp()
         return SharedTime(
             start=begin + timedelta(hours=self._request.start_h),
-            origin=now + _HEAD_START_S,
+            origin=wall_origin() + _HEAD_START_S,
             speed=self._request.speed,
         )
 

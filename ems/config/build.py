@@ -9,6 +9,7 @@ from ems.config.schema.assets import BatteryPoolTable, GensetClassTable, PvPlant
 from ems.config.schema.limits import BatteryLimits, GensetLimits
 from ems.config.schema.tariffs import SeasonTable, TariffTable
 from ems.config.schema.twin import TwinFile
+from ems.errors import ConfigError, ConfigProblem
 from ems.model.battery import AcBlock, BatteryPool
 from ems.model.device import DeviceSpec, LinkSpec
 from ems.model.fuel import FuelCurve, FuelPoint
@@ -71,6 +72,23 @@ def build_wiring(files: ConfigFiles) -> Wiring:
         links=tuple(link for _, link in expand_links(files.devices)),
         devices=tuple(device for _, device in expand_devices(files.devices)),
     )
+
+
+def build_simulation(files: ConfigFiles) -> TwinSpec:
+    """Return the simulation settings of a site.
+
+    Raises:
+        ConfigError: It has none.
+    """
+    if files.twin is None:
+        raise ConfigError(
+            ConfigProblem(
+                file=str(files.directory / "twin.toml"),
+                message="this site has no simulation settings",
+                allowed="a twin.toml beside site.toml",
+            )
+        )
+    return build_twin(files.twin)
 
 
 def build_twin(twin: TwinFile) -> TwinSpec:

@@ -11,9 +11,7 @@ from drivers.sim.devices import simulated_devices
 from drivers.sim.plant import Plant
 from drivers.sim.port_twin import port_device
 from drivers.sim.weather_service import WeatherService
-from ems.accounting.ledger import Factors, LedgerState, next_record
-from ems.accounting.metering import IntervalMeter
-from ems.config.build import build_site, build_twin, build_wiring
+from ems.config.build import build_simulation, build_site, build_wiring
 from ems.config.files import ConfigFiles
 from ems.control.state import BilledImport, ControlState, Mode
 from ems.errors import ConfigError, ConfigProblem
@@ -21,6 +19,7 @@ from ems.model.plan import Plan, PoolStep
 from ems.model.problem import PlanningProblem
 from ems.model.site import Site
 from ems.model.twin import TwinSpec
+from ems.runtime.accounts import Accounts
 from ems.runtime.clock import ManualClock
 from ems.runtime.condition import condition_of
 from ems.runtime.cycle import ControlCycle, CycleRecord
@@ -82,15 +81,7 @@ async def simulate(files: ConfigFiles, request: RunRequest, out: Path, *, progre
     Raises:
         ConfigError: The site has no simulation settings, or an input file is not readable.
     """
-    if files.twin is None:
-        raise ConfigError(
-            ConfigProblem(
-                file=str(files.directory / "twin.toml"),
-                message="this site has no simulation settings",
-                allowed="a twin.toml beside site.toml",
-            )
-        )
-    spec = build_twin(files.twin)
+    spec = build_simulation(files)
     worker = WorkerClient()
     try:
         with Recorder(out) as recorder:
@@ -134,8 +125,12 @@ class ClosedLoop:
             use_milp=request.policy is Policy.PLAN,
         )
         self._statistics = RunStatistics(self._site)
-        self._meter = IntervalMeter(self._site, files.persistence.ledger.interval_min)
-        self._ledger = LedgerState()
+        self._accounts = Accounts(
+            self._site,
+            interval_min=files.persistence.ledger.interval_min,
+            carbon=climate.carbon,
+            sink=recorder.ledger,
+        )
         self._grid = GridBook(self._site, climate.carbon, peak_so_far_kw=spec.peak_so_far_kw)
         self._stored_start_kwh = self._plant.stored_kwh
 
@@ -149,7 +144,7 @@ class ClosedLoop:
             self._memory.observe(record.snapshot)
             self._statistics.add(record)
             self._recorder.decisions(record)
-            self._account(record)
+            self._accounts.observe(record)
             if self._clock.monotonic_s() >= next_plan_s and self._may_plan():
                 condition = condition_of(self._site, record.snapshot, self._cycle.state)
                 self._recorder.planning(record.snapshot.utc, await self._planner.make(condition))
@@ -158,7 +153,7 @@ class ClosedLoop:
             if number % 60 == 0:
                 progress(number / n_steps)
         # what the last step brought about is only seen after it
-        self._account(self._cycle.run(self._planner.latest))
+        self._accounts.observe(self._cycle.run(self._planner.latest))
         progress(1.0)
         return self._summary()
 
@@ -206,18 +201,6 @@ class ClosedLoop:
             "tank_l": None if plant.tank is None else plant.tank.stored_l,
             "frequency_hz": plant.frequency_hz,
         }
-
-    def _account(self, record: CycleRecord) -> None:
-        storage = record.decision.storage
-        interval = self._meter.observe(record.snapshot, stored_kwh=None if storage is None else storage.stored_kwh)
-        if interval is None:
-            return
-        factors = Factors(
-            diesel_kgco2e_per_l=self._site.economics.diesel_kgco2e_per_l,
-            grid_kgco2e_per_kwh=self._grid.kgco2e_per_kwh(interval.start_utc) or 0.0,
-        )
-        line, self._ledger = next_record(self._site, interval, self._ledger, factors)
-        self._recorder.ledger(line)
 
     def _summary(self) -> dict[str, object]:
         request = self._request

@@ -16,9 +16,8 @@ from drivers.sim.plant import Plant
 from drivers.sim.weather_service import WeatherService, issue_text
 from drivers.sim.wire.endpoints import WireTwin
 from drivers.sim.wire.faults import Faults
-from ems.config.build import build_site, build_twin, build_wiring
+from ems.config.build import build_simulation, build_site, build_wiring
 from ems.config.files import ConfigFiles
-from ems.errors import ConfigError, ConfigProblem
 from ems.ports import Clock
 from ems.runtime.inputs import load_climate
 from ems.runtime.timescale import stretch_factor, stretched_device, stretched_link
@@ -48,11 +47,7 @@ class TwinProcess:
     """The plant, its endpoints, the weather provider and the steering."""
 
     def __init__(self, files: ConfigFiles, clock: Clock, *, start: datetime, speed: float, seed: int | None) -> None:
-        if files.twin is None:
-            raise ConfigError(
-                ConfigProblem(file=str(files.directory / "twin.toml"), message="this site has no simulation settings")
-            )
-        spec = build_twin(files.twin)
+        spec = build_simulation(files)
         site = build_site(files)
         self.seed = spec.seed if seed is None else seed
         self._clock = clock
