@@ -7,7 +7,7 @@ only), R1 within 10 s (online gensets too), and the same downwards. Equations: d
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from math import hypot
+from math import hypot, inf
 
 from ems.model.genset import GensetClass
 from ems.model.problem import Contingency, ContingencyKind
@@ -196,14 +196,15 @@ def soc_floor_pct(site: Site, *, load_kw: float, full_kwh: float) -> float:
 def up_headroom_kw(unit: StorageUnit, *, sustain_s: float) -> float:
     """Return what a block could deliver beyond its present power, sustained by the energy in its cells."""
     by_power = unit.max_discharge_kw - unit.power_kw
-    by_energy = unit.usable_kwh * unit.discharge_eff_frac * SECONDS_PER_HOUR / sustain_s
+    by_energy = unit.usable_kwh * unit.discharge_eff_frac * SECONDS_PER_HOUR / sustain_s if sustain_s else inf
     return max(0.0, min(by_power, by_energy))
 
 
 def down_headroom_kw(unit: StorageUnit, *, sustain_s: float) -> float:
     """Return how much further towards charging a block could go; what it discharges now needs no room."""
     by_power = unit.max_charge_kw + unit.power_kw
-    by_energy = max(0.0, unit.power_kw) + unit.room_kwh / unit.charge_eff_frac * SECONDS_PER_HOUR / sustain_s
+    room_kw = unit.room_kwh / unit.charge_eff_frac * SECONDS_PER_HOUR / sustain_s if sustain_s else inf
+    by_energy = max(0.0, unit.power_kw) + room_kw
     return max(0.0, min(by_power, by_energy))
 
 

@@ -70,7 +70,7 @@ def _bought(problem: PlanningProblem, plan: Plan, evaluation: Evaluation, t: int
             return f"energy: the store reaches its floor in {ahead_h:.1f} h"
         if not any(genset.n_on for genset in plan.steps[later].gensets):
             break
-    if problem.connection is not None and not problem.connection.connected[t]:
+    if problem.connection is not None and not problem.connection.connected_at(t):
         return "energy while the grid is away"
     return "energy: cheaper now than later"
 
@@ -78,5 +78,5 @@ def _bought(problem: PlanningProblem, plan: Plan, evaluation: Evaluation, t: int
 def _near_floor(problem: PlanningProblem, step: PlanStep, t: int) -> bool:
     full_kwh = sum(pool.full_kwh for pool in problem.pools)
     stored_kwh = sum(pool.stored_end_kwh for pool in step.pools)
-    lead_kwh = 0.0 if any(genset.n_on for genset in step.gensets) else problem.reserve.lead_kwh[t]
-    return stored_kwh <= problem.reserve.floor_kwh[t] + lead_kwh + _NEAR_FLOOR_FRAC * full_kwh
+    lead_kwh = 0.0 if any(genset.n_on for genset in step.gensets) else problem.reserve.lead_at(t)
+    return stored_kwh <= problem.reserve.floor_at(t) + lead_kwh + _NEAR_FLOOR_FRAC * full_kwh

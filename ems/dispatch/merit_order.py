@@ -108,7 +108,7 @@ def _step(site: Site, problem: PlanningProblem, store: _Store, state: _State, t:
     net_kw = demand_kw - pv_kw
     grid = problem.connection
     before = list(state.n_on)
-    if grid is not None and grid.connected[t]:
+    if grid is not None and grid.connected_at(t):
         state.n_on = [0] * len(before)
         state.on_h = 0.0
         battery_kw = _on_grid(problem, store, state.stored_kwh, grid, t=t, net_kw=net_kw)
@@ -146,7 +146,7 @@ def _islanded(
 ) -> list[float]:
     """Apply the start and stop rules of control to the forecast; return each class's power."""
     hours = problem.grid.duration_h[t]
-    start_kwh = problem.reserve.floor_kwh[t] + frac(site.control.soc_start_above_floor_pct) * store.full_kwh
+    start_kwh = problem.reserve.floor_at(t) + frac(site.control.soc_start_above_floor_pct) * store.full_kwh
     stop_kwh = start_kwh + frac(site.control.soc_stop_above_start_pct) * store.full_kwh
     ahead_kwh = store.after(state.stored_kwh, power_kw=net_kw, hours=hours)
     running = any(state.n_on)
@@ -185,7 +185,7 @@ def _on_grid(
 ) -> float:
     """Return the store's power: surplus PV in, cheapest hours in, dearest hours out, the peak shaved."""
     hours = problem.grid.duration_h[t]
-    floor_kwh = problem.reserve.floor_kwh[t]
+    floor_kwh = problem.reserve.floor_at(t)
     limit_kw = min(_peak_target_kw(grid, t), grid.import_limit_kw[t])
     prices = _prices_of_day(problem, grid, t)
     low, high = min(prices), max(prices)

@@ -50,6 +50,42 @@ class GensetStep:
     n_stopped: int
     power_kw: float
     fuel_l_per_h: float
+    # the units of the class that run, chosen by their history; empty where counts are fractions
+    units_on: tuple[str, ...] = ()
+    # local pollutants of the class, by name
+    pollutants_g_per_h: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferStep:
+    """One class of the cluster's offer in one step: its IT power, and what of its firm part is not served."""
+
+    id: str
+    power_kw: float
+    unserved_kw: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChillerStep:
+    """Chillers and cold tank in one step; thermal powers of the tank, never both at once."""
+
+    n_on: int
+    n_started: int
+    heat_kw_th: float
+    power_kw: float
+    tank_charge_kw_th: float = 0.0
+    tank_discharge_kw_th: float = 0.0
+    tank_end_kwh_th: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """Why a plan does something: a code that programs know, the asset, figures by name with their unit, a sentence."""
+
+    code: str
+    asset: str
+    text: str
+    figures: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +120,14 @@ class PlanStep:
     surplus_kw: float
     pools: tuple[PoolStep, ...]
     gensets: tuple[GensetStep, ...]
-    reserve: tuple[ReserveStep, ...]
+    reserve: tuple[ReserveStep, ...] = ()
+    offers: tuple[OfferStep, ...] = ()
+    chillers: ChillerStep | None = None
+    # stock in the fuel tank at the end of the step, None where it is not limited
+    fuel_stock_end_l: float | None = None
+    # what one more kWh in this step costs and emits with the commitment as it is; None where it is not known
+    marginal_price_per_kwh: float | None = None
+    marginal_gco2e_per_kwh: float | None = None
     binding: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
 
@@ -109,9 +152,17 @@ class ObjectiveTerms:
     fuel_cost: float = 0.0
     starts_cost: float = 0.0
     genset_wear_cost: float = 0.0
+    pollutant_cost: float = 0.0
     battery_wear_cost: float = 0.0
+    throughput_budget_cost: float = 0.0
     co2_cost: float = 0.0
+    carbon_budget_cost: float = 0.0
+    curtailment_cost: float = 0.0
     low_load_cost: float = 0.0
+    exercise_cost: float = 0.0
+    recalibration_cost: float = 0.0
+    chiller_cost: float = 0.0
+    job_cost: float = 0.0
     change_cost: float = 0.0
     unserved_cost: float = 0.0
     surplus_cost: float = 0.0
@@ -139,6 +190,10 @@ class SolveTimings:
     handover_s: float = 0.0
     solve_s: float = 0.0
     extract_s: float = 0.0
+    build_cpu_s: float = 0.0
+    handover_cpu_s: float = 0.0
+    solve_cpu_s: float = 0.0
+    extract_cpu_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +211,8 @@ class Plan:
     timings: SolveTimings
     steps: tuple[PlanStep, ...]
     relaxed: tuple[str, ...] = ()
+    # price of the last kilogram under the carbon budget, None without one
+    carbon_shadow_price_per_kg: float | None = None
     note: str = ""
 
     @property

@@ -11,7 +11,7 @@ SUFFIXES: Final = frozenset(
         # temperature, coolant
         "degc", "k", "delta_k", "m3_per_h", "kpa",
         # fuel, emissions
-        "l", "l_per_h", "l_per_kwh", "kgco2e", "kgco2e_per_kwh", "kgco2e_per_l", "mgco2e",
+        "g_per_h", "l", "l_per_h", "l_per_kwh", "kgco2e", "kgco2e_per_kwh", "kgco2e_per_l", "mgco2e",
         # money
         "cost", "cost_per_kwh", "cost_per_h", "cost_per_l",
         "price_per_kwh", "prices_per_kwh", "price_per_l", "price_per_t", "price_per_kg", "price_per_kw",
@@ -35,6 +35,7 @@ WITHOUT_UNIT: Final = {
     "days": "a number of days, as on the command line",
     "frac_of_it": "a share, named for what it is a share of",
     "aux_frac_of_it": "a share, named for what it is a share of",
+    "aux_frac_of_power": "a share, named for what it is a share of",
 }
 
 # fields of classes that hold numbers of every unit, or that say the unit themselves
@@ -45,6 +46,7 @@ NAMED_ELSEWHERE: Final = {
     "MatrixProblem": "the solver's matrix form: rows and columns of every unit, objective in site currency",
     "Solution": "the solver's answer, objective in site currency",
     "YearTable": "columns of a file, whose header names the units",
+    "Reason": "figures by name, and each name ends in its unit",
     "Event": "figures by name, and each name ends in its unit",
     "EventMessage": "figures by name, and each name ends in its unit",
     "Sample": "one recorded value; its unit is the end of its point's name",

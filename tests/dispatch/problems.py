@@ -9,6 +9,7 @@ from ems.model.problem import (
     SCHEMA,
     Contingency,
     ContingencyKind,
+    CoolingLineProblem,
     DemandProblem,
     FuelProblem,
     GensetProblem,
@@ -46,8 +47,7 @@ def load(it_kw: Sequence[float], *, largest_block_kw: float = 0.0) -> LoadProble
     n_steps = len(it_kw)
     return LoadProblem(
         it_kw=tuple(it_kw),
-        cooling_c0_kw=(0.0,) * n_steps,
-        cooling_c1_frac=(0.0,) * n_steps,
+        cooling=(CoolingLineProblem(c0_kw=(0.0,) * n_steps, c1_frac=(0.0,) * n_steps),),
         aux_constant_kw=(0.0,) * n_steps,
         aux_frac_of_it=0.0,
         site_loss_frac=0.0,
@@ -191,6 +191,7 @@ def reserve(
             if kw is not None
         ),
         contingencies=(NOTHING, *losses),
+        down=bool(any(kw is not None for _, _, kw in given)),
         floor_kwh=(floor_kwh,) * n_steps,
         lead_kwh=(lead_kwh,) * n_steps,
         sustain_h=sustain_h,

@@ -2,7 +2,14 @@
 
 from dataclasses import replace
 
-from ems.model.problem import ContingencyKind, DemandProblem, LoadProblem, PlanningProblem, PreviousCommitment
+from ems.model.problem import (
+    ContingencyKind,
+    CoolingLineProblem,
+    DemandProblem,
+    LoadProblem,
+    PlanningProblem,
+    PreviousCommitment,
+)
 from tests.dispatch.problems import PRICES, connection, gensets, loss, plant, pool, problem, reserve, unit
 
 N_STEPS = 6
@@ -13,8 +20,7 @@ def rich_problem() -> PlanningProblem:
     it_kw = (300.0, 320.0, 350.0, 340.0, 300.0, 280.0)
     demand = LoadProblem(
         it_kw=it_kw,
-        cooling_c0_kw=(12.0,) * N_STEPS,
-        cooling_c1_frac=(0.1,) * N_STEPS,
+        cooling=(CoolingLineProblem(c0_kw=(12.0,) * N_STEPS, c1_frac=(0.1,) * N_STEPS),),
         aux_constant_kw=(8.0,) * N_STEPS,
         aux_frac_of_it=0.03,
         site_loss_frac=0.02,

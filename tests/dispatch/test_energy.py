@@ -6,7 +6,7 @@ import pytest
 
 from ems.dispatch.milp import engine as engine_module
 from ems.model.plan import PlanStatus
-from ems.model.problem import DemandProblem, LoadProblem, PlanningProblem
+from ems.model.problem import CoolingLineProblem, DemandProblem, LoadProblem, PlanningProblem
 from tests.dispatch.problems import PRICES, connection, gensets, load, plant, pool, problem, reserve, unit
 from tests.dispatch.solving import gensets_kw, solved, storage_kw, stored_kwh
 
@@ -93,8 +93,7 @@ def test_export_earns_up_to_the_contract() -> None:
 def test_import_above_the_limit_is_unserved_with_its_cooling_and_auxiliaries() -> None:
     demand = LoadProblem(
         it_kw=(100.0,),
-        cooling_c0_kw=(10.0,),
-        cooling_c1_frac=(0.1,),
+        cooling=(CoolingLineProblem(c0_kw=(10.0,), c1_frac=(0.1,)),),
         aux_constant_kw=(5.0,),
         aux_frac_of_it=0.05,
         site_loss_frac=0.02,

@@ -59,7 +59,7 @@ def test_load_is_demand_with_cooling_auxiliaries_and_losses() -> None:
     load = formulate(desert, condition(desert), outlook(desert), previous=None, problem_id="p").load
 
     it_kw = load.it_kw[0]
-    served_kw = it_kw + load.cooling_c0_kw[0] + load.cooling_c1_frac[0] * it_kw
+    served_kw = it_kw + load.cooling_kw(0, it_kw)
     served_kw += load.aux_frac_of_it * it_kw + load.aux_constant_kw[0]
     assert load.demand_kw(0) == pytest.approx((1.0 + desert.economics.site_loss_frac) * served_kw)
 

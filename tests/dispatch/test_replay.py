@@ -66,7 +66,7 @@ def test_engine_gives_the_same_plan_again_with_its_model_already_built() -> None
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("pools", [{"id": "x"}], "pools.0.n_blocks"),
+        ("pools", [{"id": "x"}], "pools.0.full_kwh"),
         ("fuel", {"price_per_l": "dear", "kgco2e_per_l": 2.5}, "fuel.price_per_l"),
         ("grid", {"start_utc": "2026-01-08T00:00:00Z", "duration_h": []}, "positive duration"),
     ],

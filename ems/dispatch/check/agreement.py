@@ -47,9 +47,9 @@ def forecasts(problem: PlanningProblem, plan: Plan) -> Iterator[Violation]:
     load = problem.load
     for t, step in enumerate(plan.steps):
         yield from differs(t, "pv_available_kw", step.pv_available_kw, problem.available_pv_kw(t))
-        yield from differs(t, "pv_q10_kw", step.pv_q10_kw, sum(plant.available_q10_kw[t] for plant in problem.pv))
-        yield from differs(t, "load_q90_kw", step.load_q90_kw, load.load_q90_kw[t])
-        yield from differs(t, "net_q90_kw", step.net_q90_kw, load.net_q90_kw[t])
+        yield from differs(t, "pv_q10_kw", step.pv_q10_kw, sum(plant.q10_at(t) for plant in problem.pv))
+        yield from differs(t, "load_q90_kw", step.load_q90_kw, load.load_q90_at(t))
+        yield from differs(t, "net_q90_kw", step.net_q90_kw, problem.net_q90_at(t))
 
 
 def _named_values(step: PlanStep) -> Iterator[tuple[str, float]]:

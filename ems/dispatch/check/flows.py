@@ -13,7 +13,7 @@ def flows(problem: PlanningProblem, step: PlanStep, t: int) -> Iterator[Violatio
     yield from _balance(problem, step, t)
     yield from above(t, "pv_kw", step.pv_kw, problem.available_pv_kw(t))
     grid = problem.connection
-    connected = 0 if grid is None else grid.connected[t]
+    connected = 0 if grid is None else grid.connected_at(t)
     yield from above(t, "import_kw", step.import_kw, 0.0 if grid is None else connected * grid.import_limit_kw[t])
     yield from above(t, "export_kw", step.export_kw, 0.0 if grid is None else connected * grid.export_limit_kw[t])
     for pool, data in zip(step.pools, problem.pools, strict=True):
@@ -26,8 +26,8 @@ def flows(problem: PlanningProblem, step: PlanStep, t: int) -> Iterator[Violatio
 def _load(problem: PlanningProblem, step: PlanStep, t: int) -> Iterator[Violation]:
     """Cooling, auxiliaries and losses follow from the IT load that is served; what is not served is reported."""
     load = problem.load
-    yield from differs(t, "cooling_kw", step.cooling_kw, load.cooling_c0_kw[t] + load.cooling_c1_frac[t] * step.it_kw)
-    yield from differs(t, "aux_kw", step.aux_kw, load.aux_constant_kw[t] + load.aux_frac_of_it * step.it_kw)
+    yield from differs(t, "cooling_kw", step.cooling_kw, _cooling_kw(problem, step, t))
+    yield from differs(t, "aux_kw", step.aux_kw, _aux_kw(problem, step, t))
     served_kw = step.it_kw + step.cooling_kw + step.aux_kw
     yield from differs(t, "loss_kw", step.loss_kw, load.site_loss_frac * served_kw)
     yield from above(t, "it_kw", step.it_kw, load.it_kw[t])
@@ -35,6 +35,16 @@ def _load(problem: PlanningProblem, step: PlanStep, t: int) -> Iterator[Violatio
         yield Violation(
             step=t, what="IT load neither served nor reported unserved, kW", value=step.it_kw, limit=load.it_kw[t]
         )
+
+
+def _cooling_kw(problem: PlanningProblem, step: PlanStep, t: int) -> float:
+    """Return the highest support line at the served IT power."""
+    return max([line.c0_kw[t] + line.c1_frac[t] * step.it_kw for line in problem.load.cooling], default=0.0)
+
+
+def _aux_kw(problem: PlanningProblem, step: PlanStep, t: int) -> float:
+    constant = problem.load.aux_constant_kw
+    return (constant[t] if constant else 0.0) + problem.load.aux_frac_of_it * step.it_kw
 
 
 def _balance(problem: PlanningProblem, step: PlanStep, t: int) -> Iterator[Violation]:

@@ -56,7 +56,9 @@ def _declared(problem: PlanningProblem, plan: Plan, reported: dict[str, float]) 
 
 def _terms(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]) -> dict[str, CostRange]:
     known = {**_bought(problem, plan), **_burnt(problem, plan), **_stored(problem, plan), **_lost(problem, plan)}
-    return {name: (cost, cost) for name, cost in known.items()} | {
+    # a term that no part of the check knows belongs to no feature of the problem
+    unknown = dict.fromkeys(set(plan.objective.terms()) - {"reserve_cost"}, (0.0, 0.0))
+    return unknown | {name: (cost, cost) for name, cost in known.items()} | {
         "starts_cost": _starts(problem, units),
         "genset_wear_cost": _wear(problem, units),
         "low_load_cost": _low_load(problem, plan, units),
@@ -72,9 +74,7 @@ def _bought(problem: PlanningProblem, plan: Plan) -> dict[str, float]:
     if grid is None:
         return {"energy_import_cost": 0.0, "energy_export_cost": 0.0, "demand_cost": 0.0}
     bought = sum(s.duration_h * s.import_kw * price for s, price in zip(plan.steps, grid.price_per_kwh, strict=True))
-    sold = sum(
-        s.duration_h * s.export_kw * price for s, price in zip(plan.steps, grid.export_price_per_kwh, strict=True)
-    )
+    sold = sum(s.duration_h * s.export_kw * grid.export_price_at(t) for t, s in enumerate(plan.steps))
     billed = sum(month.price_per_kw * max(0.0, _peak_kw(plan, month) - month.floor_kw) for month in grid.demand)
     return {"energy_import_cost": bought, "energy_export_cost": -sold, "demand_cost": billed}
 
@@ -94,10 +94,7 @@ def _burnt(problem: PlanningProblem, plan: Plan) -> dict[str, float]:
     fuel, grid = problem.fuel, problem.connection
     kgco2e = 0.0 if fuel is None else litres * fuel.kgco2e_per_l
     if grid is not None:
-        kgco2e += sum(
-            step.duration_h * step.import_kw * factor
-            for step, factor in zip(plan.steps, grid.kgco2e_per_kwh, strict=True)
-        )
+        kgco2e += sum(step.duration_h * step.import_kw * grid.kgco2e_at(t) for t, step in enumerate(plan.steps))
     return {
         "fuel_cost": 0.0 if fuel is None else litres * fuel.price_per_l,
         "co2_cost": kgco2e * problem.prices.co2_per_kg,
@@ -141,7 +138,7 @@ def _lost(problem: PlanningProblem, plan: Plan) -> dict[str, float]:
     unserved = surplus = 0.0
     for t, step in enumerate(plan.steps):
         racks_kw = load.it_kw[t] - step.it_kw
-        per_rack_kw = (1.0 + load.site_loss_frac) * (1.0 + load.aux_frac_of_it + load.cooling_c1_frac[t])
+        per_rack_kw = (1.0 + load.site_loss_frac) * (1.0 + load.aux_frac_of_it + load.cooling_slope_frac(t))
         others_kw = step.unserved_kw - racks_kw
         unserved += step.duration_h * (per_rack_kw * racks_kw + _OTHER_UNSERVED_FACTOR * others_kw)
         surplus += step.duration_h * step.surplus_kw

@@ -48,7 +48,11 @@ def security(problem: PlanningProblem, plan: Plan) -> Security:
         operations=operations,
         required=required,
         steps=tuple(
-            tuple(_reserve_step(item) for item in assess(operation, needed))
+            tuple(
+                _reserve_step(item)
+                for item in assess(operation, needed)
+                if problem.reserve.down or item.id is not ReserveId.DOWN
+            )
             for operation, needed in zip(operations, required, strict=True)
         ),
     )
@@ -113,7 +117,8 @@ def _shortfalls_at_rating_kw(found: Security, t: int) -> Iterator[float]:
     lost_kw = max((unit.max_kw for unit in operation.gensets), default=0.0)
     counts = ContingencyKind.GENSET in required.survive
     without_loss = assess(operation, replace(required, survive=frozenset()))
-    for item, worst in zip(without_loss, found.steps[t], strict=True):
+    # a problem without E23 has no downward requirement at the end
+    for item, worst in zip(without_loss, found.steps[t], strict=False):
         extra_kw = lost_kw if counts and item.id in UP_CLASSES else 0.0
         yield max(worst.shortfall_kw, extra_kw - item.margin_kw)
 
@@ -173,7 +178,7 @@ def _operation(problem: PlanningProblem, plan: Plan, t: int) -> Operation:
             power_kw=step.gensets[c].power_kw / step.gensets[c].n_on,
             max_kw=data.max_kw,
             min_kw=data.min_kw,
-            step_kw=data.step_kw,
+            step_kw=data.step_limit_kw,
         )
         for c, data in enumerate(problem.gensets)
         for number in range(1, step.gensets[c].n_on + 1)
@@ -191,7 +196,7 @@ def _operation(problem: PlanningProblem, plan: Plan, t: int) -> Operation:
         for number in range(1, plant.n_blocks + 1)
     )
     grid = None
-    if problem.connection is not None and problem.connection.connected[t]:
+    if problem.connection is not None and problem.connection.connected_at(t):
         grid = GridUnit(
             import_kw=step.import_kw - step.export_kw,
             import_limit_kw=problem.connection.import_limit_kw[t],

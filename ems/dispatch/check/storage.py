@@ -52,9 +52,9 @@ def floor_range_kwh(problem: PlanningProblem, units: tuple[UnitRange, ...], t: i
     """Return the least and the most energy that a step may be asked to end with; one value for whole counts."""
     reserve = problem.reserve
     if not problem.gensets:
-        return reserve.floor_kwh[t], reserve.floor_kwh[t]
+        return reserve.floor_at(t), reserve.floor_at(t)
     least_frac, most_frac = any_on_frac(problem, units[0], t)
-    floor_kwh, lead_kwh = reserve.floor_kwh[t], reserve.lead_kwh[t]
+    floor_kwh, lead_kwh = reserve.floor_at(t), reserve.lead_at(t)
     return floor_kwh + lead_kwh * (1.0 - most_frac), floor_kwh + lead_kwh * (1.0 - least_frac)
 
 

@@ -5,7 +5,7 @@ from math import hypot
 
 from ems.model.condition import Outlook
 from ems.model.forecast import EvenSeries
-from ems.model.problem import LoadProblem, PvProblem
+from ems.model.problem import CoolingLineProblem, LoadProblem, PvProblem
 from ems.model.site import Site
 from ems.model.timegrid import TimeGrid
 from ems.thermal.plant import CoolingLine, cooling_line
@@ -75,8 +75,7 @@ def load_problem(site: Site, outlook: Outlook, grid: TimeGrid, pv: tuple[PvProbl
         net_q90_kw.append(load - available + hypot(load_q90 - load, available - available_q10))
     return LoadProblem(
         it_kw=it_kw,
-        cooling_c0_kw=c0,
-        cooling_c1_frac=c1,
+        cooling=(CoolingLineProblem(c0_kw=c0, c1_frac=c1),),
         aux_constant_kw=(aux,) * grid.n_steps,
         aux_frac_of_it=site.auxiliaries.frac_of_it,
         site_loss_frac=site.economics.site_loss_frac,

@@ -39,6 +39,7 @@ def reserve_problem(site: Site, condition: SiteCondition, *, load: LoadProblem, 
     return ReserveProblem(
         classes=tuple(_reserve_class(site, reserve, grid) for reserve in UP_CLASSES),
         contingencies=_contingencies(site),
+        down=True,
         floor_kwh=tuple(floor),
         lead_kwh=tuple(lead_kwh(kw, lead_s=lead_s, discharge_eff_frac=eff) for kw in load.net_q90_kw),
         sustain_h=hours(policy.sustain_s),

@@ -23,8 +23,10 @@ def add_balance(m: pyo.ConcreteModel) -> None:
 def balance_values(problem: PlanningProblem) -> ParameterValues:
     """Return the parameter values of load and balance."""
     load = problem.load
-    weight = [(1.0 + load.site_loss_frac) * (1.0 + load.aux_frac_of_it + c1) for c1 in load.cooling_c1_frac]
-    demand = [max(0.0, load.demand_kw(t)) for t in range(problem.grid.n_steps)]
+    steps = range(problem.grid.n_steps)
+    loss_factor = 1.0 + load.site_loss_frac
+    weight = [loss_factor * (1.0 + load.aux_frac_of_it + load.cooling_slope_frac(t)) for t in steps]
+    demand = [max(0.0, load.demand_kw(t)) for t in steps]
     return {"it_demand_kw": load.it_kw, "demand_kw": demand, "it_weight_frac": weight}
 
 

@@ -44,8 +44,8 @@ def battery_values(problem: PlanningProblem) -> ParameterValues:
         "pool_idle_kwh": [pool.no_load_kw * h / pool.discharge_eff_frac for pool in pools for h in dt],
         "pool_terminal_width_kwh": [piece.width_kwh for pool in pools for piece in pool.terminal_value],
         "pool_hold_width_kwh": [piece.width_kwh for pool in pools for piece in pool.hold_value_per_h],
-        "floor_kwh": problem.reserve.floor_kwh,
-        "lead_kwh": problem.reserve.lead_kwh,
+        "floor_kwh": [problem.reserve.floor_at(t) for t in range(problem.grid.n_steps)],
+        "lead_kwh": [problem.reserve.lead_at(t) for t in range(problem.grid.n_steps)],
     }
 
 

@@ -47,7 +47,7 @@ def genset_values(problem: PlanningProblem, shape: ModelShape) -> ParameterValue
         "genset_initial_on": [_n_on(genset) for genset in gensets],
         "genset_min_kw": [genset.min_kw for genset in gensets],
         "genset_max_kw": [genset.max_kw for genset in gensets],
-        "genset_step_kw": [genset.step_kw for genset in gensets],
+        "genset_step_kw": [genset.step_limit_kw for genset in gensets],
         "genset_band_low_kw": [genset.band_low_kw for genset in gensets],
         "genset_band_low_total_kw": [genset.band_low_kw * len(genset.units) for genset in gensets],
         "genset_min_fuel_l_per_h": [genset.min_fuel_l_per_h for genset in gensets],

@@ -20,6 +20,10 @@ def add_objective(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     _add_gensets(m)
     _add_batteries(m)
     _add_slacks(m, shape)
+    # a term whose feature the shape does not have
+    for name in TERMS:
+        if m.component(name) is None:
+            m.add_component(name, pyo.Expression(expr=0.0))
     m.total_cost = pyo.Objective(expr=sum(getattr(m, name) for name in TERMS))
 
 
@@ -133,7 +137,7 @@ def _add_slacks(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     if shape.reserve:
         m.reserve_cost.set_value(
             sum(m.reserve_price[t] * m.reserve_slack_kw[k, t] for k in m.RESERVE for t in m.T)
-            + sum(m.reserve_price[t] * m.down_slack_kw[t] for t in m.T)
+            + (sum(m.reserve_price[t] * m.down_slack_kw[t] for t in m.T) if shape.down else 0.0)
         )
 
 
@@ -144,8 +148,8 @@ def _bought_values(problem: PlanningProblem) -> ParameterValues:
     co2 = problem.prices.co2_per_kg
     return {
         "import_cost": [price * h for price, h in zip(grid.price_per_kwh, dt, strict=True)],
-        "export_earning": [price * h for price, h in zip(grid.export_price_per_kwh, dt, strict=True)],
-        "import_co2_cost": [co2 * factor * h for factor, h in zip(grid.kgco2e_per_kwh, dt, strict=True)],
+        "export_earning": [grid.export_price_at(t) * h for t, h in enumerate(dt)],
+        "import_co2_cost": [co2 * grid.kgco2e_at(t) * h for t, h in enumerate(dt)],
         "demand_price": [month.price_per_kw for month in grid.demand],
     }
 
@@ -181,7 +185,7 @@ def _battery_values(problem: PlanningProblem) -> ParameterValues:
 def _slack_values(problem: PlanningProblem) -> ParameterValues:
     dt, prices, load = problem.grid.duration_h, problem.prices, problem.load
     loss_factor = 1.0 + load.site_loss_frac
-    weight = [loss_factor * (1.0 + load.aux_frac_of_it + c1) for c1 in load.cooling_c1_frac]
+    weight = [loss_factor * (1.0 + load.aux_frac_of_it + load.cooling_slope_frac(t)) for t in range(len(dt))]
     return {
         "it_unserved_price": [prices.unserved_per_kwh * w * h for w, h in zip(weight, dt, strict=True)],
         # cooling and auxiliaries come before racks: a little dearer, so that racks go first

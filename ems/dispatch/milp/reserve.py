@@ -16,8 +16,9 @@ def add_reserve(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     _parameters(m)
     if not shape.reserve:
         return
-    m.down_slack_kw = pyo.Var(m.T, bounds=(0, None))
-    _add_down(m, shape)
+    if shape.down:
+        m.down_slack_kw = pyo.Var(m.T, bounds=(0, None))
+        _add_down(m, shape)
     m.reserve_slack_kw = pyo.Var(m.RESERVE, m.T, bounds=(0, None))
     if shape.up_classes:
         _add_up(m, shape)
@@ -43,7 +44,10 @@ def reserve_values(problem: PlanningProblem, shape: ModelShape) -> ParameterValu
         "pv_block_frac": [share / plant.n_blocks for plant in problem.pv for share in _pv_shares(problem, plant)],
         "grid_limit_kw": ()
         if connection is None
-        else [x * on for x, on in zip(connection.import_limit_kw, connection.connected, strict=True)],
+        else [
+            x * on
+            for x, on in ((limit, connection.connected_at(t)) for t, limit in enumerate(connection.import_limit_kw))
+        ],
     }
 
 

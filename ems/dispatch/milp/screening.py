@@ -12,7 +12,7 @@ from ems.model.problem import ContingencyKind, PlanningProblem, PoolProblem, Res
 def up_rows_can_bind(problem: PlanningProblem) -> bool:
     """Return False only where every balanced plan above the floor holds every upward reserve."""
     lowest_kwh = min((pool.stored_kwh for pool in problem.pools), default=0.0)
-    return _can_bind(problem, [min(lowest_kwh, *problem.reserve.floor_kwh)] * problem.grid.n_steps)
+    return _can_bind(problem, [min([lowest_kwh, *problem.reserve.floor_kwh])] * problem.grid.n_steps)
 
 
 def up_rows_bind_in(problem: PlanningProblem, plan: Plan) -> bool:
@@ -46,7 +46,7 @@ def _always_held(
     discharge_kw = min(pool.max_discharge_kw[t], demand_kw + export_kw)
     by_power = pool.max_discharge_kw[t] - discharge_kw
     usable_kwh = max(0.0, lowest_kwh - min(pool.min_stored_kwh, pool.stored_kwh))
-    by_energy = usable_kwh * pool.discharge_eff_frac / problem.reserve.sustain_h
+    by_energy = usable_kwh * pool.discharge_eff_frac / max(1e-9, problem.reserve.sustain_h)
     held_kw = min(by_power, by_energy)
     pv_kw = problem.available_pv_kw(t)
     variation_kw = reserve.variation_kw[t] + reserve.pv_drop_frac * pv_kw

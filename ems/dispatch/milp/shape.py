@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from ems.dispatch.milp.screening import up_rows_can_bind
-from ems.model.problem import ContingencyKind, PlanningProblem
+from ems.model.problem import Contingency, ContingencyKind, PlanningProblem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,8 @@ class ModelShape:
     # whether requirements are modelled at all, and per upward class whether gensets count in it; no class where
     # no plan could break one (see screening.py)
     reserve: bool
+    # whether the rows of E23 hold
+    down: bool
     up_classes: tuple[bool, ...]
     contingencies: tuple[tuple[ContingencyKind, int], ...]
     # whether an export may be lost
@@ -52,7 +54,7 @@ def shape_of(problem: PlanningProblem) -> ModelShape:
     }
     contingencies = tuple(
         (loss.kind, members[loss.kind].index(loss.member) if loss.kind in members else 0)
-        for loss in problem.reserve.contingencies
+        for loss in (*_no_loss(problem), *problem.reserve.contingencies)
     )
     return ModelShape(
         n_steps=problem.grid.n_steps,
@@ -74,6 +76,7 @@ def shape_of(problem: PlanningProblem) -> ModelShape:
         else tuple((month.first_step, month.end_step) for month in problem.connection.demand),
         connected_site=problem.connection is not None,
         reserve=bool(problem.reserve.classes),
+        down=problem.reserve.down,
         up_classes=_up_classes(problem) if up_rows_can_bind(problem) else (),
         contingencies=contingencies,
         export_loss=problem.connection is not None
@@ -81,6 +84,12 @@ def shape_of(problem: PlanningProblem) -> ModelShape:
         and any(kind is ContingencyKind.GRID for kind, _ in contingencies),
         n_change_steps=min((len(previous.n_on) for previous in problem.previous), default=0),
     )
+
+
+def _no_loss(problem: PlanningProblem) -> tuple[Contingency, ...]:
+    """Return the requirement without a loss, which holds whether or not a problem names it."""
+    named = any(loss.kind is ContingencyKind.NOTHING for loss in problem.reserve.contingencies)
+    return () if named else (Contingency(id="none", kind=ContingencyKind.NOTHING),)
 
 
 def with_up_rows(shape: ModelShape, problem: PlanningProblem) -> ModelShape:

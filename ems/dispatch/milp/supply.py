@@ -41,9 +41,10 @@ def grid_values(problem: PlanningProblem) -> ParameterValues:
         names = ("import_max_kw", "export_max_kw", "demand_floor_kw", "demand_first_frac", "demand_running_kw")
         return dict.fromkeys(names, ())
     first_h = problem.grid.duration_h[0]
+    connected = [grid.connected_at(t) for t in range(problem.grid.n_steps)]
     return {
-        "import_max_kw": [limit * on for limit, on in zip(grid.import_limit_kw, grid.connected, strict=True)],
-        "export_max_kw": [limit * on for limit, on in zip(grid.export_limit_kw, grid.connected, strict=True)],
+        "import_max_kw": [limit * on for limit, on in zip(grid.import_limit_kw, connected, strict=True)],
+        "export_max_kw": [limit * on for limit, on in zip(grid.export_limit_kw, connected, strict=True)],
         "demand_floor_kw": [month.floor_kw for month in grid.demand],
         # the first step shares its billing interval with what was imported before it
         "demand_first_frac": [first_h / (month.running_h + first_h) for month in grid.demand],

@@ -1,0 +1,152 @@
+"""The planning problem: everything the dispatcher may use, as one serialisable value.
+
+Nothing is hidden: what is not in here does not enter the plan. Sequences named per step have shape
+(n_steps,). A field with a default may be left out, which switches its feature off. Symbols and equations are those
+of docs/formulation.md.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ems.model.problem.genset import (
+    ExerciseProblem,
+    FuelProblem,
+    FuelStock,
+    GensetProblem,
+    PollutantProblem,
+    UnitHistory,
+)
+from ems.model.problem.grid import DemandProblem, GridProblem, GroupProblem
+from ems.model.problem.load import (
+    ChillerProblem,
+    ColdTankProblem,
+    CoolingLineProblem,
+    LoadProblem,
+    OfferKind,
+    OfferProblem,
+    ProgressPiece,
+)
+from ems.model.problem.pv import PvProblem
+from ems.model.problem.reserve import Contingency, ContingencyKind, ReserveClassProblem, ReserveProblem
+from ems.model.problem.storage import (
+    PoolProblem,
+    PowerBySoc,
+    Recalibration,
+    ThroughputBudget,
+    ValuePiece,
+    WearPiece,
+)
+from ems.model.timegrid import TimeGrid
+
+__all__ = [
+    "SCHEMA",
+    "CarbonBudget",
+    "ChillerProblem",
+    "ColdTankProblem",
+    "Contingency",
+    "ContingencyKind",
+    "CoolingLineProblem",
+    "DemandProblem",
+    "ExerciseProblem",
+    "FuelProblem",
+    "FuelStock",
+    "GensetProblem",
+    "GridProblem",
+    "GroupProblem",
+    "LoadProblem",
+    "OfferKind",
+    "OfferProblem",
+    "PlanningProblem",
+    "PollutantProblem",
+    "PoolProblem",
+    "PowerBySoc",
+    "PreviousCommitment",
+    "PriceProblem",
+    "ProgressPiece",
+    "PvProblem",
+    "Recalibration",
+    "ReserveClassProblem",
+    "ReserveProblem",
+    "SolveOptions",
+    "ThroughputBudget",
+    "UnitHistory",
+    "ValuePiece",
+    "WearPiece",
+]
+
+SCHEMA = "planning-problem/2"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceProblem:
+    """Prices of the objective that belong to no device."""
+
+    unserved_per_kwh: float
+    reserve_per_kwh: float
+    floor_per_kwh: float
+    limit_per_kwh: float
+    co2_per_kg: float = 0.0
+    low_load_per_kwh: float = 0.0
+    commitment_change: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarbonBudget:
+    """What the horizon may emit, fuel and import together, and the price of each kilogram beyond it."""
+
+    kgco2e: float
+    price_per_kg: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviousCommitment:
+    """How many units of a class the previous plan had on, per step of this grid."""
+
+    id: str
+    n_on: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SolveOptions:
+    """How hard to try. Commitment is decided in whole units for `integer_h`; beyond, fractions tell the direction."""
+
+    gap_frac: float = 0.005
+    time_limit_s: float = 60.0
+    integer_h: float = 24.0
+    threads: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanningProblem:
+    """One cycle's problem."""
+
+    schema: str
+    id: str
+    site_id: str
+    currency: str
+    created_utc: datetime
+    grid: TimeGrid
+    load: LoadProblem
+    prices: PriceProblem
+    pv: tuple[PvProblem, ...] = ()
+    pools: tuple[PoolProblem, ...] = ()
+    gensets: tuple[GensetProblem, ...] = ()
+    fuel: FuelProblem | None = None
+    connection: GridProblem | None = None
+    groups: tuple[GroupProblem, ...] = ()
+    offers: tuple[OfferProblem, ...] = ()
+    chillers: ChillerProblem | None = None
+    reserve: ReserveProblem = field(default_factory=ReserveProblem)
+    carbon_budget: CarbonBudget | None = None
+    previous: tuple[PreviousCommitment, ...] = ()
+    options: SolveOptions = field(default_factory=SolveOptions)
+
+    def available_pv_kw(self, t: int) -> float:
+        """Return the median available power of all plants in step t."""
+        return sum(plant.available_kw[t] for plant in self.pv)
+
+    def net_q90_at(self, t: int) -> float:
+        """Return the 0.9 quantile of load minus PV in step t; the median where quantiles are left out."""
+        if self.load.net_q90_kw:
+            return self.load.net_q90_kw[t]
+        return self.load.demand_kw(t) - self.available_pv_kw(t)

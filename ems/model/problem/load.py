@@ -1,0 +1,135 @@
+"""Demand: the firm IT load, what hangs on it, and the classes of load that the cluster offers (E16, E17)."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ems.model.problem.values import at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoolingLineProblem:
+    """A support line of the cooling plant per step: electric power is at least c0 + c1 * IT power."""
+
+    c0_kw: tuple[float, ...]
+    c1_frac: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadProblem:
+    """Demand per step: firm IT power, cooling as the highest of its support lines, and auxiliaries.
+
+    Every series but `it_kw` may be left out: no cooling, no auxiliaries, quantiles equal to the median.
+    """
+
+    it_kw: tuple[float, ...]
+    cooling: tuple[CoolingLineProblem, ...] = ()
+    aux_constant_kw: tuple[float, ...] = ()
+    aux_frac_of_it: float = 0.0
+    site_loss_frac: float = 0.0
+    # demand of the whole site at its 0.9 quantile, losses included
+    load_q90_kw: tuple[float, ...] = ()
+    # 0.9 quantile of load minus available PV, both errors together
+    net_q90_kw: tuple[float, ...] = ()
+    # the largest block that may vanish at once (down reserve)
+    largest_block_kw: float = 0.0
+
+    def cooling_kw(self, t: int, it_kw: float) -> float:
+        """Return the cooling power of a served IT power in step t (E17)."""
+        return max((line.c0_kw[t] + line.c1_frac[t] * it_kw for line in self.cooling), default=0.0)
+
+    def cooling_slope_frac(self, t: int) -> float:
+        """Return how much cooling power hangs on a kW of IT at the firm load of step t."""
+        if not self.cooling:
+            return 0.0
+        line = max(self.cooling, key=lambda line: line.c0_kw[t] + line.c1_frac[t] * self.it_kw[t])
+        return line.c1_frac[t]
+
+    def aux_kw(self, t: int, it_kw: float) -> float:
+        """Return the auxiliaries of a served IT power in step t."""
+        return self.aux_frac_of_it * it_kw + at(self.aux_constant_kw, t, 0.0)
+
+    def served_kw(self, t: int, it_kw: float) -> float:
+        """Return what a served IT power takes from the bus in step t, losses included."""
+        return (1.0 + self.site_loss_frac) * (it_kw + self.cooling_kw(t, it_kw) + self.aux_kw(t, it_kw))
+
+    def demand_kw(self, t: int) -> float:
+        """Return the whole site's median demand at the bus in step t, losses included."""
+        return self.served_kw(t, self.it_kw[t])
+
+    def load_q90_at(self, t: int) -> float:
+        """Return the 0.9 quantile of demand in step t; the median where quantiles are left out."""
+        return at(self.load_q90_kw, t, self.demand_kw(t))
+
+
+class OfferKind(StrEnum):
+    """What the cluster lets the site do with a class of its load (flex-offer/1)."""
+
+    FIRM = "firm"
+    SHAPEABLE = "shapeable"
+    DEFERRABLE = "deferrable"
+    CURTAILABLE = "curtailable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgressPiece:
+    """A stretch of a shapeable class's power and what a kWh of it is worth; listed from the most valued."""
+
+    width_kw: float
+    value_per_kwh: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferProblem:
+    """One class of the cluster's load beside the firm load; IT power, cooling and losses come on top.
+
+    firm: `forecast_kw` is served or unserved. shapeable: between `min_kw` and `forecast_kw`, its `progress` pieces
+    above the minimum say what is earned. deferrable: `energy_kwh` before `deadline_step`, each kWh short costs
+    `value_per_kwh`. curtailable: below `forecast_kw` at `value_per_kwh`, for at most `max_curtailed_h`.
+    """
+
+    id: str
+    kind: OfferKind
+    min_kw: tuple[float, ...]
+    max_kw: tuple[float, ...]
+    value_per_kwh: float = 0.0
+    progress: tuple[ProgressPiece, ...] = ()
+    energy_kwh: float = 0.0
+    deadline_step: int = 0
+    max_curtailed_h: float | None = None
+    # kW per minute, both directions; None: no limit
+    ramp_kw_per_min: float | None = None
+    # power before the first step, for the ramp
+    now_kw: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColdTankProblem:
+    """Chilled water in a tank: thermal energy and powers (kWh_th, kW_th); charging costs chiller power."""
+
+    stored_kwh_th: float
+    min_kwh_th: float
+    max_kwh_th: float
+    max_charge_kw_th: float
+    max_discharge_kw_th: float
+    loss_frac_per_h: float = 0.0
+    value_per_kwh: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChillerProblem:
+    """Equal chillers behind the cooling lines.
+
+    `heat_kw_th` is what they remove without a tank; a kW_th more or less costs or saves `power_frac` (1 / COP).
+    Running chillers carry between `min_load_frac` and all of `capacity_kw_th` each.
+    """
+
+    heat_kw_th: tuple[float, ...]
+    power_frac: tuple[float, ...]
+    capacity_kw_th: tuple[float, ...]
+    n_available: int
+    n_on: int
+    min_load_frac: float = 0.0
+    # pumps and controls of a running chiller
+    base_kw: float = 0.0
+    start_cost: float = 0.0
+    tank: ColdTankProblem | None = None
