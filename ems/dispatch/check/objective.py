@@ -58,14 +58,18 @@ def _terms(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]) -
     known = {**_bought(problem, plan), **_burnt(problem, plan), **_stored(problem, plan), **_lost(problem, plan)}
     # a term that no part of the check knows belongs to no feature of the problem
     unknown = dict.fromkeys(set(plan.objective.terms()) - {"reserve_cost"}, (0.0, 0.0))
-    return unknown | {name: (cost, cost) for name, cost in known.items()} | {
-        "starts_cost": _starts(problem, units),
-        "genset_wear_cost": _wear(problem, units),
-        "low_load_cost": _low_load(problem, plan, units),
-        "change_cost": _change(problem, units),
-        "limit_cost": _limits(problem, units),
-        "floor_cost": _floor(problem, plan, units),
-    }
+    return (
+        unknown
+        | {name: (cost, cost) for name, cost in known.items()}
+        | {
+            "starts_cost": _starts(problem, units),
+            "genset_wear_cost": _wear(problem, units),
+            "low_load_cost": _low_load(problem, plan, units),
+            "change_cost": _change(problem, units),
+            "limit_cost": _limits(problem, units),
+            "floor_cost": _floor(problem, plan, units),
+        }
+    )
 
 
 def _bought(problem: PlanningProblem, plan: Plan) -> dict[str, float]:
