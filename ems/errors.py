@@ -61,10 +61,6 @@ class ProtocolViolationError(DriverError):
     """An answer that the protocol does not allow (short, wrong unit, exception code)."""
 
 
-class ImplausibleValueError(DriverError):
-    """A decoded value outside what the register map declares valid."""
-
-
 class DispatchError(EmsError):
     """The planner could not do its work; control goes on with the next link of the fallback chain."""
 

@@ -117,17 +117,3 @@ class DriverFactory(Protocol):
 
     def __call__(self, spec: DeviceSpec, environment: DriverEnvironment) -> Device:
         """Return the device; raise `ConfigError` for a specification that cannot be served."""
-
-
-class Publisher(Protocol):
-    """Takes messages for the published contract; never blocks, keeps the newest of each topic."""
-
-    def publish(self, topic: str, payload: bytes, *, retain: bool) -> None:
-        """Hand a message over; `topic` is below the site's root."""
-
-
-class Historian(Protocol):
-    """Takes rows for the record; never blocks, drops the oldest when the disk is slow."""
-
-    def record(self, utc: datetime, values: Mapping[str, float | None]) -> None:
-        """Hand one cycle's points over."""

@@ -24,12 +24,13 @@ from ems.model.site import Site
 from ems.ports import Clock
 from ems.runtime.accounts import Accounts
 from ems.runtime.archive import ProblemArchive
-from ems.runtime.daemon import Daemon, DaemonParts, Ending, restore_accounts
+from ems.runtime.daemon import Daemon, DaemonParts, Ending
 from ems.runtime.forecasts import ForecastMemory
 from ems.runtime.inputs import load_climate, weather_file_source
 from ems.runtime.ledger_file import LedgerFiles
 from ems.runtime.lock import only_daemon
 from ems.runtime.logs import configure_logging
+from ems.runtime.memory import restore_accounts
 from ems.runtime.notify import SystemdNotifier
 from ems.runtime.observer import Observer
 from ems.runtime.persistence import StateStore

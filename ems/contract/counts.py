@@ -1,9 +1,8 @@
 """What a client gets back out of the messages: the counts and totals that the daemon put in."""
 
-from ems.contract.accounts import EnergyMessage
 from ems.contract.daemon import HealthMessage
 from ems.contract.site import GuardMessage, ReserveMessage
-from ems.model.status import EnergyTotals, PlanCounts, RunCounts
+from ems.model.status import PlanCounts, RunCounts
 
 
 def run_counts(reserve: ReserveMessage, guard: GuardMessage) -> RunCounts:
@@ -34,23 +33,4 @@ def plan_counts(health: HealthMessage) -> PlanCounts:
         rejected_by_check=health.plans_rejected_by_check,
         solve_p50_s=health.solve_p50_s,
         solve_p95_s=health.solve_p95_s,
-    )
-
-
-def energy_totals(message: EnergyMessage) -> EnergyTotals:
-    """Return the energy that was accounted for."""
-    return EnergyTotals(
-        since_utc=message.since_utc,
-        until_utc=message.until_utc,
-        pv_kwh=message.pv_kwh,
-        genset_kwh=message.genset_kwh,
-        import_kwh=message.import_kwh,
-        export_kwh=message.export_kwh,
-        charge_kwh=message.charge_kwh,
-        discharge_kwh=message.discharge_kwh,
-        it_kwh=message.it_kwh,
-        cooling_kwh=message.cooling_kwh,
-        aux_kwh=message.aux_kwh,
-        fuel_l=message.fuel_l,
-        cost=message.cost,
     )

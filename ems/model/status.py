@@ -18,11 +18,6 @@ class HealthStatus:
     stretch_frac: float
     n_ticks: int
     tick_late_s: float
-    n_plans: int
-    n_fallback_plans: int
-    n_refused_plans: int
-    solve_p50_s: float
-    solve_p95_s: float
     n_devices: int
     lost_devices: tuple[str, ...]
     troubles: tuple[str, ...]

@@ -1,7 +1,5 @@
 """Keeps the last planning problems on disk, each with its plan, for replay with `ems plan`."""
 
-import queue
-import threading
 from pathlib import Path
 
 import structlog
@@ -9,6 +7,7 @@ import structlog
 from ems.model.plan import Plan
 from ems.model.problem import PlanningProblem
 from ems.runtime.codec import to_json
+from ems.runtime.writer import WriterThread
 
 _QUEUE_LENGTH = 4
 
@@ -20,26 +19,22 @@ class ProblemArchive:
         self._directory = directory
         self._keep = keep
         self._log = structlog.get_logger("archive")
-        self._queue: queue.Queue[tuple[PlanningProblem, Plan] | None] = queue.Queue(_QUEUE_LENGTH)
-        self._thread = threading.Thread(target=self._write_all, name="problem-archive", daemon=True)
-        self._thread.start()
+        self._writer = WriterThread(self._kept, name="problem-archive", length=_QUEUE_LENGTH)
 
     def __call__(self, problem: PlanningProblem, plan: Plan) -> None:
         """Hand a problem and its plan over; skipped while the disk is slow."""
-        if self._keep > 0 and not self._queue.full():
-            self._queue.put_nowait((problem, plan))
+        if self._keep > 0:
+            self._writer.offer((problem, plan))
 
     def close(self) -> None:
         """Write what is queued and stop."""
-        self._queue.put(None)
-        self._thread.join(timeout=10.0)
+        self._writer.close()
 
-    def _write_all(self) -> None:
-        while (item := self._queue.get()) is not None:
-            try:
-                self._write(*item)
-            except OSError as error:
-                self._log.warning("problem_not_kept", error=str(error))
+    def _kept(self, item: tuple[PlanningProblem, Plan]) -> None:
+        try:
+            self._write(*item)
+        except OSError as error:
+            self._log.warning("problem_not_kept", error=str(error))
 
     def _write(self, problem: PlanningProblem, plan: Plan) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)

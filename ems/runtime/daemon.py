@@ -75,7 +75,6 @@ class Daemon:
         self._supervisor = Supervisor()
         self._ending: asyncio.Future[Ending] | None = None
         self._replan = asyncio.Event()
-        self._restored = parts.clock.utc()
         self._cycle = ControlCycle(parts.site, parts.devices, parts.clock, state=self._restored_state())
         self.statistics = RunStatistics(parts.site)
         self._began = parts.clock.utc()
@@ -120,7 +119,6 @@ class Daemon:
     def health(self) -> HealthStatus:
         """Return the daemon's own state."""
         parts = self._parts
-        counts = parts.planner.statistics.counts()
         return HealthStatus(
             version=parts.version,
             started_utc=self._began,
@@ -131,11 +129,6 @@ class Daemon:
             stretch_frac=parts.stretch,
             n_ticks=self.statistics.n_ticks,
             tick_late_s=max(self._late_s, default=0.0),
-            n_plans=counts.made,
-            n_fallback_plans=counts.fallback,
-            n_refused_plans=counts.rejected_by_check,
-            solve_p50_s=counts.solve_p50_s,
-            solve_p95_s=counts.solve_p95_s,
             n_devices=len(parts.devices),
             lost_devices=tuple(sorted(self._lost)),
             troubles=self._troubles,
@@ -292,17 +285,3 @@ def _is_old(device: Device, now_s: float, limit_s: float) -> bool:
 
 def _on_plan(observer: Observer, *, result: PlanningResult) -> None:
     observer.on_plan(result)
-
-
-def restore_accounts(accounts: Accounts, store: StateStore) -> datetime | None:
-    """Let the accounts go on where the last run stopped; return when that was."""
-    found = store.load("accounts")
-    if found is None:
-        return None
-    document, saved = found
-    try:
-        accounts.restore(document)
-    except (ValueError, TypeError, KeyError) as error:
-        structlog.get_logger("daemon").warning("accounts_not_restored", error=str(error))
-        return None
-    return saved

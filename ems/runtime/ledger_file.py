@@ -2,11 +2,11 @@
 
 import json
 import os
-import queue
-import threading
 from pathlib import Path
 
 import structlog
+
+from ems.runtime.writer import WriterThread
 
 _QUEUE_LENGTH = 1000
 
@@ -17,30 +17,22 @@ class LedgerFiles:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._log = structlog.get_logger("ledger")
-        self._queue: queue.Queue[dict[str, object] | None] = queue.Queue(_QUEUE_LENGTH)
-        self.n_failed = 0
-        self._thread = threading.Thread(target=self._write_all, name="ledger-writer", daemon=True)
-        self._thread.start()
+        self._writer = WriterThread(self._write, name="ledger-writer", length=_QUEUE_LENGTH)
 
     def __call__(self, record: dict[str, object]) -> None:
-        """Hand a record over; beyond ten days of records that no disk took, the newest is refused and counted."""
-        try:
-            self._queue.put_nowait(record)
-        except queue.Full:
-            self.n_failed += 1
+        """Hand a record over; beyond ten days of records that no disk took, the newest is lost, which is logged."""
+        if not self._writer.offer(record):
+            self._log.error("ledger_not_written", seq=record.get("seq"), error="too many records wait for the disk")
 
     def close(self) -> None:
         """Write what is queued and stop."""
-        self._queue.put(None)
-        self._thread.join(timeout=10.0)
+        self._writer.close()
 
-    def _write_all(self) -> None:
-        while (record := self._queue.get()) is not None:
-            try:
-                self._append(record)
-            except OSError as error:
-                self.n_failed += 1
-                self._log.warning("ledger_not_written", seq=record.get("seq"), error=str(error))
+    def _write(self, record: dict[str, object]) -> None:
+        try:
+            self._append(record)
+        except OSError as error:
+            self._log.warning("ledger_not_written", seq=record.get("seq"), error=str(error))
 
     def _append(self, record: dict[str, object]) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)

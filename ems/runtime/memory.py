@@ -10,6 +10,7 @@ import structlog
 
 from ems.control.state import BilledImport, ControlState, GensetTrack
 from ems.model.setpoints import Cause
+from ems.runtime.accounts import Accounts
 from ems.runtime.forecasts import ForecastMemory
 from ems.runtime.persistence import StateStore
 
@@ -63,6 +64,17 @@ def restored_control(document: dict[str, object], *, saved_ago_s: float, now_s: 
         stored_kwh={str(name): float(kwh) for name, kwh in stored.items()},
         grid_lost_since_s=origin_s - float(lost) if isinstance(lost, int | float) else None,
     )
+
+
+def restore_accounts(accounts: Accounts, store: StateStore) -> None:
+    """Let the accounts go on where the last run stopped."""
+    found = store.load("accounts")
+    if found is None:
+        return
+    try:
+        accounts.restore(found[0])
+    except (ValueError, TypeError, KeyError) as error:
+        structlog.get_logger("daemon").warning("accounts_not_restored", error=str(error))
 
 
 def restore_forecasts(memory: ForecastMemory, store: StateStore, *, now: datetime) -> bool:

@@ -1,18 +1,15 @@
 """State that a restart needs, in SQLite; written by a thread of its own, so that control never waits for a disk."""
 
 import json
-import queue
 import sqlite3
-import threading
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
 
 from ems.errors import StateError
+from ems.runtime.writer import WriterThread
 
-_STOP = None
 _QUEUE_LENGTH = 64
 _TABLE = "CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, document TEXT NOT NULL, saved_utc TEXT NOT NULL)"
 
@@ -47,15 +44,13 @@ class StateStore:
         self._file = file
         self._busy_s = busy_s
         self._log = structlog.get_logger("state")
-        self._queue: queue.Queue[tuple[str, str, str] | None] = queue.Queue(_QUEUE_LENGTH)
         self.n_failed = 0
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             self._ensure()
         except (OSError, sqlite3.Error) as error:
             raise StateError(f"{file}: cannot be opened ({error}); check the state directory") from error
-        self._thread = threading.Thread(target=self._write_all, name="state-writer", daemon=True)
-        self._thread.start()
+        self._writer = WriterThread(self._write, name="state-writer", length=_QUEUE_LENGTH)
 
     def load(self, name: str) -> tuple[dict[str, object], datetime] | None:
         """Return a document and when it was saved, None if there is none or it cannot be read."""
@@ -73,36 +68,25 @@ class StateStore:
     def save(self, name: str, document: dict[str, object], *, utc: datetime) -> None:
         """Queue a document; a full queue (a stalled disk) drops the oldest."""
         item = (name, json.dumps(document), utc.astimezone(UTC).isoformat())
-        if self._queue.full():
-            self._drop_oldest()
-        with suppress(queue.Full):
-            self._queue.put_nowait(item)
+        if not self._writer.replace_oldest(item):
+            self.n_failed += 1
 
     def close(self) -> None:
         """Write what is queued and stop."""
-        self._queue.put(_STOP)
-        self._thread.join(timeout=10.0)
+        self._writer.close()
 
-    def _drop_oldest(self) -> None:
+    def _write(self, item: tuple[str, str, str]) -> None:
         try:
-            self._queue.get_nowait()
+            with self._connection() as connection:
+                connection.execute(_TABLE)
+                connection.execute(
+                    "INSERT INTO state (name, document, saved_utc) VALUES (?, ?, ?) "
+                    "ON CONFLICT (name) DO UPDATE SET document = excluded.document, saved_utc = excluded.saved_utc",
+                    item,
+                )
+        except sqlite3.Error as error:
             self.n_failed += 1
-        except queue.Empty:
-            return
-
-    def _write_all(self) -> None:
-        while (item := self._queue.get()) is not _STOP:
-            try:
-                with self._connection() as connection:
-                    connection.execute(_TABLE)
-                    connection.execute(
-                        "INSERT INTO state (name, document, saved_utc) VALUES (?, ?, ?) "
-                        "ON CONFLICT (name) DO UPDATE SET document = excluded.document, saved_utc = excluded.saved_utc",
-                        item,
-                    )
-            except sqlite3.Error as error:
-                self.n_failed += 1
-                self._log.warning("state_not_saved", name=item[0], error=str(error))
+            self._log.warning("state_not_saved", name=item[0], error=str(error))
 
     def _ensure(self) -> None:
         """Make the file ready; one that is damaged is set aside, one that cannot be used now is left as it is."""

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from ems.contract.counts import energy_totals, plan_counts, run_counts
+from ems.contract.counts import plan_counts, run_counts
 from ems.contract.message import Message
 from ems.contract.quantities import rfc3339_ms
 from ems.control.guard import Clip, Rule
@@ -38,11 +38,6 @@ HEALTH = HealthStatus(
     stretch_frac=1.0,
     n_ticks=60,
     tick_late_s=0.01,
-    n_plans=5,
-    n_fallback_plans=1,
-    n_refused_plans=1,
-    solve_p50_s=1.5,
-    solve_p95_s=2.5,
     n_devices=79,
     lost_devices=("gen01-ctl",),
     troubles=("no weather forecast",),
@@ -360,7 +355,14 @@ def test_energy_and_carbon_come_back_as_they_were() -> None:
     energy = energy_message(NOON, totals, currency="USD")
     intensity = carbon_message(NOON, carbon)
 
-    assert energy_totals(energy) == totals
+    assert energy.model_dump(include={"pv_kwh", "it_kwh", "aux_kwh", "fuel_l", "cost"}) == {
+        "pv_kwh": 1.5,
+        "it_kwh": 5.0,
+        "aux_kwh": 0.125,
+        "fuel_l": 0.75,
+        "cost": 12.5,
+    }
+    assert (energy.since_utc, energy.currency) == (NOON, "USD")
     assert energy.delivered_kwh == 6.125
     assert set(intensity.quality) == {"ci_operational_gco2e_per_kwh", "interval_gco2e_per_kwh"}
 
