@@ -5,11 +5,12 @@ import pyomo.environ as pyo
 from ems.dispatch.milp.balance import add_balance, balance_values
 from ems.dispatch.milp.battery import add_batteries, battery_values
 from ems.dispatch.milp.genset import add_gensets, genset_values
+from ems.dispatch.milp.grid import add_grid, grid_values
 from ems.dispatch.milp.objective import add_objective, objective_values
 from ems.dispatch.milp.parameters import ParameterValues
+from ems.dispatch.milp.pv import add_pv, pv_values
 from ems.dispatch.milp.reserve import add_reserve, reserve_values
 from ems.dispatch.milp.shape import ModelShape
-from ems.dispatch.milp.supply import add_grid, add_pv, grid_values, pv_values
 from ems.model.problem import PlanningProblem
 
 
