@@ -120,6 +120,21 @@ def test_optimism_moves_medians_towards_their_favourable_quantiles(share: float)
     assert stated.load.it_kw[0] == pytest.approx(4000.0 - share * 400.0)
 
 
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_negative_optimism_moves_medians_towards_their_unfavourable_quantiles(share: float) -> None:
+    desert = site(DESERT)
+    shaped = replace(desert, planning=replace(desert.planning, optimism_frac=-share))
+
+    stated = formulate(
+        shaped, condition(desert), outlook(desert, pv_kw=(2500.0, 3000.0, 4000.0)), previous=None, problem_id="p"
+    )
+
+    # the low quantile lies nearer than the high one
+    assert stated.pv[0].available_kw[0] == pytest.approx(3000.0 - share * 500.0)
+    assert stated.pv[0].available_q10_kw[0] == pytest.approx(2500.0)
+    assert stated.load.it_kw[0] == pytest.approx(4000.0 + share * 400.0)
+
+
 def test_forecast_that_ends_before_the_horizon_is_refused_by_name() -> None:
     desert = site(DESERT)
 

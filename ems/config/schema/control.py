@@ -11,6 +11,7 @@ from ems.config.schema.fields import (
     PositiveFrac,
     ShortOrZeroS,
     ShortS,
+    SignedFrac,
     SmallPct,
     Table,
 )
@@ -55,10 +56,11 @@ class PlanningTable(Table):
     integer_h: DurationH = Field(
         24.0, description="Sets are planned in whole units this far; beyond, fractions only show the direction."
     )
-    optimism_frac: Frac = Field(
+    optimism_frac: SignedFrac = Field(
         0.5,
         description="Share of the way from the median to the favourable 0.9 quantile on which energy is planned; "
-        "what turns out worse starts sets later, by the rules of control.",
+        "what turns out worse starts sets later, by the rules of control. Negative: towards the unfavourable "
+        "quantile, a plan that holds on a bad day.",
     )
     max_age_periods: Annotated[float, Field(ge=1.0, le=12.0)] = Field(
         3.0, description="A plan older than this many periods is not followed."

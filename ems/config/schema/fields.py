@@ -88,6 +88,8 @@ VolumeOrZeroL = Annotated[float, Field(ge=0.0, le=100_000_000.0)]
 Pct = Annotated[float, Field(ge=1.0, le=100.0)]
 SmallPct = Annotated[float, Field(ge=0.0, le=50.0)]
 Frac = Annotated[float, Field(ge=0.0, le=1.0)]
+# towards the good or the bad side
+SignedFrac = Annotated[float, Field(ge=-1.0, le=1.0)]
 PositiveFrac = Annotated[float, Field(gt=0.0, le=1.0)]
 EfficiencyFrac = Annotated[float, Field(ge=0.5, le=1.0)]
 TemperatureDegC = Annotated[float, Field(ge=-60.0, le=120.0)]

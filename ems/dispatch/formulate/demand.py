@@ -28,7 +28,7 @@ def on_steps(series: EvenSeries, grid: TimeGrid, *, name: str) -> tuple[float, .
 
 
 def pv_problems(site: Site, outlook: Outlook, grid: TimeGrid) -> tuple[PvProblem, ...]:
-    """Return available PV per plant: the median, moved towards the favourable quantile by `optimism_frac`."""
+    """Return available PV per plant: the median, moved by `optimism_frac` towards its 0.9 quantile, below 0 its 0.1."""
     share = site.planning.optimism_frac
     return tuple(
         PvProblem(
@@ -36,8 +36,8 @@ def pv_problems(site: Site, outlook: Outlook, grid: TimeGrid) -> tuple[PvProblem
             n_blocks=plant.n_blocks,
             available_kw=_between(
                 on_steps(forecast.p50_kw, grid, name=f"PV {plant.id}"),
-                on_steps(forecast.q90_kw, grid, name=f"PV {plant.id}"),
-                share,
+                on_steps(forecast.q90_kw if share >= 0.0 else forecast.q10_kw, grid, name=f"PV {plant.id}"),
+                abs(share),
             ),
             available_q10_kw=on_steps(forecast.q10_kw, grid, name=f"PV {plant.id}"),
             frequency_watt_credit_frac=plant.frequency_watt_credit_frac,
