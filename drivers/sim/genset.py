@@ -38,6 +38,8 @@ class TwinGenset:
     fuel_l: float = 0.0
     run_s: float = 0.0
     n_starts: int = 0
+    # when the engine was started, seconds since the start of the run
+    started_at_s: list[float] = field(default_factory=list)
     silent_s: float = 0.0
     remote: bool = True
     out_of_service: bool = False
@@ -47,6 +49,7 @@ class TwinGenset:
     # where the setpoint's ramp leads in this step: mean while loaded, and power at the end
     _mean_kw: float = 0.0
     _end_kw: float = 0.0
+    _step_at_s: float = 0.0
 
     def __post_init__(self) -> None:
         self._curve = _smooth_curve(self.kind)
@@ -68,6 +71,7 @@ class TwinGenset:
                 self.run_wanted = value > 0.0
             else:
                 self.setpoint_kw = value
+        self._step_at_s = at_s
         left = dt_s
         loaded = 0.0
         self._idle_s = 0.0
@@ -153,6 +157,7 @@ class TwinGenset:
 
     def _begin_start(self) -> None:
         self.n_starts += 1
+        self.started_at_s.append(self._step_at_s)
         if self.rng.random() < self.start_failure_frac:
             attempts = self.kind.attempts
             self._enter(GensetPhase.STARTING, attempts * self.kind.crank_s + (attempts - 1) * self.kind.rest_s)

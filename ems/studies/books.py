@@ -1,5 +1,7 @@
 """What physically happened in the twin: energies, and import priced step by step."""
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from drivers.sim.plant import Plant
@@ -9,6 +11,7 @@ from ems.model.timegrid import clock_floor
 from ems.studies.summary import GridAccount, TrueEnergies
 
 _DEFAULT_INTERVAL_MIN = 15
+_DAY_S = 86400.0
 
 
 class GridBook:
@@ -75,6 +78,13 @@ class GridBook:
         return _DEFAULT_INTERVAL_MIN if demand is None else demand.interval_min
 
 
+def most_starts(genset_starts_s: Iterable[Sequence[float]]) -> int:
+    """Return the most starts of one set in one day of a run; days are counted from the run's start."""
+    return max(
+        (max(Counter(at_s // _DAY_S for at_s in starts).values()) for starts in genset_starts_s if starts), default=0
+    )
+
+
 def true_energies(plant: Plant, *, stored_start_kwh: float) -> TrueEnergies:
     """Return what physically happened in the twin since its start."""
     totals = plant.totals
@@ -97,5 +107,7 @@ def true_energies(plant: Plant, *, stored_start_kwh: float) -> TrueEnergies:
         fuel_delivered_l=0.0 if plant.tank is None else plant.tank.delivered_l,
         genset_run_h=sum(genset.run_s for genset in plant.gensets.values()) / 3600.0,
         genset_starts=sum(genset.n_starts for genset in plant.gensets.values()),
+        n_gensets=len(plant.gensets),
+        most_starts_set_day=most_starts(genset.started_at_s for genset in plant.gensets.values()),
         n_outages=0 if plant.grid is None else plant.grid.n_outages,
     )

@@ -45,6 +45,8 @@ class TrueEnergies:
     fuel_delivered_l: float
     genset_run_h: float
     genset_starts: int
+    n_gensets: int
+    most_starts_set_day: int
     n_outages: int
 
     @property
@@ -99,6 +101,10 @@ def summarise(
         "fuel_delivered_l": round(energies.fuel_delivered_l, 1),
         "genset_run_h": round(energies.genset_run_h, 2),
         "genset_starts": energies.genset_starts,
+        "genset_starts_per_set_day": {
+            "mean": _ratio(energies.genset_starts, energies.n_gensets * frame.days),
+            "max": energies.most_starts_set_day,
+        },
         "genset_starts_above_threshold": counts.n_starts_above_threshold,
         "genset_band_share_frac": _rounded(counts.genset_band_share_frac, 4),
         "soc_min_pct": _rounded(counts.soc_min_pct, 2),

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from ems.studies.books import GridBook
+from ems.studies.books import GridBook, most_starts
 from tests.control.scene import START, shipped
 
 CAMPUS = shipped("weak-grid-campus")
@@ -17,6 +17,15 @@ def test_the_last_billing_interval_is_in_the_peak() -> None:
         _add(book, minute, 6000.0 if minute < 15 else 9000.0)
 
     assert book.account().peak_kw == pytest.approx(9000.0)
+
+
+def test_starts_are_counted_by_set_and_day_of_the_run() -> None:
+    day_s = 86400.0
+
+    # three starts of one set, but two on one day; two sets that start together are one start each
+    assert most_starts([[0.0, 1.5 * day_s, 1.9 * day_s], [0.0]]) == 2
+    assert most_starts([[], []]) == 0
+    assert most_starts([]) == 0
 
 
 def test_looking_at_the_account_changes_nothing() -> None:

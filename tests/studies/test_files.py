@@ -14,13 +14,14 @@ from tests.studies.runs import Run
 
 KEYS = {
     "": "site policy start days step_s replan_min seed currency energy_kwh stored_kwh diesel_share_frac fuel_l"
-    " fuel_delivered_l genset_run_h genset_starts genset_starts_above_threshold genset_band_share_frac soc_min_pct"
-    " soc_start_pct soc_end_pct soc_floor_violation_h reserve_shortfall_h reserve_binding_h reserve_margin_min_kw"
-    " demand_peak_kw ci_operational_gco2e_per_kwh scope1_kgco2e scope2_kgco2e end_correction cost plans guard_clips"
-    " guard_clip_tick_frac balance_error_frac",
+    " fuel_delivered_l genset_run_h genset_starts genset_starts_per_set_day genset_starts_above_threshold"
+    " genset_band_share_frac soc_min_pct soc_start_pct soc_end_pct soc_floor_violation_h reserve_shortfall_h"
+    " reserve_binding_h reserve_margin_min_kw demand_peak_kw ci_operational_gco2e_per_kwh scope1_kgco2e"
+    " scope2_kgco2e end_correction cost plans guard_clips guard_clip_tick_frac balance_error_frac",
     "energy_kwh": "load_it load_cooling load_aux pv_available pv_used pv_curtailed genset grid_import grid_export"
     " battery_charge battery_discharge losses unserved deferred capped",
     "stored_kwh": "start end",
+    "genset_starts_per_set_day": "mean max",
     "reserve_margin_min_kw": "r0 r1 down",
     "end_correction": "cost kgco2e",
     "cost": "total terms",

@@ -26,7 +26,7 @@ def test_a_set_starts_synchronises_and_ramps_as_its_data_say() -> None:
     assert entered[GensetPhase.SYNCHRONISING] == round(KIND.start_s)
     assert entered[GensetPhase.RUNNING] == round(KIND.start_s + KIND.sync_s)
     assert genset.power_kw == pytest.approx(1500.0)
-    assert genset.n_starts == 1
+    assert genset.n_starts == len(genset.started_at_s) == 1
 
 
 def test_a_set_takes_up_load_at_its_ramp() -> None:
