@@ -94,12 +94,13 @@ def plan(
     out: Annotated[Path | None, typer.Option("--out", help="Write the plan here.", dir_okay=False)] = None,
     gap: Annotated[float | None, typer.Option("--gap", min=0.0, max=0.5, help="Relative gap.")] = None,
     time_limit: Annotated[float | None, typer.Option("--time-limit", min=1.0, help="Seconds.")] = None,
+    threads: Annotated[int | None, typer.Option("--threads", min=1, max=64, help="Threads of the solver.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Solve or replay one planning problem and check the plan; exit 1 if the check refuses it."""
     from ems.app.planning import planned
 
-    result = planned(problem, gap_frac=gap, time_limit_s=time_limit, out=out)
+    result = planned(problem, gap_frac=gap, time_limit_s=time_limit, threads=threads, out=out)
     _print(result.document if as_json else result.text)
     if not result.passed:
         raise typer.Exit(EXIT_NO)

@@ -22,7 +22,12 @@ class PlannedResult:
 
 
 def planned(
-    problem_file: Path, *, gap_frac: float | None, time_limit_s: float | None, out: Path | None
+    problem_file: Path,
+    *,
+    gap_frac: float | None = None,
+    time_limit_s: float | None = None,
+    threads: int | None = None,
+    out: Path | None = None,
 ) -> PlannedResult:
     """Solve a problem from a file in this process and check the plan.
 
@@ -38,6 +43,7 @@ def planned(
         options,
         gap_frac=options.gap_frac if gap_frac is None else gap_frac,
         time_limit_s=options.time_limit_s if time_limit_s is None else time_limit_s,
+        threads=options.threads if threads is None else threads,
     )
     problem = replace(problem, options=options)
     plan = DispatchEngine().solve(problem)

@@ -13,12 +13,13 @@ def plan_document(plan: Plan, evaluation: Evaluation) -> dict[str, object]:
         "status": plan.status.value,
         "source": plan.source.value,
         "gap_frac": plan.gap_frac,
+        "carbon_shadow_price_per_kg": plan.carbon_shadow_price_per_kg,
         "objective": {"total": plan.objective.total_cost(), "terms": plan.objective.terms()},
         "timings_s": {
-            "build": timings.build_s,
-            "handover": timings.handover_s,
-            "solve": timings.solve_s,
-            "extract": timings.extract_s,
+            "build": {"cpu": timings.build_cpu_s, "wall": timings.build_s},
+            "handover": {"cpu": timings.handover_cpu_s, "wall": timings.handover_s},
+            "solve": {"cpu": timings.solve_cpu_s, "wall": timings.solve_s},
+            "extract": {"cpu": timings.extract_cpu_s, "wall": timings.extract_s},
         },
         "check": {
             "passed": evaluation.passed,
@@ -43,10 +44,12 @@ def plan_text(plan: Plan, evaluation: Evaluation) -> str:
             f"objective {plan.objective.total_cost():,.2f}",
             *terms,
             (
-                f"build {timings.build_s:.3f} s, hand-over {timings.handover_s:.3f} s, solve {timings.solve_s:.3f} s, "
-                f"extract {timings.extract_s:.3f} s"
+                f"wall (cpu): build {timings.build_s:.3f} s ({timings.build_cpu_s:.3f} s), "
+                f"hand-over {timings.handover_s:.3f} s ({timings.handover_cpu_s:.3f} s), "
+                f"solve {timings.solve_s:.3f} s ({timings.solve_cpu_s:.3f} s), "
+                f"extract {timings.extract_s:.3f} s ({timings.extract_cpu_s:.3f} s)"
             ),
-            "start UTC         h     load       PV  storage   stored  gensets   import  why",
+            "start UTC         h     load       PV  storage   stored  gensets   import  per kWh  gCO2e  why",
             *steps,
         ]
     )
@@ -62,6 +65,8 @@ def _step(step: PlanStep) -> dict[str, object]:
         "unserved_kw": step.unserved_kw,
         "surplus_kw": step.surplus_kw,
         "reserve": {item.id: {"required_kw": item.required_kw, "held_kw": item.held_kw} for item in step.reserve},
+        "marginal_price_per_kwh": step.marginal_price_per_kwh,
+        "marginal_gco2e_per_kwh": step.marginal_gco2e_per_kwh,
         "binding": list(step.binding),
         "reasons": list(step.reasons),
     }
@@ -85,5 +90,10 @@ def _line(step: PlanStep) -> str:
     why = "; ".join((*step.binding, *step.reasons))
     return (
         f"{step.start_utc:%m-%d %H:%M}  {step.duration_h:5.2f} {step.load_kw:8.0f} {step.pv_kw:8.0f} "
-        f"{storage:8.0f} {stored:8.0f} {gensets:>8s} {step.import_kw:8.0f}  {why}"
+        f"{storage:8.0f} {stored:8.0f} {gensets:>8s} {step.import_kw:8.0f} "
+        f"{_figure(step.marginal_price_per_kwh, 3):>8s} {_figure(step.marginal_gco2e_per_kwh, 0):>6s}  {why}"
     )
+
+
+def _figure(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:.{digits}f}"

@@ -393,10 +393,10 @@ def test_plan_without_the_rows_is_left_to_the_check_where_the_second_solve_finds
     nothing = Solution(status="Time limit reached", values=None, objective=None, gap_frac=None, optimal=False)
     solves = 0
 
-    def once(problem: MatrixProblem, *, gap_frac: float, time_limit_s: float, shift: float = 0.0) -> Solution:
+    def once(problem: MatrixProblem, *, gap_frac: float, time_limit_s: float, **_: float) -> Solution:
         nonlocal solves
         solves += 1
-        return solve(problem, gap_frac=gap_frac, time_limit_s=time_limit_s, shift=shift) if solves == 1 else nothing
+        return solve(problem, gap_frac=gap_frac, time_limit_s=time_limit_s) if solves == 1 else nothing
 
     monkeypatch.setattr(engine_module, "solve", once)
     stated = emptied()

@@ -87,6 +87,15 @@ class CompiledModel:
             parts.append(part)
         return np.concatenate(parts)
 
+    def replaced(self, parameters: Values, values: ParameterValues) -> Values:
+        """Return a parameter vector with some parameters replaced."""
+        result, place = parameters.copy(), 0
+        for name, size in self.parameters.items():
+            if name in values:
+                result[place : place + size] = values[name]
+            place += size
+        return result
+
     def matrix_problem(self, parameters: Values) -> MatrixProblem:
         """Return the problem for parameter values."""
         return MatrixProblem(

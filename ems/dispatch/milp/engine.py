@@ -1,29 +1,30 @@
 """Solves planning problems; keeps the compiled model of each shape for the next cycle."""
 
 from dataclasses import replace
-from itertools import pairwise
 from time import perf_counter
 
 import numpy as np
-import numpy.typing as npt
 
 from ems.dispatch.milp.assemble import build_model, model_values
 from ems.dispatch.milp.compiled import CompiledModel, MatrixProblem, Values, compile_model
+from ems.dispatch.milp.directions import both_at_once, one_way, smaller_closed
 from ems.dispatch.milp.extract import extract_plan
+from ems.dispatch.milp.marginal import emitted_kg, marginals, with_marginals
 from ems.dispatch.milp.objective import TERMS, greatest_value
+from ems.dispatch.milp.phases import PhaseClock, together
 from ems.dispatch.milp.screening import up_rows_bind_in
 from ems.dispatch.milp.shape import ModelShape, shape_of, with_up_rows
-from ems.dispatch.milp.solver import Solution, solve
+from ems.dispatch.milp.solver import LinearSolution, Solution, solve, solve_linear
 from ems.errors import DispatchError
-from ems.model.plan import Plan, SolveTimings
+from ems.model.plan import Plan
 from ems.model.problem import PlanningProblem
 
 # shapes differ by the clock phase of the grid and by tariff and outage edges; older ones are dropped
 _MAX_COMPILED = 12
 # how often a problem is solved anew because a pool charges and discharges at once, before directions are fixed
 _MAX_PASSES = 3
-# below this both at once is rounding
-_BOTH_KW = 1e-4
+# the least time that a later part of a solve gets, s
+_LEAST_S = 1.0
 
 
 class DispatchEngine:
@@ -44,30 +45,31 @@ class DispatchEngine:
         plan = self._planned(problem, shape, time_limit_s=problem.options.time_limit_s)
         if shape.up_classes or "floor" not in plan.relaxed or not up_rows_bind_in(problem, plan):
             return plan
-        left_s = max(1.0, problem.options.time_limit_s - plan.timings.solve_s)
+        left_s = max(_LEAST_S, problem.options.time_limit_s - plan.timings.solve_s)
         try:
             complete = self._planned(problem, with_up_rows(shape, problem), time_limit_s=left_s)
         except DispatchError:
             # the check decides whether the first plan breaks its reserve in hours that count
             return plan
-        return replace(complete, timings=_together(plan.timings, complete.timings))
+        return replace(complete, timings=together(plan.timings, complete.timings))
 
     def _planned(self, problem: PlanningProblem, shape: ModelShape, *, time_limit_s: float) -> Plan:
-        clock = [perf_counter()]
+        clock = PhaseClock()
         compiled = self._model(shape)
         parameters = compiled.parameter_vector(model_values(problem, shape))
-        clock.append(perf_counter())
+        clock.next()
         matrix = _late_relaxed(compiled.matrix_problem(parameters), compiled, problem)
-        clock.append(perf_counter())
-        solution = _solved(matrix, compiled, problem, time_limit_s=time_limit_s)
-        clock.append(perf_counter())
+        emitted = emitted_kg(compiled, parameters, problem)
+        clock.next()
+        flows = _solved(matrix, compiled, problem, measured=emitted, time_limit_s=time_limit_s)
+        clock.next()
+        solution = flows.solution
         if solution.values is None:
             raise DispatchError(f"HiGHS ended with '{solution.status}' and no feasible point for {problem.id}")
         plan = extract_plan(problem, shape, compiled, parameters, solution)
-        clock.append(perf_counter())
-        phases = [after - before for before, after in pairwise(clock)]
-        timings = SolveTimings(build_s=phases[0], handover_s=phases[1], solve_s=phases[2], extract_s=phases[3])
-        return replace(plan, timings=timings)
+        plan = with_marginals(plan, marginals(compiled, problem, flows))
+        clock.next()
+        return replace(plan, timings=clock.timings())
 
     def _model(self, shape: ModelShape) -> CompiledModel:
         compiled = self._compiled.pop(shape, None)
@@ -79,70 +81,74 @@ class DispatchEngine:
         return compiled
 
 
-def _together(first: SolveTimings, second: SolveTimings) -> SolveTimings:
-    return SolveTimings(
-        build_s=first.build_s + second.build_s,
-        handover_s=first.handover_s + second.handover_s,
-        solve_s=first.solve_s + second.solve_s,
-        extract_s=first.extract_s + second.extract_s,
-    )
-
-
 def _solved(
-    matrix: MatrixProblem, compiled: CompiledModel, problem: PlanningProblem, *, time_limit_s: float
-) -> Solution:
+    matrix: MatrixProblem, compiled: CompiledModel, problem: PlanningProblem, *, measured: Values, time_limit_s: float
+) -> LinearSolution:
     """Solve; where a pool charges and discharges at once, close the smaller direction there and solve again.
 
-    Losses make both at once a waste that no optimum wants, except where power has to be got rid of: sets at their
-    minimum and a full store. A binary for each pool and step would say the same and cost every solve. A surplus of
-    many steps can wander from closed steps to open ones: after the passes every step keeps the direction that it
-    has, and every count its value.
+    A surplus of many steps can wander from closed steps to open ones: after the passes every step keeps the
+    direction and every count the value that it has. What is then proven about the flows says nothing about the counts.
     """
     left_s = time_limit_s
     last: Values | None = None
     for _ in range(_MAX_PASSES):
         begin = perf_counter()
-        solution = solve(matrix, gap_frac=problem.options.gap_frac, time_limit_s=left_s, shift=greatest_value(problem))
-        left_s = max(1.0, left_s - (perf_counter() - begin))
+        solution = solve(
+            matrix,
+            gap_frac=problem.options.gap_frac,
+            time_limit_s=left_s,
+            threads=problem.options.threads,
+            shift=greatest_value(problem),
+        )
+        left_s = max(_LEAST_S, left_s - (perf_counter() - begin))
         if solution.values is None:
             break
-        charge, discharge = (solution.values[compiled.variables[name]] for name in ("charge_kw", "discharge_kw"))
-        both = np.minimum(charge, discharge) > _BOTH_KW
-        if not both.any():
-            return solution
+        if not both_at_once(compiled, solution.values):
+            return _priced(matrix, compiled, problem, solution, measured=measured, time_limit_s=left_s)
         last = solution.values
-        matrix = _closed(matrix, compiled, charge=both & (charge <= discharge), discharge=both & (charge > discharge))
-    return solution if last is None else _fixed(matrix, compiled, last, time_limit_s=left_s)
+        matrix = smaller_closed(matrix, compiled, last)
+    if last is None:
+        return LinearSolution(solution=solution)
+    flows = _flows(one_way(matrix, compiled, last), last, problem, measured=measured, time_limit_s=left_s)
+    return replace(flows, solution=replace(flows.solution, optimal=False, gap_frac=None))
 
 
-def _fixed(matrix: MatrixProblem, compiled: CompiledModel, values: Values, *, time_limit_s: float) -> Solution:
-    """Solve for the flows alone, with every count and every direction as they were last: feasible by its slacks."""
-    charge, discharge = (values[compiled.variables[name]] for name in ("charge_kw", "discharge_kw"))
-    counted = np.where(matrix.integer, np.round(values), 0.0)
-    one_way = _closed(
-        replace(
-            matrix,
-            lower=np.where(matrix.integer, counted, matrix.lower),
-            upper=np.where(matrix.integer, counted, matrix.upper),
-            integer=np.zeros_like(matrix.integer),
-        ),
-        compiled,
-        charge=charge <= discharge,
-        discharge=charge > discharge,
+def _priced(
+    matrix: MatrixProblem,
+    compiled: CompiledModel,
+    problem: PlanningProblem,
+    solution: Solution,
+    *,
+    measured: Values,
+    time_limit_s: float,
+) -> LinearSolution:
+    """Solve for the flows of a solution's counts: exact, at least as good, and with a price on every row."""
+    if solution.values is None:
+        return LinearSolution(solution=solution)
+    flows = _flows(matrix, solution.values, problem, measured=measured, time_limit_s=time_limit_s)
+    if flows.solution.values is not None and both_at_once(compiled, flows.solution.values):
+        closed = one_way(matrix, compiled, solution.values)
+        flows = _flows(closed, solution.values, problem, measured=measured, time_limit_s=time_limit_s)
+    if flows.row_cost is None:
+        return LinearSolution(solution=solution)
+    return replace(
+        flows,
+        solution=replace(flows.solution, status=solution.status, gap_frac=solution.gap_frac, optimal=solution.optimal),
     )
-    # what is proven about the flows says nothing about the counts
-    return replace(solve(one_way, gap_frac=0.0, time_limit_s=time_limit_s), optimal=False, gap_frac=None)
 
 
-def _closed(
-    matrix: MatrixProblem, compiled: CompiledModel, *, charge: npt.NDArray[np.bool_], discharge: npt.NDArray[np.bool_]
-) -> MatrixProblem:
-    """Return the problem with charging or discharging closed where it is told, by pool and step."""
-    upper = matrix.upper.copy()
-    for name, closed in (("charge_kw", charge), ("discharge_kw", discharge)):
-        place = compiled.variables[name]
-        upper[place] = np.where(closed, 0.0, upper[place])
-    return replace(matrix, upper=upper)
+def _flows(
+    matrix: MatrixProblem, values: Values, problem: PlanningProblem, *, measured: Values, time_limit_s: float
+) -> LinearSolution:
+    """Solve for the flows alone, every whole number as it is in `values`: feasible by the slacks."""
+    counted = np.round(values)
+    fixed = replace(
+        matrix,
+        lower=np.where(matrix.integer, counted, matrix.lower),
+        upper=np.where(matrix.integer, counted, matrix.upper),
+        integer=np.zeros_like(matrix.integer),
+    )
+    return solve_linear(fixed, measured=measured, time_limit_s=time_limit_s, threads=problem.options.threads)
 
 
 def _late_relaxed(matrix: MatrixProblem, compiled: CompiledModel, problem: PlanningProblem) -> MatrixProblem:

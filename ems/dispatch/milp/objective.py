@@ -1,6 +1,6 @@
 """The objective: one expression per term, named like the fields of `ObjectiveTerms` and reported in the plan."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import pyomo.environ as pyo
@@ -43,6 +43,13 @@ def greatest_value(problem: PlanningProblem) -> float:
 def objective_values(problem: PlanningProblem) -> ParameterValues:
     """Return price times step length for every priced variable."""
     return {**_bought_values(problem), **_genset_values(problem), **_battery_values(problem), **_slack_values(problem)}
+
+
+def carbon_at_price_one(problem: PlanningProblem) -> ParameterValues:
+    """Return the parameters of the CO2 term as they are at a price of one: kg CO2e instead of cost."""
+    priced = replace(problem, prices=replace(problem.prices, co2_per_kg=1.0))
+    values = {**_bought_values(priced), **_genset_values(priced)}
+    return {name: part for name, part in values.items() if name.endswith("_co2_cost")}
 
 
 def _parameters(m: pyo.ConcreteModel) -> None:

@@ -1,4 +1,4 @@
-"""HiGHS on a matrix problem: one thread, a gap, a time limit; the incumbent is kept."""
+"""HiGHS on a matrix problem: a gap, a time limit, a start; the incumbent is kept, and flows have prices."""
 
 from dataclasses import dataclass
 
@@ -22,30 +22,96 @@ class Solution:
     optimal: bool
 
 
-def solve(problem: MatrixProblem, *, gap_frac: float, time_limit_s: float, shift: float = 0.0) -> Solution:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinearSolution:
+    """The optimum of a problem without integers, and what a unit more of each row's limit changes.
+
+    `row_cost` is the change of the objective, `row_measured` that of the measured sum; None without an optimal basis.
+    """
+
+    solution: Solution
+    row_cost: Values | None = None
+    row_measured: Values | None = None
+
+
+@dataclass(slots=True)
+class _Scheduler:
+    """HiGHS keeps the threads of the first solve of a process until its scheduler is reset."""
+
+    threads: int = 0
+
+    def use(self, threads: int) -> None:
+        if self.threads not in (0, threads):
+            highspy.Highs.resetGlobalScheduler(True)
+        self.threads = threads
+
+
+_SCHEDULER = _Scheduler()
+
+
+def solve(
+    problem: MatrixProblem, *, gap_frac: float, time_limit_s: float, threads: int = 1, shift: float = 0.0
+) -> Solution:
     """Solve a matrix problem; `shift` is added to the objective that the gap is relative to.
 
     The time limit is HiGHS's own; it is not always obeyed (HiGHS issues 885, 947, 2226), so the caller's
     process watches the wall clock as well.
     """
+    solver = _solver(problem, time_limit_s=time_limit_s, threads=threads, shift=shift)
+    solver.setOptionValue("mip_rel_gap", gap_frac)
+    solver.run()
+    return _solution(solver, integer=bool(problem.integer.any()), shift=shift)
+
+
+def solve_linear(problem: MatrixProblem, *, measured: Values, time_limit_s: float, threads: int = 1) -> LinearSolution:
+    """Solve a problem without integers; `measured` holds a figure per unit of each column, of any kind.
+
+    With the optimal basis B a unit more on row i changes the measured sum by y_i, where y solves
+    B^T y = figures of the basic columns: the same step that gives the prices of the rows from their costs.
+    """
+    solver = _solver(problem, time_limit_s=time_limit_s, threads=threads)
+    solver.run()
+    solution = _solution(solver, integer=False)
+    if not solution.optimal or solution.values is None:
+        return LinearSolution(solution=solution)
+    return LinearSolution(
+        solution=solution,
+        row_cost=np.asarray(solver.getSolution().row_dual),
+        row_measured=_by_basis(solver, measured),
+    )
+
+
+def _solver(problem: MatrixProblem, *, time_limit_s: float, threads: int, shift: float = 0.0) -> highspy.Highs:
+    _SCHEDULER.use(threads)
     solver = highspy.Highs()
     solver.setOptionValue("output_flag", False)
-    solver.setOptionValue("threads", 1)
-    solver.setOptionValue("mip_rel_gap", gap_frac)
+    solver.setOptionValue("threads", threads)
     solver.setOptionValue("time_limit", time_limit_s)
     solver.setOptionValue("random_seed", 0)
     solver.passModel(_highs_lp(problem, shift))
-    solver.run()
-    info = solver.getInfo()
-    status = solver.getModelStatus()
+    return solver
+
+
+def _solution(solver: highspy.Highs, *, integer: bool, shift: float = 0.0) -> Solution:
+    info, status = solver.getInfo(), solver.getModelStatus()
     feasible = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
     return Solution(
         status=solver.modelStatusToString(status),
         values=np.asarray(solver.getSolution().col_value) if feasible else None,
         objective=info.objective_function_value - shift if feasible else None,
-        gap_frac=_gap(info, integer=bool(problem.integer.any())) if feasible else None,
+        gap_frac=_gap(info, integer=integer) if feasible else None,
         optimal=status == highspy.HighsModelStatus.kOptimal,
     )
+
+
+def _by_basis(solver: highspy.Highs, measured: Values) -> Values | None:
+    """Return y with B^T y = figures of the basic variables; a basic row (a negative number) has none."""
+    status, basic = solver.getBasicVariables()
+    if status != highspy.HighsStatus.kOk:
+        return None
+    figures = np.where(basic >= 0, measured[np.maximum(basic, 0)], 0.0)
+    status, change = solver.getBasisTransposeSolve(figures)
+    return np.asarray(change) if status == highspy.HighsStatus.kOk else None
 
 
 def _gap(info: highspy.HighsInfo, *, integer: bool) -> float:
@@ -66,6 +132,7 @@ def _highs_lp(problem: MatrixProblem, shift: float) -> highspy.HighsLp:
     lp.a_matrix_.start_ = problem.starts
     lp.a_matrix_.index_ = problem.columns
     lp.a_matrix_.value_ = problem.coefficients
-    kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
-    lp.integrality_ = [kinds[int(integer)] for integer in problem.integer]
+    if problem.integer.any():
+        kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
+        lp.integrality_ = [kinds[int(integer)] for integer in problem.integer]
     return lp
