@@ -41,6 +41,14 @@ class PoolStep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlantStep:
+    """One PV plant in one step: what is used of it."""
+
+    id: str
+    power_kw: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GensetStep:
     """One genset class in one step; power and fuel are the class's totals."""
 
@@ -121,6 +129,8 @@ class PlanStep:
     pools: tuple[PoolStep, ...]
     gensets: tuple[GensetStep, ...]
     reserve: tuple[ReserveStep, ...] = ()
+    # `pv_kw` by plant; empty where a plan does not divide it
+    plants: tuple[PlantStep, ...] = ()
     offers: tuple[OfferStep, ...] = ()
     chillers: ChillerStep | None = None
     # stock in the fuel tank at the end of the step, None where it is not limited

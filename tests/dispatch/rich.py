@@ -3,9 +3,11 @@
 from dataclasses import replace
 
 from ems.model.problem import (
+    CarbonBudget,
     ContingencyKind,
     CoolingLineProblem,
     DemandProblem,
+    GroupProblem,
     LoadProblem,
     PlanningProblem,
     PreviousCommitment,
@@ -32,7 +34,7 @@ def rich_problem() -> PlanningProblem:
         first_step=0, end_step=N_STEPS, price_per_kw=2.0, floor_kw=200.0, running_kwh=0.0, running_h=0.0
     )
     grid = connection(
-        [0.2, 0.2, 0.4, 0.4, 0.1, 0.1],
+        [0.2, 0.2, 0.4, 0.4, 0.1, -0.03],
         import_limit_kw=400.0,
         export_limit_kw=100.0,
         export_price_per_kwh=0.02,
@@ -40,9 +42,10 @@ def rich_problem() -> PlanningProblem:
         kgco2e_per_kwh=0.45,
         demand=[month],
     )
-    return problem(
+    field = plant([150.0, 450.0, 120.0, 60.0, 10.0, 0.0], n_blocks=3, credit_frac=0.5)
+    stated = problem(
         demand,
-        pv=plant([150.0, 450.0, 120.0, 60.0, 10.0, 0.0], n_blocks=3, credit_frac=0.5),
+        pv=replace(field, curtailment_price_per_kwh=0.001),
         store=pool(
             N_STEPS,
             stored_kwh=320.0,
@@ -63,7 +66,7 @@ def rich_problem() -> PlanningProblem:
             run_wear_cost_per_h=2.0,
             step_kw=60.0,
         ),
-        grid=grid,
+        grid=replace(grid, ramp_kw_per_min=10.0, now_kw=100.0),
         requirements=reserve(
             N_STEPS,
             r0_kw=20.0,
@@ -75,4 +78,9 @@ def rich_problem() -> PlanningProblem:
         ),
         prices=replace(PRICES, co2_per_kg=0.05, low_load_per_kwh=0.02, commitment_change=1.0),
         previous=(PreviousCommitment(id="diesel", n_on=(0, 0)),),
+    )
+    return replace(
+        stated,
+        groups=(GroupProblem(id="feeder", members=("grid", "pv"), limit_kw=700.0),),
+        carbon_budget=CarbonBudget(kgco2e=400.0, price_per_kg=0.01),
     )

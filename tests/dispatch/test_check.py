@@ -13,7 +13,7 @@ from ems.dispatch.check import evaluate
 from ems.dispatch.explain import explained
 from ems.model.plan import GensetStep, ObjectiveTerms, Plan, PlanStep, PoolStep
 from ems.model.problem import ContingencyKind, PlanningProblem
-from tests.dispatch.problems import PRICES, gensets, load, loss, plant, pool, problem, reserve, unit
+from tests.dispatch.problems import PRICES, connection, gensets, load, loss, plant, pool, problem, reserve, unit
 from tests.dispatch.rich import N_STEPS, rich_problem
 from tests.dispatch.solving import engine, n_on, refusals, solved
 
@@ -29,6 +29,7 @@ PRICED_IN = {
     "down reserve": "reserve_cost",
     "minimum up time": "limit_cost",
     "minimum down time": "limit_cost",
+    "ramp at the PCC": "limit_cost",
 }
 TERMS = [field.name for field in fields(ObjectiveTerms)]
 
@@ -435,6 +436,12 @@ BROKEN_WISHES = [
         "minimum up time",
         "diesel minimum up time",
         id="minimum up time",
+    ),
+    pytest.param(
+        problem([100.0, 300.0], grid=replace(connection([0.1, 0.1]), ramp_kw_per_min=1.0, now_kw=100.0)),
+        "ramp at the PCC",
+        "exchange beyond the ramp",
+        id="ramp",
     ),
 ]
 

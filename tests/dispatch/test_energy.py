@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from ems.dispatch.milp import engine as engine_module
+from ems.dispatch.milp import shape as model_shape
 from ems.model.plan import PlanStatus
 from ems.model.problem import CoolingLineProblem, DemandProblem, LoadProblem, PlanningProblem
 from tests.dispatch.problems import PRICES, connection, gensets, load, plant, pool, problem, reserve, unit
@@ -155,6 +156,7 @@ def test_full_store_does_not_burn_the_surplus_of_a_set_that_must_stay_on(n_steps
 def test_full_store_does_not_burn_a_surplus_of_many_steps(
     monkeypatch: pytest.MonkeyPatch, n_steps: int, n_passes: int
 ) -> None:
+    monkeypatch.setattr(model_shape, "storage_needs_binary", lambda *_: False)
     monkeypatch.setattr(engine_module, "_MAX_PASSES", n_passes)
 
     plan = solved(_held_on_with_a_full_store(n_steps))
@@ -165,6 +167,7 @@ def test_full_store_does_not_burn_a_surplus_of_many_steps(
 
 
 def test_plan_whose_directions_were_fixed_does_not_claim_to_be_optimal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_shape, "storage_needs_binary", lambda *_: False)
     monkeypatch.setattr(engine_module, "_MAX_PASSES", 1)
 
     plan = solved(_held_on_with_a_full_store(5))

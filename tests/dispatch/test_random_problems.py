@@ -13,9 +13,11 @@ from ems.dispatch.milp.engine import DispatchEngine
 from ems.dispatch.milp.screening import up_rows_can_bind
 from ems.model.plan import Plan
 from ems.model.problem import (
+    CarbonBudget,
     ContingencyKind,
     DemandProblem,
     GensetProblem,
+    GroupProblem,
     PlanningProblem,
     PoolProblem,
     PreviousCommitment,
@@ -28,8 +30,6 @@ from tests.dispatch.solving import engine
 CLOSE = 1e-4
 # per kW: below the price of a quarter hour of unserved load, else a short peak is shed rather than paid
 DEMAND_PRICE = 1.0
-# per kWh: below every price of import, so that nothing is bought to be sold
-EXPORT_PRICE = 0.005
 settings.register_profile("planning", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 PLANNING = settings(settings.get_profile("planning"), max_examples=60)
 
@@ -37,6 +37,7 @@ _T = TypeVar("_T")
 # one decimal: powers are meters' figures, not arbitrary floats
 power = st.integers(0, 3000).map(lambda tenths: tenths / 10.0)
 price = st.integers(1, 60).map(lambda cents: cents / 100.0)
+spot_price = st.integers(-20, 60).map(lambda cents: cents / 100.0)
 
 
 def per_step(element: st.SearchStrategy[_T], n_steps: int) -> st.SearchStrategy[list[_T]]:
@@ -78,6 +79,8 @@ def problems(draw: st.DrawFn) -> PlanningProblem:
     sets = draw(st.none() | sets_of())
     store = draw(st.none() | pool_of(n_steps))
     pv = draw(st.none() | per_step(power, n_steps).map(plant))
+    if pv is not None:
+        pv = replace(pv, curtailment_price_per_kwh=draw(st.sampled_from([0.0, 0.02])))
     grid = None
     if draw(st.booleans()):
         month = DemandProblem(
@@ -89,14 +92,15 @@ def problems(draw: st.DrawFn) -> PlanningProblem:
             running_h=0.25,
         )
         grid = connection(
-            draw(per_step(price, n_steps)),
+            draw(per_step(draw(st.sampled_from([price, spot_price])), n_steps)),
             import_limit_kw=draw(st.sampled_from([100.0, 400.0])),
             export_limit_kw=draw(st.sampled_from([0.0, 200.0])),
-            export_price_per_kwh=EXPORT_PRICE,
+            export_price_per_kwh=draw(st.sampled_from([0.005, 0.3])),
             connected=draw(per_step(st.integers(0, 1), n_steps)),
             kgco2e_per_kwh=0.4,
             demand=[month],
         )
+        grid = replace(grid, ramp_kw_per_min=draw(st.none() | st.just(2.0)), now_kw=draw(st.sampled_from([0.0, 80.0])))
     possible = [loss(ContingencyKind.GRID)] if grid is not None else []
     possible += [loss(ContingencyKind.GENSET)] if sets is not None else []
     possible += [loss(ContingencyKind.BLOCK)] if store is not None else []
@@ -114,7 +118,7 @@ def problems(draw: st.DrawFn) -> PlanningProblem:
     previous: tuple[PreviousCommitment, ...] = ()
     if sets is not None and draw(st.booleans()):
         previous = (PreviousCommitment(id="diesel", n_on=(draw(st.integers(0, len(sets.units))),)),)
-    return problem(
+    stated = problem(
         load(draw(per_step(power, n_steps)), largest_block_kw=draw(st.sampled_from([0.0, 40.0]))),
         pv=pv,
         store=store,
@@ -124,6 +128,12 @@ def problems(draw: st.DrawFn) -> PlanningProblem:
         prices=replace(PRICES, co2_per_kg=0.05, low_load_per_kwh=0.01, commitment_change=1.0),
         previous=previous,
         duration_h=draw(per_step(st.sampled_from([0.25, 0.5, 1.0]), n_steps)),
+    )
+    grouped = store is not None and draw(st.booleans())
+    return replace(
+        stated,
+        groups=(GroupProblem(id="transformer", members=("bess",), limit_kw=90.0),) if grouped else (),
+        carbon_budget=draw(st.none() | st.just(CarbonBudget(kgco2e=50.0, price_per_kg=0.2))),
     )
 
 
@@ -182,7 +192,11 @@ def _terms(stated: PlanningProblem, plan: Plan) -> dict[str, float]:
     imported = [h * step.import_kw for h, step in steps]
     terms = {
         "fuel_cost": litres,
-        "energy_export_cost": -EXPORT_PRICE * sum(h * step.export_kw for h, step in steps),
+        "curtailment_cost": sum(
+            h * plant.curtailment_price_per_kwh * (step.pv_available_kw - step.pv_kw)
+            for h, step in steps
+            for plant in stated.pv
+        ),
         "surplus_cost": 11.0 * sum(h * step.surplus_kw for h, step in steps),
         # without cooling and auxiliaries every unserved kW is IT load up to the load
         "unserved_cost": sum(
@@ -194,11 +208,17 @@ def _terms(stated: PlanningProblem, plan: Plan) -> dict[str, float]:
     }
     if stated.connection is not None:
         grid = stated.connection
+        terms["energy_export_cost"] = -sum(
+            h * step.export_kw * p for (h, step), p in zip(steps, grid.export_price_per_kwh, strict=True)
+        )
         terms["energy_import_cost"] = sum(k * p for k, p in zip(imported, grid.price_per_kwh, strict=True))
         terms["co2_cost"] += prices.co2_per_kg * 0.4 * sum(imported)
         first = (10.0 + imported[0]) / (0.25 + hours[0])
         peak = max(first, *(step.import_kw for step in plan.steps[1:]), 0.0)
         terms["demand_cost"] = DEMAND_PRICE * max(0.0, peak - grid.demand[0].floor_kw)
+    if stated.carbon_budget is not None:
+        excess = max(0.0, terms["co2_cost"] / prices.co2_per_kg - stated.carbon_budget.kgco2e)
+        terms["carbon_budget_cost"] = stated.carbon_budget.price_per_kg * excess
     for sets in stated.gensets:
         counts = [(h, step.gensets[0]) for h, step in steps]
         terms["starts_cost"] = sets.start_cost * sum(genset.n_started for _, genset in counts)

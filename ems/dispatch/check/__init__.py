@@ -13,6 +13,7 @@ from ems.dispatch.check.findings import Evaluation, Violation
 from ems.dispatch.check.flows import flows
 from ems.dispatch.check.objective import objective
 from ems.dispatch.check.security import reserve, security
+from ems.dispatch.check.sharing import ramp, sharing
 from ems.dispatch.check.storage import floor, stored_energy
 from ems.model.plan import Plan
 from ems.model.problem import PlanningProblem
@@ -42,7 +43,9 @@ def _physics(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...])
     yield from forecasts(problem, plan)
     for t, step in enumerate(plan.steps):
         yield from flows(problem, step, t)
+        yield from sharing(problem, step, t)
         yield from gensets(problem, plan, units, t)
+    yield from ramp(problem, plan)
     yield from stored_energy(problem, plan)
     yield from floor(problem, plan, units)
     yield from minimum_times(problem, plan)

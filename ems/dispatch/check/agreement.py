@@ -23,6 +23,8 @@ def shape(problem: PlanningProblem, plan: Plan) -> Iterator[Violation]:
         classes = tuple(genset.id for genset in step.gensets)
         if pools != tuple(p.id for p in problem.pools) or classes != tuple(g.id for g in problem.gensets):
             yield Violation(step=t, what="pools or genset classes differ", value=1.0, limit=0.0)
+        if step.plants and tuple(plant.id for plant in step.plants) != tuple(plant.id for plant in problem.pv):
+            yield Violation(step=t, what="PV plants differ", value=len(step.plants), limit=len(problem.pv))
 
 
 def numbers(plan: Plan) -> Iterator[Violation]:
@@ -66,6 +68,8 @@ def _named_values(step: PlanStep) -> Iterator[tuple[str, float]]:
         ("unserved_kw", step.unserved_kw),
         ("surplus_kw", step.surplus_kw),
     )
+    for plant in step.plants:
+        yield f"{plant.id} power_kw", plant.power_kw
     for pool in step.pools:
         yield f"{pool.id} charge_kw", pool.charge_kw
         yield f"{pool.id} discharge_kw", pool.discharge_kw

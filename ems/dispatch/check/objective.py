@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from ems.dispatch.check.commitment import UnitRange, broken_times
 from ems.dispatch.check.findings import Violation, outside, tolerance_cost
+from ems.dispatch.check.sharing import plants_kw, too_steep_kwh
 from ems.dispatch.check.storage import energy_from_nowhere, floor_range_kwh, lowest_kwh
 from ems.model.plan import Plan
 from ems.model.problem import DemandProblem, PlanningProblem, ValuePiece
@@ -22,6 +23,7 @@ _PRICED_IN = {
     "down reserve": "reserve_cost",
     "minimum up time": "limit_cost",
     "minimum down time": "limit_cost",
+    "ramp at the PCC": "limit_cost",
 }
 # auxiliaries and surplus are dearer than racks, energy out of nothing is dearer still (formulation, section 6)
 _OTHER_UNSERVED_FACTOR = 1.1
@@ -66,7 +68,7 @@ def _terms(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]) -
             "genset_wear_cost": _wear(problem, units),
             "low_load_cost": _low_load(problem, plan, units),
             "change_cost": _change(problem, units),
-            "limit_cost": _limits(problem, units),
+            "limit_cost": _limits(problem, plan, units),
             "floor_cost": _floor(problem, plan, units),
         }
     )
@@ -93,15 +95,16 @@ def _peak_kw(plan: Plan, month: DemandProblem) -> float:
 
 
 def _burnt(problem: PlanningProblem, plan: Plan) -> dict[str, float]:
-    """Fuel, and the carbon of fuel and of imported energy."""
+    """Fuel, and the carbon of fuel and of imported energy with what exceeds its budget."""
     litres = sum(step.duration_h * genset.fuel_l_per_h for step in plan.steps for genset in step.gensets)
-    fuel, grid = problem.fuel, problem.connection
+    fuel, grid, budget = problem.fuel, problem.connection, problem.carbon_budget
     kgco2e = 0.0 if fuel is None else litres * fuel.kgco2e_per_l
     if grid is not None:
         kgco2e += sum(step.duration_h * step.import_kw * grid.kgco2e_at(t) for t, step in enumerate(plan.steps))
     return {
         "fuel_cost": 0.0 if fuel is None else litres * fuel.price_per_l,
         "co2_cost": kgco2e * problem.prices.co2_per_kg,
+        "carbon_budget_cost": 0.0 if budget is None else budget.price_per_kg * max(0.0, kgco2e - budget.kgco2e),
     }
 
 
@@ -137,16 +140,24 @@ def _worth(pieces: tuple[ValuePiece, ...], stored_kwh: float) -> float:
 
 
 def _lost(problem: PlanningProblem, plan: Plan) -> dict[str, float]:
-    """Load that is not served, with what hangs on a rack, and supply that nothing takes."""
+    """Load that is not served, with what hangs on a rack, and supply that nothing takes or that is not used."""
     load, price = problem.load, problem.prices.unserved_per_kwh
-    unserved = surplus = 0.0
+    unserved = surplus = curtailed = 0.0
     for t, step in enumerate(plan.steps):
         racks_kw = load.it_kw[t] - step.it_kw
         per_rack_kw = (1.0 + load.site_loss_frac) * (1.0 + load.aux_frac_of_it + load.cooling_slope_frac(t))
         others_kw = step.unserved_kw - racks_kw
         unserved += step.duration_h * (per_rack_kw * racks_kw + _OTHER_UNSERVED_FACTOR * others_kw)
         surplus += step.duration_h * step.surplus_kw
-    return {"unserved_cost": price * unserved, "surplus_cost": _OTHER_UNSERVED_FACTOR * price * surplus}
+        curtailed += step.duration_h * sum(
+            plant.curtailment_price_per_kwh * max(0.0, plant.available_kw[t] - power_kw)
+            for plant, power_kw in zip(problem.pv, plants_kw(problem, step, t), strict=True)
+        )
+    return {
+        "unserved_cost": price * unserved,
+        "surplus_cost": _OTHER_UNSERVED_FACTOR * price * surplus,
+        "curtailment_cost": curtailed,
+    }
 
 
 def _starts(problem: PlanningProblem, units: tuple[UnitRange, ...]) -> CostRange:
@@ -192,15 +203,17 @@ def _change(problem: PlanningProblem, units: tuple[UnitRange, ...]) -> CostRange
     )
 
 
-def _limits(problem: PlanningProblem, units: tuple[UnitRange, ...]) -> CostRange:
-    """Broken minimum times: each unit and hour as dear as the power of the site's largest unit."""
+def _limits(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]) -> CostRange:
+    """Broken minimum times, each unit and hour as dear as the power of the site's largest unit, and ramps."""
     largest_kw = max((genset.max_kw for genset in problem.gensets), default=0.0)
     prices = [problem.prices.limit_per_kwh * largest_kw * hours for hours in problem.grid.duration_h]
-    return _total(
+    times = (
         (price * low, price * high)
         for data, each in zip(problem.gensets, units, strict=True)
         for price, (low, high) in zip(prices, broken_times(problem, data, each), strict=True)
     )
+    steep = problem.prices.limit_per_kwh * too_steep_kwh(problem, plan)
+    return _total((*times, (steep, steep)))
 
 
 def _floor(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]) -> CostRange:

@@ -4,10 +4,14 @@ import pyomo.environ as pyo
 
 from ems.dispatch.milp.balance import add_balance, balance_values
 from ems.dispatch.milp.battery import add_batteries, battery_values
+from ems.dispatch.milp.battery_direction import add_battery_direction, battery_direction_values
+from ems.dispatch.milp.carbon import add_carbon, carbon_values
 from ems.dispatch.milp.genset import add_gensets, genset_values
 from ems.dispatch.milp.grid import add_grid, grid_values
+from ems.dispatch.milp.groups import add_groups, group_values
 from ems.dispatch.milp.objective import add_objective, objective_values
 from ems.dispatch.milp.parameters import ParameterValues
+from ems.dispatch.milp.pcc import add_pcc, pcc_values
 from ems.dispatch.milp.pv import add_pv, pv_values
 from ems.dispatch.milp.reserve import add_reserve, reserve_values
 from ems.dispatch.milp.shape import ModelShape
@@ -20,8 +24,12 @@ def build_model(shape: ModelShape) -> pyo.ConcreteModel:
     m.T = pyo.RangeSet(0, shape.n_steps - 1)
     add_pv(m, shape)
     add_grid(m, shape)
+    add_pcc(m, shape)
     add_gensets(m, shape)
     add_batteries(m, shape)
+    add_battery_direction(m, shape)
+    add_groups(m, shape)
+    add_carbon(m, shape)
     add_balance(m)
     add_reserve(m, shape)
     add_objective(m, shape)
@@ -31,10 +39,14 @@ def build_model(shape: ModelShape) -> pyo.ConcreteModel:
 def model_values(problem: PlanningProblem, shape: ModelShape) -> ParameterValues:
     """Return every parameter of the model."""
     return {
-        **pv_values(problem),
+        **pv_values(problem, shape),
         **grid_values(problem),
+        **pcc_values(problem, shape),
         **genset_values(problem, shape),
         **battery_values(problem),
+        **battery_direction_values(problem, shape),
+        **group_values(problem),
+        **carbon_values(problem),
         **balance_values(problem),
         **reserve_values(problem, shape),
         **objective_values(problem),

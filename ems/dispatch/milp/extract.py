@@ -11,7 +11,17 @@ from ems.dispatch.milp.objective import TERMS
 from ems.dispatch.milp.shape import ModelShape
 from ems.dispatch.milp.solver import Solution
 from ems.dispatch.steps import forecast_step
-from ems.model.plan import GensetStep, ObjectiveTerms, Plan, PlanSource, PlanStatus, PlanStep, PoolStep, SolveTimings
+from ems.model.plan import (
+    GensetStep,
+    ObjectiveTerms,
+    Plan,
+    PlanSource,
+    PlanStatus,
+    PlanStep,
+    PlantStep,
+    PoolStep,
+    SolveTimings,
+)
 from ems.model.problem import PlanningProblem
 
 SCHEMA = "plan/1"
@@ -28,6 +38,7 @@ _SLACKS = {
     "down_slack_kw": "down reserve",
     "genset_up_slack": "minimum up time",
     "genset_down_slack": "minimum down time",
+    "ramp_slack_kw": "ramp at the PCC",
 }
 _SLACK_TOLERANCE = 1e-3
 _COUNT_TOLERANCE = 1e-4
@@ -92,12 +103,13 @@ def _steps(problem: PlanningProblem, columns: _Columns) -> tuple[PlanStep, ...]:
     unserved_it = columns.row("it_unserved_kw")
     unserved_other = columns.row("other_unserved_kw")
     surplus = columns.row("surplus_kw")
-    pv = columns.table("pv_kw").sum(axis=0) if problem.pv else np.zeros(columns.n_steps)
+    pv = columns.table("pv_kw")
     imported, exported = columns.row("import_kw"), columns.row("export_kw")
     return tuple(
         replace(
             forecast_step(problem, t, it_kw=problem.load.it_kw[t] - _flow(unserved_it[t])),
-            pv_kw=_flow(pv[t]),
+            pv_kw=_flow(pv[:, t].sum()),
+            plants=tuple(PlantStep(id=plant.id, power_kw=_flow(pv[j, t])) for j, plant in enumerate(problem.pv)),
             import_kw=_flow(imported[t]),
             export_kw=_flow(exported[t]),
             unserved_kw=_flow(unserved_it[t] + unserved_other[t]),

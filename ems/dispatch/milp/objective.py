@@ -139,6 +139,7 @@ def _add_slacks(m: pyo.ConcreteModel, shape: ModelShape) -> None:
             for c in m.CLASS
             for t in m.T
         )
+        + (sum(m.ramp_price[t] * m.ramp_slack_kw[t] for t in m.GRID) if shape.pcc_ramp else 0.0)
     )
     m.reserve_cost = pyo.Expression(expr=0.0)
     if shape.reserve:

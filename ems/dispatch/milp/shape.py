@@ -1,9 +1,11 @@
 """The structure of a model: everything that decides which variables and rows exist, and nothing else."""
 
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 
+from ems.dispatch.milp.both_ways import exchange_needs_binary, storage_needs_binary
 from ems.dispatch.milp.screening import up_rows_can_bind
-from ems.model.problem import Contingency, ContingencyKind, PlanningProblem
+from ems.model.problem import GRID_MEMBER, Contingency, ContingencyKind, GroupProblem, PlanningProblem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +23,23 @@ class PoolShape:
 
     n_terminal_pieces: int
     n_hold_pieces: int
+
+
+class MemberKind(Enum):
+    """What a member of a group is."""
+
+    GRID = auto()
+    POOL = auto()
+    GENSET = auto()
+    PV = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupMember:
+    """An asset of a group, by its place among its kind."""
+
+    kind: MemberKind
+    index: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +62,14 @@ class ModelShape:
     # whether an export may be lost
     export_loss: bool
     n_change_steps: int
+    # plants whose curtailment has a price
+    priced_plants: tuple[int, ...] = ()
+    # whether any step needs a binary between both directions of storage, and of the connection
+    one_way_storage: bool = False
+    one_way_exchange: bool = False
+    pcc_ramp: bool = False
+    groups: tuple[tuple[GroupMember, ...], ...] = ()
+    carbon_budget: bool = False
 
 
 def shape_of(problem: PlanningProblem) -> ModelShape:
@@ -83,7 +110,26 @@ def shape_of(problem: PlanningProblem) -> ModelShape:
         and max(problem.connection.export_limit_kw) > 0.0
         and any(kind is ContingencyKind.GRID for kind, _ in contingencies),
         n_change_steps=min((len(previous.n_on) for previous in problem.previous), default=0),
+        priced_plants=tuple(j for j, plant in enumerate(problem.pv) if plant.curtailment_price_per_kwh > 0.0),
+        one_way_storage=bool(problem.pools)
+        and any(storage_needs_binary(problem, t) for t in range(problem.grid.n_steps)),
+        one_way_exchange=any(exchange_needs_binary(problem, t) for t in range(problem.grid.n_steps)),
+        pcc_ramp=problem.connection is not None and problem.connection.ramp_kw_per_min is not None,
+        groups=tuple(_members(problem, group) for group in problem.groups),
+        carbon_budget=problem.carbon_budget is not None,
     )
+
+
+def _members(problem: PlanningProblem, group: GroupProblem) -> tuple[GroupMember, ...]:
+    places = {pool.id: GroupMember(kind=MemberKind.POOL, index=p) for p, pool in enumerate(problem.pools)}
+    places |= {genset.id: GroupMember(kind=MemberKind.GENSET, index=c) for c, genset in enumerate(problem.gensets)}
+    places |= {plant.id: GroupMember(kind=MemberKind.PV, index=j) for j, plant in enumerate(problem.pv)}
+    if problem.connection is not None:
+        places[GRID_MEMBER] = GroupMember(kind=MemberKind.GRID, index=0)
+    for member in group.members:
+        if member not in places:
+            raise ValueError(f"group {group.id}: {member} is none of {', '.join(places)}; name assets of the problem")
+    return tuple(places[member] for member in group.members)
 
 
 def _no_loss(problem: PlanningProblem) -> tuple[Contingency, ...]:

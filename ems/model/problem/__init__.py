@@ -16,7 +16,7 @@ from ems.model.problem.genset import (
     PollutantProblem,
     UnitHistory,
 )
-from ems.model.problem.grid import DemandProblem, GridProblem, GroupProblem
+from ems.model.problem.grid import GRID_MEMBER, DemandProblem, GridProblem, GroupProblem
 from ems.model.problem.load import (
     ChillerProblem,
     ColdTankProblem,
@@ -39,6 +39,7 @@ from ems.model.problem.storage import (
 from ems.model.timegrid import TimeGrid
 
 __all__ = [
+    "GRID_MEMBER",
     "SCHEMA",
     "CarbonBudget",
     "ChillerProblem",

@@ -1,6 +1,10 @@
 """The grid connection (E14, E15) and limits that assets share."""
 
 from dataclasses import dataclass
+from typing import Final
+
+# the connection as a member of a group
+GRID_MEMBER: Final = "grid"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
