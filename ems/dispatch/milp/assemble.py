@@ -30,7 +30,7 @@ def build_model(shape: ModelShape) -> pyo.ConcreteModel:
     add_battery_direction(m, shape)
     add_groups(m, shape)
     add_carbon(m, shape)
-    add_balance(m)
+    add_balance(m, shape)
     add_reserve(m, shape)
     add_objective(m, shape)
     return m

@@ -3,10 +3,11 @@
 import pyomo.environ as pyo
 
 from ems.dispatch.milp.parameters import ParameterValues, declare
+from ems.dispatch.milp.shape import ModelShape
 from ems.model.problem import PlanningProblem
 
 
-def add_balance(m: pyo.ConcreteModel) -> None:
+def add_balance(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     """Add unserved load, surplus and the balance.
 
     `demand_kw` is the whole site's demand at the bus; a kW of IT that is not served takes `it_weight_frac` kW
@@ -15,7 +16,8 @@ def add_balance(m: pyo.ConcreteModel) -> None:
     declare(m, "it_demand_kw", "demand_kw", "it_weight_frac", index=(m.T,))
     m.it_unserved_kw = pyo.Var(m.T, bounds=lambda m, t: (0, m.it_demand_kw[t]))
     # what cannot be supplied even with every rack off
-    m.other_unserved_kw = pyo.Var(m.T, bounds=lambda m, t: (0, m.demand_kw[t]))
+    m.OTHER = pyo.RangeSet(0, shape.n_steps - 1) if shape.other_load else pyo.Set(initialize=[])
+    m.other_unserved_kw = pyo.Var(m.OTHER, bounds=lambda m, t: (0, m.demand_kw[t]))
     m.surplus_kw = pyo.Var(m.T, bounds=(0, None))
     m.bus_balance = pyo.Constraint(m.T, rule=_balance)
 
@@ -24,8 +26,7 @@ def balance_values(problem: PlanningProblem) -> ParameterValues:
     """Return the parameter values of load and balance."""
     load = problem.load
     steps = range(problem.grid.n_steps)
-    loss_factor = 1.0 + load.site_loss_frac
-    weight = [loss_factor * (1.0 + load.aux_frac_of_it + load.cooling_slope_frac(t)) for t in steps]
+    weight = [load.it_weight_frac(t) for t in steps]
     demand = [max(0.0, load.demand_kw(t)) for t in steps]
     return {"it_demand_kw": load.it_kw, "demand_kw": demand, "it_weight_frac": weight}
 
@@ -39,5 +40,7 @@ def _balance(m: pyo.ConcreteModel, t: int) -> pyo.Expression:
     )
     if t in m.GRID:
         supply += m.import_kw[t] - m.export_kw[t]
-    unserved = m.it_weight_frac[t] * m.it_unserved_kw[t] + m.other_unserved_kw[t]
+    unserved = m.it_weight_frac[t] * m.it_unserved_kw[t]
+    if t in m.OTHER:
+        unserved += m.other_unserved_kw[t]
     return supply + unserved - m.surplus_kw[t] == m.demand_kw[t]

@@ -15,14 +15,16 @@ def add_batteries(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     m.discharge_kw = pyo.Var(m.POOL, m.T, bounds=lambda m, p, t: (0, m.pool_max_discharge_kw[p, t]))
     m.stored_kwh = pyo.Var(m.POOL, m.T, bounds=lambda m, p, t: (m.pool_min_kwh[p], m.pool_max_kwh[p]))
     # energy that the cells do not have: keeps a drained store feasible, priced like unserved load
-    m.stored_missing_kwh = pyo.Var(m.POOL, m.T, bounds=lambda m, p, t: (0, m.pool_full_kwh[p]))
-    m.floor_slack_kwh = pyo.Var(m.T, bounds=(0, None))
+    m.DRAINING = pyo.Set(initialize=[p for p, pool in enumerate(shape.pools) if pool.drains])
+    m.stored_missing_kwh = pyo.Var(m.DRAINING, m.T, bounds=lambda m, p, t: (0, m.pool_full_kwh[p]))
+    m.FLOOR = pyo.RangeSet(0, shape.n_steps - 1) if shape.floor else pyo.Set(initialize=[])
+    m.floor_slack_kwh = pyo.Var(m.FLOOR, bounds=(0, None))
     m.terminal_kwh = pyo.Var(m.TERMINAL, bounds=lambda m, p, k: (0, m.pool_terminal_width_kwh[p, k]))
     m.held_kwh = pyo.Var(m.HOLD, m.T, bounds=lambda m, p, k, t: (0, m.pool_hold_width_kwh[p, k]))
     m.battery_energy = pyo.Constraint(m.POOL, m.T, rule=_energy)
     m.battery_terminal = pyo.Constraint(m.POOL, rule=lambda m, p: _terminal(m, shape, p))
     m.battery_held = pyo.Constraint(m.POOL, m.T, rule=lambda m, p, t: _held(m, shape, p, t))
-    m.battery_floor = pyo.Constraint(m.T, rule=lambda m, t: _floor(m, shape, t))
+    m.battery_floor = pyo.Constraint(m.FLOOR, rule=lambda m, t: _floor(m, shape, t))
 
 
 def battery_values(problem: PlanningProblem) -> ParameterValues:
@@ -98,7 +100,7 @@ def _energy(m: pyo.ConcreteModel, p: int, t: int) -> pyo.Expression:
         + m.pool_charged_kwh_per_kw[p, t] * m.charge_kw[p, t]
         - m.pool_discharged_kwh_per_kw[p, t] * m.discharge_kw[p, t]
         - m.pool_idle_kwh[p, t]
-        + m.stored_missing_kwh[p, t]
+        + (m.stored_missing_kwh[p, t] if p in m.DRAINING else 0.0)
     )
 
 
@@ -124,7 +126,7 @@ def _floor(m: pyo.ConcreteModel, shape: ModelShape, t: int) -> pyo.Expression:
     """E8, E24: sum of E[t+1] >= floor + lead energy while no set runs; one priced slack for the site."""
     stored = sum(m.stored_kwh[p, t] for p in m.POOL)
     required = m.floor_kwh[t]
-    if shape.gensets:
+    if shape.lead:
         # the first class stands for all: the lead energy is one set's to spare
         required = required + m.lead_kwh[t] * (1 - m.genset_any[0, t])
     return stored + m.floor_slack_kwh[t] >= required

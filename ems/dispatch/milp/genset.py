@@ -20,7 +20,8 @@ def add_gensets(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     m.genset_start = pyo.Var(m.CLASS, m.T, bounds=lambda m, c, t: (0, available[c]))
     m.genset_stop = pyo.Var(m.CLASS, m.T, bounds=lambda m, c, t: (0, available[c]))
     m.genset_segment_kw = pyo.Var(m.SEGMENT, m.T, bounds=lambda m, c, k, t: (0, m.genset_segment_total_kw[c, k]))
-    m.genset_low_load_kw = pyo.Var(m.CLASS, m.T, bounds=lambda m, c, t: (0, m.genset_band_low_total_kw[c]))
+    m.BAND = pyo.Set(initialize=[c for c, genset in enumerate(shape.gensets) if genset.low_load])
+    m.genset_low_load_kw = pyo.Var(m.BAND, m.T, bounds=lambda m, c, t: (0, m.genset_band_low_total_kw[c]))
     m.genset_up_slack = pyo.Var(m.CLASS, m.T, bounds=lambda m, c, t: (0, m.genset_n_units[c]))
     m.genset_down_slack = pyo.Var(m.CLASS, m.T, bounds=lambda m, c, t: (0, m.genset_n_units[c]))
     # E1: output of the class
@@ -30,7 +31,7 @@ def add_gensets(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     m.genset_segment_limit = pyo.Constraint(m.SEGMENT, m.T, rule=_segment_limit)
     m.genset_min_up = pyo.Constraint(m.CLASS, m.T, rule=lambda m, c, t: _min_up(m, shape, c, t))
     m.genset_min_down = pyo.Constraint(m.CLASS, m.T, rule=lambda m, c, t: _min_down(m, shape, c, t))
-    m.genset_band = pyo.Constraint(m.CLASS, m.T, rule=_band)
+    m.genset_band = pyo.Constraint(m.BAND, m.T, rule=_band)
     _add_any_on(m, shape)
     _add_change(m, shape)
 
@@ -142,13 +143,17 @@ def _add_any_on(m: pyo.ConcreteModel, shape: ModelShape) -> None:
 
     Only E20 pushes z up against the count and so needs it binary; E24 only gains from a larger z.
     """
-    domain = pyo.Binary if shape.up_classes else pyo.NonNegativeReals
-    m.genset_any = pyo.Var(m.CLASS, m.T, domain=domain, bounds=(0, 1))
-    m.genset_any_needs = pyo.Constraint(m.CLASS, m.T, rule=lambda m, c, t: m.genset_any[c, t] <= m.genset_on[c, t])
-    if shape.up_classes:
-        m.genset_any_covers = pyo.Constraint(
-            m.CLASS, m.T, rule=lambda m, c, t: m.genset_on[c, t] <= m.genset_n_units[c] * m.genset_any[c, t]
-        )
+    lost = shape.lost_classes
+    m.LOST_CLASS = pyo.Set(initialize=sorted(lost))
+    # the first class stands for all in the lead energy
+    m.ANY = pyo.Set(initialize=sorted(lost | {0} if shape.lead else lost))
+    m.genset_any = pyo.Var(
+        m.ANY, m.T, domain=lambda m, c, t: pyo.Binary if c in lost else pyo.NonNegativeReals, bounds=(0, 1)
+    )
+    m.genset_any_needs = pyo.Constraint(m.ANY, m.T, rule=lambda m, c, t: m.genset_any[c, t] <= m.genset_on[c, t])
+    m.genset_any_covers = pyo.Constraint(
+        m.LOST_CLASS, m.T, rule=lambda m, c, t: m.genset_on[c, t] <= m.genset_n_units[c] * m.genset_any[c, t]
+    )
 
 
 def _add_change(m: pyo.ConcreteModel, shape: ModelShape) -> None:

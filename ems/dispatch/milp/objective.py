@@ -97,7 +97,7 @@ def _add_gensets(m: pyo.ConcreteModel) -> None:
         expr=sum(m.run_wear_cost[c, t] * m.genset_on[c, t] for c in m.CLASS for t in m.T)
     )
     m.low_load_cost = pyo.Expression(
-        expr=sum(m.low_load_price[t] * m.genset_low_load_kw[c, t] for c in m.CLASS for t in m.T)
+        expr=sum(m.low_load_price[t] * m.genset_low_load_kw[c, t] for c in m.BAND for t in m.T)
     )
     m.change_cost = pyo.Expression(
         expr=sum(m.change_price[t] * m.genset_change[c, t] for c in m.CLASS for t in m.CHANGE)
@@ -126,13 +126,14 @@ def _add_batteries(m: pyo.ConcreteModel) -> None:
 def _add_slacks(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     """Every broken wish at its price; a solution without them has zeros here."""
     m.unserved_cost = pyo.Expression(
-        expr=sum(
-            m.it_unserved_price[t] * m.it_unserved_kw[t] + m.unserved_price[t] * m.other_unserved_kw[t] for t in m.T
-        )
+        expr=sum(m.it_unserved_price[t] * m.it_unserved_kw[t] for t in m.T)
+        + sum(m.unserved_price[t] * m.other_unserved_kw[t] for t in m.OTHER)
     )
     m.surplus_cost = pyo.Expression(expr=sum(m.unserved_price[t] * m.surplus_kw[t] for t in m.T))
-    m.missing_cost = pyo.Expression(expr=sum(m.missing_price * m.stored_missing_kwh[p, t] for p in m.POOL for t in m.T))
-    m.floor_cost = pyo.Expression(expr=sum(m.floor_price[t] * m.floor_slack_kwh[t] for t in m.T))
+    m.missing_cost = pyo.Expression(
+        expr=sum(m.missing_price * m.stored_missing_kwh[p, t] for p in m.DRAINING for t in m.T)
+    )
+    m.floor_cost = pyo.Expression(expr=sum(m.floor_price[t] * m.floor_slack_kwh[t] for t in m.FLOOR))
     m.limit_cost = pyo.Expression(
         expr=sum(
             m.limit_price[t] * m.genset_up_slack[c, t] + m.limit_price[t] * m.genset_down_slack[c, t]
@@ -192,8 +193,7 @@ def _battery_values(problem: PlanningProblem) -> ParameterValues:
 
 def _slack_values(problem: PlanningProblem) -> ParameterValues:
     dt, prices, load = problem.grid.duration_h, problem.prices, problem.load
-    loss_factor = 1.0 + load.site_loss_frac
-    weight = [loss_factor * (1.0 + load.aux_frac_of_it + load.cooling_slope_frac(t)) for t in range(len(dt))]
+    weight = [load.it_weight_frac(t) for t in range(len(dt))]
     return {
         "it_unserved_price": [prices.unserved_per_kwh * w * h for w, h in zip(weight, dt, strict=True)],
         # cooling and auxiliaries come before racks: a little dearer, so that racks go first

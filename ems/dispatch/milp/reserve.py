@@ -77,9 +77,10 @@ def _add_up(m: pyo.ConcreteModel, shape: ModelShape) -> None:
         m.POOL, m.T, rule=lambda m, p, t: m.up_kw[p, t] <= m.pool_max_discharge_kw[p, t] - _net(m, p, t)
     )
     m.up_energy = pyo.Constraint(m.POOL, m.T, m.END, rule=_up_energy)
-    _add_genset_headroom(m)
-    m.pv_drop_kw = pyo.Var(m.RESERVE, m.T, bounds=(0, None))
-    m.pv_drop = pyo.Constraint(m.RESERVE, m.T, rule=_pv_drop)
+    _add_genset_headroom(m, shape)
+    m.CLOUD = pyo.Set(initialize=[k for k, drops in enumerate(shape.pv_drops) if drops])
+    m.pv_drop_kw = pyo.Var(m.CLOUD, m.T, bounds=(0, None))
+    m.pv_drop = pyo.Constraint(m.CLOUD, m.T, rule=_pv_drop)
     m.LOSS = pyo.RangeSet(0, len(shape.contingencies) - 1)
     m.reserve_up = pyo.Constraint(m.RESERVE, m.LOSS, m.T, rule=lambda m, k, i, t: _up(m, shape, k, i, t))
 
@@ -126,17 +127,24 @@ def _down_energy(m: pyo.ConcreteModel, p: int, t: int, end: int) -> Any:  # a Py
     return beyond <= m.pool_max_kwh[p] - _stored(m, p, t, end)
 
 
-def _add_genset_headroom(m: pyo.ConcreteModel) -> None:
-    """Add R1 headroom of a class: min(n * pmax - p, n * phi * pmax)."""
-    m.genset_up_kw = pyo.Var(m.CLASS, m.T, bounds=(0, None))
+def _add_genset_headroom(m: pyo.ConcreteModel, shape: ModelShape) -> None:
+    """Add R1 headroom of a class: min(n * pmax - p, n * phi * pmax); a variable only where the step can be less."""
+    m.STEP_LIMITED = pyo.Set(initialize=[c for c, genset in enumerate(shape.gensets) if genset.step_limited])
+    m.genset_up_kw = pyo.Var(m.STEP_LIMITED, m.T, bounds=(0, None))
     m.genset_up_power = pyo.Constraint(
-        m.CLASS,
-        m.T,
-        rule=lambda m, c, t: m.genset_up_kw[c, t] <= m.genset_max_kw[c] * m.genset_on[c, t] - m.genset_kw[c, t],
+        m.STEP_LIMITED, m.T, rule=lambda m, c, t: m.genset_up_kw[c, t] <= _genset_free(m, c, t)
     )
     m.genset_up_step = pyo.Constraint(
-        m.CLASS, m.T, rule=lambda m, c, t: m.genset_up_kw[c, t] <= m.genset_step_kw[c] * m.genset_on[c, t]
+        m.STEP_LIMITED, m.T, rule=lambda m, c, t: m.genset_up_kw[c, t] <= m.genset_step_kw[c] * m.genset_on[c, t]
     )
+
+
+def _genset_free(m: pyo.ConcreteModel, c: int, t: int) -> Any:  # a Pyomo expression
+    return m.genset_max_kw[c] * m.genset_on[c, t] - m.genset_kw[c, t]
+
+
+def _genset_up(m: pyo.ConcreteModel, c: int, t: int) -> Any:  # a Pyomo expression
+    return m.genset_up_kw[c, t] if c in m.STEP_LIMITED else _genset_free(m, c, t)
 
 
 def _pv_drop(m: pyo.ConcreteModel, k: int, t: int) -> Any:  # a Pyomo relation
@@ -148,9 +156,10 @@ def _up(m: pyo.ConcreteModel, shape: ModelShape, k: int, i: int, t: int) -> Any:
     """E19 to E22: headroom of the providers outside the contingency >= its loss + V_k."""
     kind, member = shape.contingencies[i]
     held = _held(m, shape, k, t, kind, member)
-    return (
-        held + m.reserve_slack_kw[k, t] >= _loss(m, t, kind, member) + m.reserve_variation_kw[k, t] + m.pv_drop_kw[k, t]
-    )
+    missing = _loss(m, t, kind, member) + m.reserve_variation_kw[k, t]
+    if k in m.CLOUD:
+        missing += m.pv_drop_kw[k, t]
+    return held + m.reserve_slack_kw[k, t] >= missing
 
 
 def _held(m: pyo.ConcreteModel, shape: ModelShape, k: int, t: int, kind: ContingencyKind, member: int) -> Any:
@@ -160,7 +169,7 @@ def _held(m: pyo.ConcreteModel, shape: ModelShape, k: int, t: int, kind: Conting
         lost = kind is ContingencyKind.BLOCK and member == p
         held += (m.others_frac[p] if lost else 1.0) * m.up_kw[p, t]
     if shape.up_classes[k]:
-        held += sum(m.genset_up_kw[c, t] for c in m.CLASS)
+        held += sum(_genset_up(m, c, t) for c in m.CLASS)
     if t in m.GRID and kind is not ContingencyKind.GRID:
         held += m.grid_limit_kw[t] - m.import_kw[t] + m.export_kw[t]
     return held

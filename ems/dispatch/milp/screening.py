@@ -11,8 +11,11 @@ from ems.model.problem import ContingencyKind, PlanningProblem, PoolProblem, Res
 
 def up_rows_can_bind(problem: PlanningProblem) -> bool:
     """Return False only where every balanced plan above the floor holds every upward reserve."""
+    steps = range(problem.grid.n_steps)
     lowest_kwh = min((pool.stored_kwh for pool in problem.pools), default=0.0)
-    return _can_bind(problem, [min([lowest_kwh, *problem.reserve.floor_kwh])] * problem.grid.n_steps)
+    # without a floor a plan may empty the store
+    lowest_kwh = min(lowest_kwh, *(problem.reserve.floor_at(t) for t in steps))
+    return _can_bind(problem, [lowest_kwh] * len(steps))
 
 
 def up_rows_bind_in(problem: PlanningProblem, plan: Plan) -> bool:
@@ -51,6 +54,9 @@ def _always_held(
     pv_kw = problem.available_pv_kw(t)
     variation_kw = reserve.variation_kw[t] + reserve.pv_drop_frac * pv_kw
     block_frac = 1.0 / max(1, pool.n_blocks)
+    # the requirement without a loss holds whether or not a problem names it
+    if variation_kw > held_kw:
+        return False
     for loss in problem.reserve.contingencies:
         match loss.kind:
             case ContingencyKind.NOTHING:

@@ -1,11 +1,15 @@
 """The structure of a model: everything that decides which variables and rows exist, and nothing else."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from ems.dispatch.milp.both_ways import exchange_needs_binary, storage_needs_binary
 from ems.dispatch.milp.screening import up_rows_can_bind
 from ems.model.problem import GRID_MEMBER, Contingency, ContingencyKind, GroupProblem, PlanningProblem
+
+# demand below this is rounding
+_ROUNDING_KW = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +19,10 @@ class GensetShape:
     n_segments: int
     n_up_lags: int
     n_down_lags: int
+    # whether output below the economic band is priced
+    low_load: bool
+    # whether a unit accepts less in one step than it has above its minimum load
+    step_limited: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +31,8 @@ class PoolShape:
 
     n_terminal_pieces: int
     n_hold_pieces: int
+    # whether it loses energy of itself and so may run below its minimum
+    drains: bool
 
 
 class MemberKind(Enum):
@@ -62,6 +72,13 @@ class ModelShape:
     # whether an export may be lost
     export_loss: bool
     n_change_steps: int
+    # whether there is load that does not vanish with the racks
+    other_load: bool
+    # whether energy is to be kept in the stores, and more of it while no set runs
+    floor: bool
+    lead: bool
+    # per class of `up_classes` whether a cloud takes PV
+    pv_drops: tuple[bool, ...]
     # plants whose curtailment has a price
     priced_plants: tuple[int, ...] = ()
     # whether any step needs a binary between both directions of storage, and of the connection
@@ -70,6 +87,12 @@ class ModelShape:
     pcc_ramp: bool = False
     groups: tuple[tuple[GroupMember, ...], ...] = ()
     carbon_budget: bool = False
+
+    @property
+    def lost_classes(self) -> frozenset[int]:
+        """Return the genset classes of which a unit may be lost while upward rows hold (E20)."""
+        lost = {member for kind, member in self.contingencies if kind is ContingencyKind.GENSET}
+        return frozenset(lost if self.up_classes else ())
 
 
 def shape_of(problem: PlanningProblem) -> ModelShape:
@@ -86,7 +109,11 @@ def shape_of(problem: PlanningProblem) -> ModelShape:
     return ModelShape(
         n_steps=problem.grid.n_steps,
         pools=tuple(
-            PoolShape(n_terminal_pieces=len(pool.terminal_value), n_hold_pieces=len(pool.hold_value_per_h))
+            PoolShape(
+                n_terminal_pieces=len(pool.terminal_value),
+                n_hold_pieces=len(pool.hold_value_per_h),
+                drains=pool.no_load_kw > 0.0 or pool.self_discharge_frac_per_h > 0.0,
+            )
             for pool in problem.pools
         ),
         gensets=tuple(
@@ -94,6 +121,8 @@ def shape_of(problem: PlanningProblem) -> ModelShape:
                 n_segments=len(genset.segments),
                 n_up_lags=longest_window(problem, genset.min_up_h),
                 n_down_lags=longest_window(problem, genset.min_down_h),
+                low_load=problem.prices.low_load_per_kwh > 0.0 and genset.band_low_kw > 0.0,
+                step_limited=genset.step_limit_kw < genset.max_kw - genset.min_kw,
             )
             for genset in problem.gensets
         ),
@@ -110,6 +139,10 @@ def shape_of(problem: PlanningProblem) -> ModelShape:
         and max(problem.connection.export_limit_kw) > 0.0
         and any(kind is ContingencyKind.GRID for kind, _ in contingencies),
         n_change_steps=min((len(previous.n_on) for previous in problem.previous), default=0),
+        other_load=any(_other_load(problem)),
+        floor=any(kwh > 0.0 for kwh in (*problem.reserve.floor_kwh, *problem.reserve.lead_kwh)),
+        lead=bool(problem.gensets) and any(kwh > 0.0 for kwh in problem.reserve.lead_kwh),
+        pv_drops=tuple(reserve.pv_drop_frac > 0.0 for reserve in problem.reserve.classes),
         priced_plants=tuple(j for j, plant in enumerate(problem.pv) if plant.curtailment_price_per_kwh > 0.0),
         one_way_storage=bool(problem.pools)
         and any(storage_needs_binary(problem, t) for t in range(problem.grid.n_steps)),
@@ -130,6 +163,13 @@ def _members(problem: PlanningProblem, group: GroupProblem) -> tuple[GroupMember
         if member not in places:
             raise ValueError(f"group {group.id}: {member} is none of {', '.join(places)}; name assets of the problem")
     return tuple(places[member] for member in group.members)
+
+
+def _other_load(problem: PlanningProblem) -> Iterator[bool]:
+    """Yield per step whether the demand exceeds what the racks take with all that hangs on them."""
+    load = problem.load
+    for t, it_kw in enumerate(load.it_kw):
+        yield load.demand_kw(t) > load.it_weight_frac(t) * it_kw + _ROUNDING_KW
 
 
 def _no_loss(problem: PlanningProblem) -> tuple[Contingency, ...]:

@@ -44,6 +44,10 @@ class LoadProblem:
         line = max(self.cooling, key=lambda line: line.c0_kw[t] + line.c1_frac[t] * self.it_kw[t])
         return line.c1_frac[t]
 
+    def it_weight_frac(self, t: int) -> float:
+        """Return what a kW of IT takes from the bus in step t with its cooling, auxiliaries and losses."""
+        return (1.0 + self.site_loss_frac) * (1.0 + self.aux_frac_of_it + self.cooling_slope_frac(t))
+
     def aux_kw(self, t: int, it_kw: float) -> float:
         """Return the auxiliaries of a served IT power in step t."""
         return self.aux_frac_of_it * it_kw + at(self.aux_constant_kw, t, 0.0)
