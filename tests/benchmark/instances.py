@@ -272,10 +272,10 @@ class BenchmarkSite:
         )
 
     def _reserve(self, load_kw: tuple[float, ...], pv_kw: tuple[float, ...]) -> ReserveProblem:
-        """Return a requirement that covers the largest set, and shares of load and PV."""
+        """Return a requirement that storage alone holds while it is charged."""
         largest_kw = max(spec.max_kw for spec in self._size.classes)
         variation = tuple(
-            round(largest_kw + 0.06 * load + 0.25 * pv, 3) for load, pv in zip(load_kw, pv_kw, strict=True)
+            round(0.6 * largest_kw + 0.06 * load + 0.10 * pv, 3) for load, pv in zip(load_kw, pv_kw, strict=True)
         )
         only = ReserveClassProblem(id="r1", gensets_count=True, variation_kw=variation)
         return ReserveProblem(classes=(only,), sustain_h=0.5)

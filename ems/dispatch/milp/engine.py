@@ -103,9 +103,10 @@ def _solved(
         left_s = max(_LEAST_S, left_s - (perf_counter() - begin))
         if solution.values is None:
             break
-        if not both_at_once(compiled, solution.values):
-            return _priced(matrix, compiled, problem, solution, measured=measured, time_limit_s=left_s)
-        last = solution.values
+        flows = _priced(matrix, compiled, problem, solution, measured=measured, time_limit_s=left_s)
+        last = solution.values if flows.solution.values is None else flows.solution.values
+        if not both_at_once(compiled, last):
+            return flows
         matrix = smaller_closed(matrix, compiled, last)
     if last is None:
         return LinearSolution(solution=solution)
@@ -122,19 +123,34 @@ def _priced(
     measured: Values,
     time_limit_s: float,
 ) -> LinearSolution:
-    """Solve for the flows of a solution's counts: exact, at least as good, and with a price on every row."""
+    """Solve for the flows of a solution's counts: exact, at least as good, and with a price on every row.
+
+    An incumbent within the gap may charge and discharge at once where its counts do not ask for it. Where they do, the
+    flows with one direction each are taken if they are within the gap as well; else the caller has to solve anew.
+    """
     if solution.values is None:
         return LinearSolution(solution=solution)
     flows = _flows(matrix, solution.values, problem, measured=measured, time_limit_s=time_limit_s)
-    if flows.solution.values is not None and both_at_once(compiled, flows.solution.values):
-        closed = one_way(matrix, compiled, solution.values)
-        flows = _flows(closed, solution.values, problem, measured=measured, time_limit_s=time_limit_s)
-    if flows.row_cost is None:
+    if flows.solution.values is None:
         return LinearSolution(solution=solution)
+    gap_frac = solution.gap_frac
+    if both_at_once(compiled, flows.solution.values):
+        closed = one_way(matrix, compiled, flows.solution.values)
+        apart = _flows(closed, solution.values, problem, measured=measured, time_limit_s=time_limit_s)
+        gap_frac = _gap_frac(apart.solution, solution, problem)
+        if gap_frac is None or gap_frac > problem.options.gap_frac:
+            return flows
+        flows = apart
     return replace(
-        flows,
-        solution=replace(flows.solution, status=solution.status, gap_frac=solution.gap_frac, optimal=solution.optimal),
+        flows, solution=replace(flows.solution, status=solution.status, gap_frac=gap_frac, optimal=solution.optimal)
     )
+
+
+def _gap_frac(found: Solution, proven: Solution, problem: PlanningProblem) -> float | None:
+    """Return how far a solution may be from the optimum, by the bound of another, None where nothing is proven."""
+    if found.objective is None or proven.bound is None:
+        return None
+    return max(0.0, found.objective - proven.bound) / max(1e-9, abs(found.objective + greatest_value(problem)))
 
 
 def _flows(

@@ -20,6 +20,8 @@ class Solution:
     objective: float | None
     gap_frac: float | None
     optimal: bool
+    # what no solution undercuts, None where nothing is proven
+    bound: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +103,7 @@ def _solution(solver: highspy.Highs, *, integer: bool, shift: float = 0.0) -> So
         objective=info.objective_function_value - shift if feasible else None,
         gap_frac=_gap(info, integer=integer) if feasible else None,
         optimal=status == highspy.HighsModelStatus.kOptimal,
+        bound=_bound(info, integer=integer, shift=shift),
     )
 
 
@@ -116,6 +119,11 @@ def _by_basis(solver: highspy.Highs, measured: Values) -> Values | None:
 
 def _gap(info: highspy.HighsInfo, *, integer: bool) -> float:
     return float(info.mip_gap) if integer and np.isfinite(info.mip_gap) else 0.0
+
+
+def _bound(info: highspy.HighsInfo, *, integer: bool, shift: float) -> float | None:
+    bound = info.mip_dual_bound if integer else info.objective_function_value
+    return float(bound) - shift if np.isfinite(bound) else None
 
 
 def _highs_lp(problem: MatrixProblem, shift: float) -> highspy.HighsLp:
