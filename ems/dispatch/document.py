@@ -80,6 +80,8 @@ def _step(step: PlanStep) -> dict[str, object]:
             "power_kw": genset.power_kw,
             "fuel_l_per_h": genset.fuel_l_per_h,
         }
+    for offer in step.offers:
+        values[offer.id] = {"power_kw": offer.power_kw, "cut_kw": offer.cut_kw, "unserved_kw": offer.unserved_kw}
     return values
 
 

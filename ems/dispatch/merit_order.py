@@ -8,8 +8,18 @@ second; this plan shows where they lead and gives the grid targets. No pyomo her
 
 from dataclasses import dataclass, replace
 
-from ems.dispatch.steps import forecast_step
-from ems.model.plan import GensetStep, ObjectiveTerms, Plan, PlanSource, PlanStatus, PlanStep, PoolStep, SolveTimings
+from ems.dispatch.steps import forecast_step, unshaped_offers
+from ems.model.plan import (
+    GensetStep,
+    ObjectiveTerms,
+    OfferStep,
+    Plan,
+    PlanSource,
+    PlanStatus,
+    PlanStep,
+    PoolStep,
+    SolveTimings,
+)
 from ems.model.problem import GridProblem, PlanningProblem, PoolProblem
 from ems.model.site import Site
 from ems.model.units import HOURS_PER_DAY, frac
@@ -85,7 +95,8 @@ def merit_order_plan(site: Site, problem: PlanningProblem) -> Plan:
         n_on=[sum(unit.on and unit.available for unit in genset.units) for genset in problem.gensets],
         on_h=max((unit.since_h for genset in problem.gensets for unit in genset.units if unit.on), default=0.0),
     )
-    steps = tuple(_step(site, problem, store, state, t) for t in range(problem.grid.n_steps))
+    offers = unshaped_offers(problem)
+    steps = tuple(_step(site, problem, store, state, offers[t], t) for t in range(problem.grid.n_steps))
     return Plan(
         schema=SCHEMA,
         problem_id=problem.id,
@@ -101,9 +112,12 @@ def merit_order_plan(site: Site, problem: PlanningProblem) -> Plan:
     )
 
 
-def _step(site: Site, problem: PlanningProblem, store: _Store, state: _State, t: int) -> PlanStep:
+def _step(
+    site: Site, problem: PlanningProblem, store: _Store, state: _State, offers: tuple[OfferStep, ...], t: int
+) -> PlanStep:
     hours = problem.grid.duration_h[t]
-    demand_kw = problem.load.demand_kw(t)
+    it_kw = problem.load.it_kw[t] + sum(offer.power_kw for offer in offers)
+    demand_kw = problem.load.served_kw(t, it_kw)
     pv_kw = problem.available_pv_kw(t)
     net_kw = demand_kw - pv_kw
     grid = problem.connection
@@ -128,6 +142,7 @@ def _step(site: Site, problem: PlanningProblem, store: _Store, state: _State, t:
         problem,
         store,
         t,
+        offers=offers,
         used_kw=used_kw,
         import_kw=import_kw,
         battery_kw=battery_kw,
@@ -214,7 +229,7 @@ def _cheap_charge_kw(problem: PlanningProblem, store: _Store, stored_kwh: float,
     surplus_kwh = 0.0
     for step in _next_day(problem, t):
         pv_kw = problem.available_pv_kw(step)
-        surplus_kwh += max(0.0, pv_kw - problem.load.demand_kw(step)) * problem.grid.duration_h[step]
+        surplus_kwh += max(0.0, pv_kw - problem.demand_kw(step)) * problem.grid.duration_h[step]
     target_kwh = store.max_kwh - surplus_kwh * store.charge_eff_frac
     cheap_h = _hours_at(problem, grid, t, price=grid.price_per_kwh[t])
     return max(0.0, target_kwh - stored_kwh) / (cheap_h * store.charge_eff_frac)
@@ -257,6 +272,7 @@ def _plan_step(
     store: _Store,
     t: int,
     *,
+    offers: tuple[OfferStep, ...],
     used_kw: float,
     import_kw: float,
     battery_kw: float,
@@ -269,7 +285,8 @@ def _plan_step(
 ) -> PlanStep:
     shares = [pool.full_kwh / max(1e-9, store.full_kwh) for pool in problem.pools]
     return replace(
-        forecast_step(problem, t, it_kw=problem.load.it_kw[t]),
+        forecast_step(problem, t, it_kw=problem.load.it_kw[t] + sum(offer.power_kw for offer in offers)),
+        offers=offers,
         pv_kw=used_kw,
         import_kw=import_kw,
         unserved_kw=unserved_kw,

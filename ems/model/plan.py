@@ -66,10 +66,14 @@ class GensetStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferStep:
-    """One class of the cluster's offer in one step: its IT power, and what of its firm part is not served."""
+    """One class of the cluster's offer in one step: its IT power, and what of it was cut or is not served.
+
+    `cut_kw` is taken back within what the class lets the site do; together the three are what it asks for.
+    """
 
     id: str
     power_kw: float
+    cut_kw: float = 0.0
     unserved_kw: float = 0.0
 
 
@@ -109,7 +113,10 @@ class ReserveStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanStep:
-    """One step; loads are served power, `net_q90_kw` is the 0.9 quantile of load minus PV."""
+    """One step; loads are served power, `net_q90_kw` is the 0.9 quantile of load minus PV.
+
+    `it_kw` is all of the IT power, the cluster's classes in `offers` included.
+    """
 
     start_utc: datetime
     duration_h: float

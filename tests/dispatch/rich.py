@@ -9,8 +9,11 @@ from ems.model.problem import (
     DemandProblem,
     GroupProblem,
     LoadProblem,
+    OfferKind,
+    OfferProblem,
     PlanningProblem,
     PreviousCommitment,
+    ProgressPiece,
 )
 from tests.dispatch.problems import PRICES, connection, gensets, loss, plant, pool, problem, reserve, unit
 
@@ -22,7 +25,10 @@ def rich_problem() -> PlanningProblem:
     it_kw = (300.0, 320.0, 350.0, 340.0, 300.0, 280.0)
     demand = LoadProblem(
         it_kw=it_kw,
-        cooling=(CoolingLineProblem(c0_kw=(12.0,) * N_STEPS, c1_frac=(0.1,) * N_STEPS),),
+        cooling=(
+            CoolingLineProblem(c0_kw=(12.0,) * N_STEPS, c1_frac=(0.1,) * N_STEPS),
+            CoolingLineProblem(c0_kw=(11.0,) * N_STEPS, c1_frac=(0.103,) * N_STEPS),
+        ),
         aux_constant_kw=(8.0,) * N_STEPS,
         aux_frac_of_it=0.03,
         site_loss_frac=0.02,
@@ -83,4 +89,42 @@ def rich_problem() -> PlanningProblem:
         stated,
         groups=(GroupProblem(id="feeder", members=("grid", "pv"), limit_kw=700.0),),
         carbon_budget=CarbonBudget(kgco2e=400.0, price_per_kg=0.01),
+        offers=_offers(),
+    )
+
+
+def _offers() -> tuple[OfferProblem, ...]:
+    """Return one small class of each kind."""
+    none_kw, most_kw = (0.0,) * N_STEPS, (1.0,) * N_STEPS
+    return (
+        OfferProblem(id="inference", kind=OfferKind.FIRM, min_kw=most_kw, max_kw=most_kw),
+        OfferProblem(
+            id="training",
+            kind=OfferKind.SHAPEABLE,
+            min_kw=(0.4,) * N_STEPS,
+            max_kw=most_kw,
+            progress=(
+                ProgressPiece(width_kw=0.4, value_per_kwh=1.9),
+                ProgressPiece(width_kw=0.2, value_per_kwh=0.3),
+            ),
+            ramp_kw_per_min=0.005,
+            now_kw=0.9,
+        ),
+        OfferProblem(
+            id="batch",
+            kind=OfferKind.DEFERRABLE,
+            min_kw=none_kw,
+            max_kw=most_kw,
+            value_per_kwh=0.45,
+            energy_kwh=2.5,
+            deadline_step=5,
+        ),
+        OfferProblem(
+            id="preemptible",
+            kind=OfferKind.CURTAILABLE,
+            min_kw=none_kw,
+            max_kw=most_kw,
+            value_per_kwh=0.2,
+            max_curtailed_h=2.0,
+        ),
     )

@@ -15,12 +15,16 @@ from ems.model.plan import Plan
 from ems.model.problem import (
     CarbonBudget,
     ContingencyKind,
+    CoolingLineProblem,
     DemandProblem,
     GensetProblem,
     GroupProblem,
+    OfferKind,
+    OfferProblem,
     PlanningProblem,
     PoolProblem,
     PreviousCommitment,
+    ProgressPiece,
     ValuePiece,
 )
 from tests.dispatch.problems import PRICES, connection, gensets, load, loss, plant, pool, problem, reserve, unit
@@ -71,6 +75,33 @@ def pool_of(draw: st.DrawFn, n_steps: int) -> PoolProblem:
         terminal=[(200.0, draw(price)), (300.0, 0.001)],
         hold=draw(st.sampled_from([(), ((150.0, 0.01),)])),
     )
+
+
+@st.composite
+def offers_of(draw: st.DrawFn, n_steps: int) -> tuple[OfferProblem, ...]:
+    def offer(kind: OfferKind) -> OfferProblem:
+        least = draw(st.sampled_from([0.0, 10.0]))
+        return OfferProblem(
+            id=kind.value,
+            kind=kind,
+            min_kw=(least,) * n_steps,
+            max_kw=tuple(least + kw for kw in draw(per_step(st.sampled_from([0.0, 30.0, 80.0]), n_steps))),
+            value_per_kwh=draw(price),
+            progress=draw(st.sampled_from([(), (ProgressPiece(width_kw=20.0, value_per_kwh=2.0),) * 2])),
+            energy_kwh=draw(st.sampled_from([0.0, 40.0])),
+            deadline_step=draw(st.integers(0, n_steps)),
+            max_curtailed_h=draw(st.sampled_from([None, 0.5])),
+            ramp_kw_per_min=draw(st.sampled_from([None, 0.5])),
+            now_kw=draw(st.sampled_from([0.0, 60.0])),
+        )
+
+    return tuple(offer(kind) for kind in OfferKind if draw(st.booleans()))
+
+
+@st.composite
+def cooling_of(draw: st.DrawFn, n_steps: int) -> tuple[CoolingLineProblem, ...]:
+    lines = draw(st.lists(st.sampled_from([(20.0, 0.0), (5.0, 0.1), (-10.0, 0.3)]), max_size=3, unique=True))
+    return tuple(CoolingLineProblem(c0_kw=(c0,) * n_steps, c1_frac=(c1,) * n_steps) for c0, c1 in [(0.0, 0.0), *lines])
 
 
 @st.composite
@@ -145,6 +176,18 @@ def test_every_plan_passes_the_check(stated: PlanningProblem, integer_h: float) 
     plan = engine().solve(partly)
 
     assert [violation.sentence() for violation in evaluate(partly, plan).violations] == []
+
+
+@PLANNING
+@given(data=st.data(), stated=problems())
+def test_every_plan_with_offers_and_cooling_passes_the_check(data: st.DataObject, stated: PlanningProblem) -> None:
+    n_steps = stated.grid.n_steps
+    cooled = replace(stated.load, cooling=data.draw(cooling_of(n_steps)), aux_frac_of_it=0.05, site_loss_frac=0.02)
+    offered = replace(stated, load=cooled, offers=data.draw(offers_of(n_steps)))
+
+    plan = engine().solve(offered)
+
+    assert [violation.sentence() for violation in evaluate(offered, plan).violations] == []
 
 
 @PLANNING

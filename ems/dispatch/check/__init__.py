@@ -8,6 +8,7 @@ relaxed and pay for, is refused.
 from collections.abc import Iterator
 
 from ems.dispatch.check.agreement import forecasts, numbers, shape
+from ems.dispatch.check.cluster import offers
 from ems.dispatch.check.commitment import UnitRange, gensets, minimum_times, unit_ranges
 from ems.dispatch.check.findings import Evaluation, Violation
 from ems.dispatch.check.flows import flows
@@ -46,6 +47,7 @@ def _physics(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...])
         yield from sharing(problem, step, t)
         yield from gensets(problem, plan, units, t)
     yield from ramp(problem, plan)
+    yield from offers(problem, plan)
     yield from stored_energy(problem, plan)
     yield from floor(problem, plan, units)
     yield from minimum_times(problem, plan)

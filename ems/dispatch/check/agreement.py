@@ -25,6 +25,8 @@ def shape(problem: PlanningProblem, plan: Plan) -> Iterator[Violation]:
             yield Violation(step=t, what="pools or genset classes differ", value=1.0, limit=0.0)
         if step.plants and tuple(plant.id for plant in step.plants) != tuple(plant.id for plant in problem.pv):
             yield Violation(step=t, what="PV plants differ", value=len(step.plants), limit=len(problem.pv))
+        if tuple(offer.id for offer in step.offers) != tuple(offer.id for offer in problem.offers):
+            yield Violation(step=t, what="classes of the cluster differ", value=1.0, limit=0.0)
 
 
 def numbers(plan: Plan) -> Iterator[Violation]:
@@ -46,11 +48,10 @@ def numbers(plan: Plan) -> Iterator[Violation]:
 
 def forecasts(problem: PlanningProblem, plan: Plan) -> Iterator[Violation]:
     """The forecasts that a plan carries along for its readers are the problem's."""
-    load = problem.load
     for t, step in enumerate(plan.steps):
         yield from differs(t, "pv_available_kw", step.pv_available_kw, problem.available_pv_kw(t))
         yield from differs(t, "pv_q10_kw", step.pv_q10_kw, sum(plant.q10_at(t) for plant in problem.pv))
-        yield from differs(t, "load_q90_kw", step.load_q90_kw, load.load_q90_at(t))
+        yield from differs(t, "load_q90_kw", step.load_q90_kw, problem.load_q90_at(t))
         yield from differs(t, "net_q90_kw", step.net_q90_kw, problem.net_q90_at(t))
 
 
@@ -78,3 +79,7 @@ def _named_values(step: PlanStep) -> Iterator[tuple[str, float]]:
         yield f"{genset.id} n_on", genset.n_on
         yield f"{genset.id} power_kw", genset.power_kw
         yield f"{genset.id} fuel_l_per_h", genset.fuel_l_per_h
+    for offer in step.offers:
+        yield f"{offer.id} power_kw", offer.power_kw
+        yield f"{offer.id} cut_kw", offer.cut_kw
+        yield f"{offer.id} unserved_kw", offer.unserved_kw

@@ -54,7 +54,9 @@ def is_firm(problem: PlanningProblem, t: int) -> bool:
     return problem.grid.offset_h[t] < problem.options.integer_h
 
 
-def above(t: int, what: str, value: float, limit: float, *, tolerance: float | None = None) -> Iterator[Violation]:
+def above(
+    t: int | None, what: str, value: float, limit: float, *, tolerance: float | None = None
+) -> Iterator[Violation]:
     """Yield a violation where a value lies above its limit by more than the tolerance (of powers, if not given)."""
     if value > limit + (tolerance_kw(limit) if tolerance is None else tolerance):
         yield Violation(step=t, what=what, value=value, limit=limit)

@@ -6,8 +6,10 @@ price of missing reserve stands with reserve, which knows the shortfalls.
 
 from collections.abc import Iterable, Iterator
 
+from ems.dispatch.check.cluster import job_cost, over_curtailed_cost
 from ems.dispatch.check.commitment import UnitRange, broken_times
 from ems.dispatch.check.findings import Violation, outside, tolerance_cost
+from ems.dispatch.check.load import unserved_cost
 from ems.dispatch.check.sharing import plants_kw, too_steep_kwh
 from ems.dispatch.check.storage import energy_from_nowhere, floor_range_kwh, lowest_kwh
 from ems.model.plan import Plan
@@ -24,9 +26,10 @@ _PRICED_IN = {
     "minimum up time": "limit_cost",
     "minimum down time": "limit_cost",
     "ramp at the PCC": "limit_cost",
+    "curtailed hours": "limit_cost",
 }
-# auxiliaries and surplus are dearer than racks, energy out of nothing is dearer still (formulation, section 6)
-_OTHER_UNSERVED_FACTOR = 1.1
+# surplus is dearer than racks, energy out of nothing is dearer still (formulation, section 6)
+_SURPLUS_FACTOR = 1.1
 _MISSING_FACTOR = 1.2
 
 CostRange = tuple[float, float]
@@ -140,23 +143,18 @@ def _worth(pieces: tuple[ValuePiece, ...], stored_kwh: float) -> float:
 
 
 def _lost(problem: PlanningProblem, plan: Plan) -> dict[str, float]:
-    """Load that is not served, with what hangs on a rack, and supply that nothing takes or that is not used."""
-    load, price = problem.load, problem.prices.unserved_per_kwh
-    unserved = surplus = curtailed = 0.0
-    for t, step in enumerate(plan.steps):
-        racks_kw = load.it_kw[t] - step.it_kw
-        per_rack_kw = (1.0 + load.site_loss_frac) * (1.0 + load.aux_frac_of_it + load.cooling_slope_frac(t))
-        others_kw = step.unserved_kw - racks_kw
-        unserved += step.duration_h * (per_rack_kw * racks_kw + _OTHER_UNSERVED_FACTOR * others_kw)
-        surplus += step.duration_h * step.surplus_kw
-        curtailed += step.duration_h * sum(
-            plant.curtailment_price_per_kwh * max(0.0, plant.available_kw[t] - power_kw)
-            for plant, power_kw in zip(problem.pv, plants_kw(problem, step, t), strict=True)
-        )
+    """Load that is not served or is cut, and supply that nothing takes or that is not used."""
+    surplus_kwh = sum(step.duration_h * step.surplus_kw for step in plan.steps)
+    curtailed = sum(
+        step.duration_h * plant.curtailment_price_per_kwh * max(0.0, plant.available_kw[t] - power_kw)
+        for t, step in enumerate(plan.steps)
+        for plant, power_kw in zip(problem.pv, plants_kw(problem, step, t), strict=True)
+    )
     return {
-        "unserved_cost": price * unserved,
-        "surplus_cost": _OTHER_UNSERVED_FACTOR * price * surplus,
         "curtailment_cost": curtailed,
+        "unserved_cost": unserved_cost(problem, plan),
+        "job_cost": job_cost(problem, plan),
+        "surplus_cost": _SURPLUS_FACTOR * problem.prices.unserved_per_kwh * surplus_kwh,
     }
 
 
@@ -204,7 +202,7 @@ def _change(problem: PlanningProblem, units: tuple[UnitRange, ...]) -> CostRange
 
 
 def _limits(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]) -> CostRange:
-    """Broken minimum times, each unit and hour as dear as the power of the site's largest unit, and ramps."""
+    """Broken minimum times, each unit and hour as dear as the power of the site's largest unit; other limits."""
     largest_kw = max((genset.max_kw for genset in problem.gensets), default=0.0)
     prices = [problem.prices.limit_per_kwh * largest_kw * hours for hours in problem.grid.duration_h]
     times = (
@@ -213,7 +211,8 @@ def _limits(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]) 
         for price, (low, high) in zip(prices, broken_times(problem, data, each), strict=True)
     )
     steep = problem.prices.limit_per_kwh * too_steep_kwh(problem, plan)
-    return _total((*times, (steep, steep)))
+    curtailed = over_curtailed_cost(problem, plan)
+    return _total((*times, (steep, steep), (curtailed, curtailed)))
 
 
 def _floor(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]) -> CostRange:

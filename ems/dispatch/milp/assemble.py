@@ -2,10 +2,12 @@
 
 import pyomo.environ as pyo
 
-from ems.dispatch.milp.balance import add_balance, balance_values
+from ems.dispatch.milp.balance import add_balance
 from ems.dispatch.milp.battery import add_batteries, battery_values
 from ems.dispatch.milp.battery_direction import add_battery_direction, battery_direction_values
 from ems.dispatch.milp.carbon import add_carbon, carbon_values
+from ems.dispatch.milp.cluster import add_job_cost, add_offers, job_values, offer_values
+from ems.dispatch.milp.demand import add_load, load_values
 from ems.dispatch.milp.genset import add_gensets, genset_values
 from ems.dispatch.milp.grid import add_grid, grid_values
 from ems.dispatch.milp.groups import add_groups, group_values
@@ -30,8 +32,11 @@ def build_model(shape: ModelShape) -> pyo.ConcreteModel:
     add_battery_direction(m, shape)
     add_groups(m, shape)
     add_carbon(m, shape)
-    add_balance(m, shape)
+    add_offers(m, shape)
+    add_load(m, shape)
+    add_balance(m)
     add_reserve(m, shape)
+    add_job_cost(m)
     add_objective(m, shape)
     return m
 
@@ -47,7 +52,9 @@ def model_values(problem: PlanningProblem, shape: ModelShape) -> ParameterValues
         **battery_direction_values(problem, shape),
         **group_values(problem),
         **carbon_values(problem),
-        **balance_values(problem),
+        **offer_values(problem, shape),
+        **load_values(problem, shape),
+        **job_values(problem, shape),
         **reserve_values(problem, shape),
         **objective_values(problem),
     }

@@ -1,34 +1,11 @@
-"""Served load and the power balance of the bus (E16 to E18)."""
+"""The power balance of the bus (E18)."""
 
 import pyomo.environ as pyo
 
-from ems.dispatch.milp.parameters import ParameterValues, declare
-from ems.dispatch.milp.shape import ModelShape
-from ems.model.problem import PlanningProblem
 
-
-def add_balance(m: pyo.ConcreteModel, shape: ModelShape) -> None:
-    """Add unserved load, surplus and the balance.
-
-    `demand_kw` is the whole site's demand at the bus; a kW of IT that is not served takes `it_weight_frac` kW
-    off it, with its cooling (E17 substituted), auxiliaries and losses.
-    """
-    declare(m, "it_demand_kw", "demand_kw", "it_weight_frac", index=(m.T,))
-    m.it_unserved_kw = pyo.Var(m.T, bounds=lambda m, t: (0, m.it_demand_kw[t]))
-    # what cannot be supplied even with every rack off
-    m.OTHER = pyo.RangeSet(0, shape.n_steps - 1) if shape.other_load else pyo.Set(initialize=[])
-    m.other_unserved_kw = pyo.Var(m.OTHER, bounds=lambda m, t: (0, m.demand_kw[t]))
-    m.surplus_kw = pyo.Var(m.T, bounds=(0, None))
+def add_balance(m: pyo.ConcreteModel) -> None:
+    """Add the balance of every step."""
     m.bus_balance = pyo.Constraint(m.T, rule=_balance)
-
-
-def balance_values(problem: PlanningProblem) -> ParameterValues:
-    """Return the parameter values of load and balance."""
-    load = problem.load
-    steps = range(problem.grid.n_steps)
-    weight = [load.it_weight_frac(t) for t in steps]
-    demand = [max(0.0, load.demand_kw(t)) for t in steps]
-    return {"it_demand_kw": load.it_kw, "demand_kw": demand, "it_weight_frac": weight}
 
 
 def _balance(m: pyo.ConcreteModel, t: int) -> pyo.Expression:
@@ -40,7 +17,10 @@ def _balance(m: pyo.ConcreteModel, t: int) -> pyo.Expression:
     )
     if t in m.GRID:
         supply += m.import_kw[t] - m.export_kw[t]
-    unserved = m.it_weight_frac[t] * m.it_unserved_kw[t]
+    # what is not asked of the bus: missing IT with what hangs on it, and load beyond the racks
+    missing = m.it_weight_frac[t] * m.it_missing_kw[t]
     if t in m.OTHER:
-        unserved += m.other_unserved_kw[t]
-    return supply + unserved - m.surplus_kw[t] == m.demand_kw[t]
+        missing += m.other_unserved_kw[t]
+    if t in m.COOLED:
+        missing -= m.cooling_weight_frac[t] * m.cooling_kw[t]
+    return supply + missing - m.surplus_kw[t] == m.demand_kw[t]

@@ -14,6 +14,7 @@ from ems.dispatch.steps import forecast_step
 from ems.model.plan import (
     GensetStep,
     ObjectiveTerms,
+    OfferStep,
     Plan,
     PlanSource,
     PlanStatus,
@@ -39,6 +40,8 @@ _SLACKS = {
     "genset_up_slack": "minimum up time",
     "genset_down_slack": "minimum down time",
     "ramp_slack_kw": "ramp at the PCC",
+    "offer_unserved_kw": "unserved",
+    "offer_over_h": "curtailed hours",
 }
 _SLACK_TOLERANCE = 1e-3
 _COUNT_TOLERANCE = 1e-4
@@ -84,7 +87,7 @@ def extract_plan(
         gap_frac=solution.gap_frac,
         objective=ObjectiveTerms(**terms),
         timings=SolveTimings(),
-        steps=_steps(problem, columns),
+        steps=_steps(problem, shape, columns),
         relaxed=_relaxed(compiled, values),
         note=solution.status,
     )
@@ -99,26 +102,54 @@ def _relaxed(compiled: CompiledModel, values: Values) -> tuple[str, ...]:
     return tuple(dict.fromkeys(used))
 
 
-def _steps(problem: PlanningProblem, columns: _Columns) -> tuple[PlanStep, ...]:
+def _steps(problem: PlanningProblem, shape: ModelShape, columns: _Columns) -> tuple[PlanStep, ...]:
     unserved_it = columns.row("it_unserved_kw")
     unserved_other = columns.row("other_unserved_kw")
     surplus = columns.row("surplus_kw")
     pv = columns.table("pv_kw")
     imported, exported = columns.row("import_kw"), columns.row("export_kw")
+    offers = [_offers(problem, shape, columns, t) for t in range(columns.n_steps)]
+    it_kw = [
+        problem.load.it_kw[t] - _flow(unserved_it[t]) + sum(offer.power_kw for offer in offers[t])
+        for t in range(columns.n_steps)
+    ]
     return tuple(
         replace(
-            forecast_step(problem, t, it_kw=problem.load.it_kw[t] - _flow(unserved_it[t])),
+            forecast_step(problem, t, it_kw=it_kw[t], cooling_kw=_cooling_kw(problem, columns, t, it_kw=it_kw[t])),
             pv_kw=_flow(pv[:, t].sum()),
             plants=tuple(PlantStep(id=plant.id, power_kw=_flow(pv[j, t])) for j, plant in enumerate(problem.pv)),
             import_kw=_flow(imported[t]),
             export_kw=_flow(exported[t]),
-            unserved_kw=_flow(unserved_it[t] + unserved_other[t]),
+            unserved_kw=_flow(unserved_it[t] + unserved_other[t]) + sum(offer.unserved_kw for offer in offers[t]),
+            offers=offers[t],
             surplus_kw=_flow(surplus[t]),
             pools=_pools(problem, columns, t),
             gensets=_gensets(problem, columns, t),
         )
         for t in range(columns.n_steps)
     )
+
+
+def _cooling_kw(problem: PlanningProblem, columns: _Columns, t: int, *, it_kw: float) -> float:
+    """Return the cooling that the model has: its own variable, else what lies on the chord."""
+    cooling = columns.table("cooling_kw")
+    if len(cooling):
+        return float(cooling[0, t])
+    load = problem.load
+    return load.cooling_kw(t, 0.0) + load.cooling_slope_frac(t, problem.full_it_kw(t)) * it_kw
+
+
+def _offers(problem: PlanningProblem, shape: ModelShape, columns: _Columns, t: int) -> tuple[OfferStep, ...]:
+    cut, unserved = columns.table("offer_cut_kw"), columns.table("offer_unserved_kw")
+    steps = []
+    row = 0
+    for o, (offer, structure) in enumerate(zip(problem.offers, shape.offers, strict=True)):
+        cut_kw = _flow(cut[row : row + structure.n_pieces, t].sum())
+        row += structure.n_pieces
+        unserved_kw = _flow(unserved[o, t])
+        power_kw = max(0.0, offer.asked_kw(t) - cut_kw - unserved_kw)
+        steps.append(OfferStep(id=offer.id, power_kw=power_kw, cut_kw=cut_kw, unserved_kw=unserved_kw))
+    return tuple(steps)
 
 
 def _pools(problem: PlanningProblem, columns: _Columns, t: int) -> tuple[PoolStep, ...]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pyomo.environ as pyo
 
+from ems.dispatch.milp.cluster import over_curtailed_cost, unserved_offers_cost
 from ems.dispatch.milp.parameters import ParameterValues, declare
 from ems.dispatch.milp.shape import ModelShape
 from ems.model.plan import ObjectiveTerms
@@ -128,6 +129,7 @@ def _add_slacks(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     m.unserved_cost = pyo.Expression(
         expr=sum(m.it_unserved_price[t] * m.it_unserved_kw[t] for t in m.T)
         + sum(m.unserved_price[t] * m.other_unserved_kw[t] for t in m.OTHER)
+        + unserved_offers_cost(m)
     )
     m.surplus_cost = pyo.Expression(expr=sum(m.unserved_price[t] * m.surplus_kw[t] for t in m.T))
     m.missing_cost = pyo.Expression(
@@ -141,6 +143,7 @@ def _add_slacks(m: pyo.ConcreteModel, shape: ModelShape) -> None:
             for t in m.T
         )
         + (sum(m.ramp_price[t] * m.ramp_slack_kw[t] for t in m.GRID) if shape.pcc_ramp else 0.0)
+        + over_curtailed_cost(m)
     )
     m.reserve_cost = pyo.Expression(expr=0.0)
     if shape.reserve:
@@ -192,8 +195,8 @@ def _battery_values(problem: PlanningProblem) -> ParameterValues:
 
 
 def _slack_values(problem: PlanningProblem) -> ParameterValues:
-    dt, prices, load = problem.grid.duration_h, problem.prices, problem.load
-    weight = [load.it_weight_frac(t) for t in range(len(dt))]
+    dt, prices = problem.grid.duration_h, problem.prices
+    weight = [problem.it_weight_frac(t) for t in range(len(dt))]
     return {
         "it_unserved_price": [prices.unserved_per_kwh * w * h for w, h in zip(weight, dt, strict=True)],
         # cooling and auxiliaries come before racks: a little dearer, so that racks go first

@@ -44,7 +44,7 @@ def _always_held(
     problem: PlanningProblem, pool: PoolProblem, reserve: ReserveClassProblem, t: int, *, lowest_kwh: float
 ) -> bool:
     """Compare the least headroom of the pool in a step with the greatest need of each contingency."""
-    demand_kw = problem.load.demand_kw(t)
+    demand_kw = problem.demand_kw(t)
     export_kw = 0.0 if problem.connection is None else problem.connection.export_limit_kw[t]
     discharge_kw = min(pool.max_discharge_kw[t], demand_kw + export_kw)
     by_power = pool.max_discharge_kw[t] - discharge_kw

@@ -3,10 +3,20 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from math import inf
 
 from ems.dispatch.milp.both_ways import exchange_needs_binary, storage_needs_binary
 from ems.dispatch.milp.screening import up_rows_can_bind
-from ems.model.problem import GRID_MEMBER, Contingency, ContingencyKind, GroupProblem, PlanningProblem
+from ems.model.problem import (
+    GRID_MEMBER,
+    Contingency,
+    ContingencyKind,
+    GroupProblem,
+    OfferKind,
+    OfferProblem,
+    PlanningProblem,
+)
+from ems.model.units import MINUTES_PER_HOUR
 
 # demand below this is rounding
 _ROUNDING_KW = 1e-6
@@ -53,6 +63,16 @@ class GroupMember:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OfferShape:
+    """Structure of one class of the cluster: stretches that can be cut, and which rows bind it over time."""
+
+    n_pieces: int
+    energy: bool
+    curtailed: bool
+    ramp: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelShape:
     """Key of the cache of compiled models."""
 
@@ -87,6 +107,9 @@ class ModelShape:
     pcc_ramp: bool = False
     groups: tuple[tuple[GroupMember, ...], ...] = ()
     carbon_budget: bool = False
+    offers: tuple[OfferShape, ...] = ()
+    # support lines of the cooling where it is a variable; 0: substituted
+    n_cooling_lines: int = 0
 
     @property
     def lost_classes(self) -> frozenset[int]:
@@ -139,7 +162,8 @@ def shape_of(problem: PlanningProblem) -> ModelShape:
         and max(problem.connection.export_limit_kw) > 0.0
         and any(kind is ContingencyKind.GRID for kind, _ in contingencies),
         n_change_steps=min((len(previous.n_on) for previous in problem.previous), default=0),
-        other_load=any(_other_load(problem)),
+        # what a class of the cluster is bound to by its ramp may exceed the supply too
+        other_load=bool(problem.offers) or any(_other_load(problem)),
         floor=any(kwh > 0.0 for kwh in (*problem.reserve.floor_kwh, *problem.reserve.lead_kwh)),
         lead=bool(problem.gensets) and any(kwh > 0.0 for kwh in problem.reserve.lead_kwh),
         pv_drops=tuple(reserve.pv_drop_frac > 0.0 for reserve in problem.reserve.classes),
@@ -150,6 +174,9 @@ def shape_of(problem: PlanningProblem) -> ModelShape:
         pcc_ramp=problem.connection is not None and problem.connection.ramp_kw_per_min is not None,
         groups=tuple(_members(problem, group) for group in problem.groups),
         carbon_budget=problem.carbon_budget is not None,
+        offers=tuple(_offer_shape(problem, offer) for offer in problem.offers),
+        # without offers only unserved load lowers IT power, and its cooling is taken from the chord
+        n_cooling_lines=len(problem.load.cooling) if problem.offers and len(problem.load.cooling) > 1 else 0,
     )
 
 
@@ -167,9 +194,8 @@ def _members(problem: PlanningProblem, group: GroupProblem) -> tuple[GroupMember
 
 def _other_load(problem: PlanningProblem) -> Iterator[bool]:
     """Yield per step whether the demand exceeds what the racks take with all that hangs on them."""
-    load = problem.load
-    for t, it_kw in enumerate(load.it_kw):
-        yield load.demand_kw(t) > load.it_weight_frac(t) * it_kw + _ROUNDING_KW
+    for t, it_kw in enumerate(problem.load.it_kw):
+        yield problem.demand_kw(t) > problem.it_weight_frac(t) * it_kw + _ROUNDING_KW
 
 
 def _no_loss(problem: PlanningProblem) -> tuple[Contingency, ...]:
@@ -185,6 +211,24 @@ def with_up_rows(shape: ModelShape, problem: PlanningProblem) -> ModelShape:
 
 def _up_classes(problem: PlanningProblem) -> tuple[bool, ...]:
     return tuple(reserve.gensets_count for reserve in problem.reserve.classes)
+
+
+def offer_ramp_kw(offer: OfferProblem, duration_h: float) -> float:
+    """Return how far the mean power of a class may change from one step to the next."""
+    return inf if offer.ramp_kw_per_min is None else offer.ramp_kw_per_min * MINUTES_PER_HOUR * duration_h
+
+
+def _offer_shape(problem: PlanningProblem, offer: OfferProblem) -> OfferShape:
+    n_pieces = {OfferKind.FIRM: 0, OfferKind.SHAPEABLE: max(1, len(offer.progress))}.get(offer.kind, 1)
+    shortest_h = min(problem.grid.duration_h)
+    return OfferShape(
+        n_pieces=n_pieces,
+        energy=offer.kind is OfferKind.DEFERRABLE,
+        curtailed=offer.kind is OfferKind.CURTAILABLE and offer.max_curtailed_h is not None,
+        # a ramp that covers the whole range within the shortest step never binds
+        ramp=offer.kind in (OfferKind.SHAPEABLE, OfferKind.CURTAILABLE)
+        and offer_ramp_kw(offer, shortest_h) < max(offer.now_kw, *offer.max_kw),
+    )
 
 
 def inside_window(problem: PlanningProblem, *, start: int, step: int, window_h: float) -> bool:

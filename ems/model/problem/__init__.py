@@ -36,6 +36,7 @@ from ems.model.problem.storage import (
     ValuePiece,
     WearPiece,
 )
+from ems.model.problem.values import at
 from ems.model.timegrid import TimeGrid
 
 __all__ = [
@@ -146,8 +147,23 @@ class PlanningProblem:
         """Return the median available power of all plants in step t."""
         return sum(plant.available_kw[t] for plant in self.pv)
 
+    def full_it_kw(self, t: int) -> float:
+        """Return the IT power of step t with every class of the cluster at what it asks for."""
+        return self.load.it_kw[t] + sum(offer.asked_kw(t) for offer in self.offers)
+
+    def demand_kw(self, t: int) -> float:
+        """Return the whole site's median demand at the bus in step t, losses included and nothing cut."""
+        return self.load.served_kw(t, self.full_it_kw(t))
+
+    def it_weight_frac(self, t: int) -> float:
+        """Return what a kW of IT takes from the bus: itself, auxiliaries, losses, cooling on the chord to full load."""
+        slope_frac = self.load.cooling_slope_frac(t, self.full_it_kw(t))
+        return (1.0 + self.load.site_loss_frac) * (1.0 + self.load.aux_frac_of_it + slope_frac)
+
+    def load_q90_at(self, t: int) -> float:
+        """Return the 0.9 quantile of demand in step t; the median where quantiles are left out."""
+        return at(self.load.load_q90_kw, t, self.demand_kw(t))
+
     def net_q90_at(self, t: int) -> float:
         """Return the 0.9 quantile of load minus PV in step t; the median where quantiles are left out."""
-        if self.load.net_q90_kw:
-            return self.load.net_q90_kw[t]
-        return self.load.demand_kw(t) - self.available_pv_kw(t)
+        return at(self.load.net_q90_kw, t, self.demand_kw(t) - self.available_pv_kw(t))

@@ -1,5 +1,6 @@
 """Demand: the firm IT load, what hangs on it, and the classes of load that the cluster offers (E16, E17)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -37,16 +38,14 @@ class LoadProblem:
         """Return the cooling power of a served IT power in step t (E17)."""
         return max((line.c0_kw[t] + line.c1_frac[t] * it_kw for line in self.cooling), default=0.0)
 
-    def cooling_slope_frac(self, t: int) -> float:
-        """Return how much cooling power hangs on a kW of IT at the firm load of step t."""
-        if not self.cooling:
-            return 0.0
-        line = max(self.cooling, key=lambda line: line.c0_kw[t] + line.c1_frac[t] * self.it_kw[t])
-        return line.c1_frac[t]
+    def cooling_slope_frac(self, t: int, full_it_kw: float) -> float:
+        """Return how much cooling a kW of IT means on the chord from no load to a full load (E17).
 
-    def it_weight_frac(self, t: int) -> float:
-        """Return what a kW of IT takes from the bus in step t with its cooling, auxiliaries and losses."""
-        return (1.0 + self.site_loss_frac) * (1.0 + self.aux_frac_of_it + self.cooling_slope_frac(t))
+        The chord lies above the support lines and meets them at both ends.
+        """
+        if full_it_kw <= 0.0:
+            return 0.0
+        return (self.cooling_kw(t, full_it_kw) - self.cooling_kw(t, 0.0)) / full_it_kw
 
     def aux_kw(self, t: int, it_kw: float) -> float:
         """Return the auxiliaries of a served IT power in step t."""
@@ -57,12 +56,8 @@ class LoadProblem:
         return (1.0 + self.site_loss_frac) * (it_kw + self.cooling_kw(t, it_kw) + self.aux_kw(t, it_kw))
 
     def demand_kw(self, t: int) -> float:
-        """Return the whole site's median demand at the bus in step t, losses included."""
+        """Return the median demand of the firm IT load at the bus in step t, losses included."""
         return self.served_kw(t, self.it_kw[t])
-
-    def load_q90_at(self, t: int) -> float:
-        """Return the 0.9 quantile of demand in step t; the median where quantiles are left out."""
-        return at(self.load_q90_kw, t, self.demand_kw(t))
 
 
 class OfferKind(StrEnum):
@@ -86,9 +81,11 @@ class ProgressPiece:
 class OfferProblem:
     """One class of the cluster's load beside the firm load; IT power, cooling and losses come on top.
 
-    firm: `forecast_kw` is served or unserved. shapeable: between `min_kw` and `forecast_kw`, its `progress` pieces
-    above the minimum say what is earned. deferrable: `energy_kwh` before `deadline_step`, each kWh short costs
-    `value_per_kwh`. curtailable: below `forecast_kw` at `value_per_kwh`, for at most `max_curtailed_h`.
+    It asks for `max_kw` and can be cut to `min_kw`; below that it is unserved. firm: `max_kw` is served or unserved.
+    shapeable: each kWh cut costs what its `progress` piece is worth, the last piece reaching to `max_kw`. deferrable:
+    takes `energy_kwh` before `deadline_step`, each kWh short costs `value_per_kwh`, and nothing above the minimum
+    afterwards; no ramp. curtailable: each kWh cut costs `value_per_kwh`, and the cut share of `max_kw` adds up to at
+    most `max_curtailed_h` hours.
     """
 
     id: str
@@ -104,6 +101,20 @@ class OfferProblem:
     ramp_kw_per_min: float | None = None
     # power before the first step, for the ramp
     now_kw: float = 0.0
+
+    def asked_kw(self, t: int) -> float:
+        """Return the most that the class takes in step t."""
+        past = self.kind is OfferKind.DEFERRABLE and t >= self.deadline_step
+        return self.min_kw[t] if past else max(self.min_kw[t], self.max_kw[t])
+
+    def least_kw(self, t: int) -> float:
+        """Return how far the class can be cut in step t before load is unserved."""
+        return self.asked_kw(t) if self.kind is OfferKind.FIRM else self.min_kw[t]
+
+    def due_kwh(self, duration_h: Sequence[float]) -> float:
+        """Return the energy that a deferrable class is to have by its deadline."""
+        least_kwh = sum(self.min_kw[t] * duration_h[t] for t in range(self.deadline_step))
+        return max(self.energy_kwh, least_kwh)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
