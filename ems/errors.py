@@ -65,5 +65,13 @@ class DispatchError(EmsError):
     """The planner could not do its work; control goes on with the next link of the fallback chain."""
 
 
+class ProblemRefusedError(DispatchError):
+    """A planning problem holds figures that no site has; carries every field that is wrong."""
+
+    def __init__(self, *problems: ConfigProblem) -> None:
+        self.problems = problems
+        super().__init__("; ".join(problem.sentence() for problem in problems))
+
+
 class StateError(EmsError):
     """Persisted state cannot be read or written."""

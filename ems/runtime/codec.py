@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from ems.dispatch.refusal import refusals
 from ems.errors import ConfigError, ConfigProblem
 from ems.model.forecast import EvenSeries, WeatherForecast
 from ems.model.plan import Plan
@@ -87,7 +88,7 @@ def read_problem(file: Path) -> PlanningProblem:
         ConfigError: The file cannot be read or is no planning problem; says where.
     """
     try:
-        return from_json(PlanningProblem, file.read_bytes())
+        problem = from_json(PlanningProblem, file.read_bytes())
     except OSError as error:
         raise ConfigError(
             ConfigProblem(file=str(file), message=f"cannot be read: {error.strerror}", allowed="a problem's JSON")
@@ -100,3 +101,6 @@ def read_problem(file: Path) -> PlanningProblem:
             for details in error.errors(include_url=False)[:20]
         ]
         raise ConfigError(*problems) from error
+    if found := refusals(problem):
+        raise ConfigError(*(refusal.of(str(file)) for refusal in found))
+    return problem

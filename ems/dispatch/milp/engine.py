@@ -15,6 +15,7 @@ from ems.dispatch.milp.phases import PhaseClock, together
 from ems.dispatch.milp.screening import up_rows_bind_in
 from ems.dispatch.milp.shape import ModelShape, shape_of, with_up_rows
 from ems.dispatch.milp.solver import LinearSolution, Solution, solve, solve_linear
+from ems.dispatch.refusal import accept
 from ems.errors import DispatchError
 from ems.model.plan import Plan
 from ems.model.problem import PlanningProblem
@@ -39,8 +40,10 @@ class DispatchEngine:
         A plan that goes below the floor may break reserve rows that were left out: it is solved anew with them.
 
         Raises:
+            ProblemRefusedError: A field of the problem holds what no site has.
             DispatchError: HiGHS found no feasible point in its time; the model itself is always feasible.
         """
+        accept(problem)
         shape = shape_of(problem)
         plan = self._planned(problem, shape, time_limit_s=problem.options.time_limit_s)
         if shape.up_classes or "floor" not in plan.relaxed or not up_rows_bind_in(problem, plan):

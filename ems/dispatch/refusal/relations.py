@@ -1,0 +1,174 @@
+"""What fields say together: lower limits below upper ones, windows inside the horizon, names that exist once."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+
+from ems.dispatch.refusal.finding import Refusal
+from ems.model.problem import (
+    SCHEMA,
+    ChillerProblem,
+    ContingencyKind,
+    DemandProblem,
+    ExerciseProblem,
+    FuelStock,
+    GensetProblem,
+    OfferProblem,
+    PlanningProblem,
+    PoolProblem,
+    Recalibration,
+)
+
+# measured energy and widths of segments come with rounding (share of the figure)
+_ROUNDING_FRAC = 1e-6
+_GRID = "grid"
+
+
+def relations(problem: PlanningProblem) -> Iterator[Refusal]:
+    """Yield every contradiction of a problem whose figures are each in order."""
+    if problem.schema != SCHEMA:
+        yield Refusal(path="schema", message=f"is '{problem.schema}'", allowed=f"'{SCHEMA}'")
+    yield from _names(problem)
+    n_steps = problem.grid.n_steps
+    for number, pool in enumerate(problem.pools):
+        yield from _pool(f"pools.{number}", pool, n_steps)
+    for number, genset in enumerate(problem.gensets):
+        yield from _genset(f"gensets.{number}", genset, n_steps)
+    for number, offer in enumerate(problem.offers):
+        yield from _offer(f"offers.{number}", offer, n_steps)
+    for number, plant in enumerate(problem.pv):
+        yield from _whole_from(f"pv.{number}.n_blocks", plant.n_blocks, 1)
+    if problem.fuel is not None and problem.fuel.stock is not None:
+        yield from _stock("fuel.stock", problem.fuel.stock)
+    if problem.connection is not None:
+        for number, month in enumerate(problem.connection.demand):
+            yield from _window(f"connection.demand.{number}", month, n_steps)
+    if problem.chillers is not None:
+        yield from _chillers("chillers", problem.chillers)
+
+
+def _names(problem: PlanningProblem) -> Iterator[Refusal]:
+    """Ids name one thing each, and who is referred to exists."""
+    pools, classes, plants = ([part.id for part in parts] for parts in (problem.pools, problem.gensets, problem.pv))
+    yield from _once("pools, gensets, pv", [*pools, *classes, *plants, _GRID])
+    for path, parts in (("offers", problem.offers), ("groups", problem.groups), ("previous", problem.previous)):
+        yield from _once(path, [part.id for part in parts])
+    yield from _once("reserve.classes", [part.id for part in problem.reserve.classes])
+    yield from _once("reserve.contingencies", [part.id for part in problem.reserve.contingencies])
+    for number, group in enumerate(problem.groups):
+        for member in group.members:
+            yield from _known(f"groups.{number}.members", member, [*pools, *classes, *plants, _GRID])
+    known = {
+        ContingencyKind.GENSET: classes,
+        ContingencyKind.BLOCK: pools,
+        ContingencyKind.PV_BLOCK: plants,
+    }
+    for number, loss in enumerate(problem.reserve.contingencies):
+        if loss.kind in known:
+            yield from _known(f"reserve.contingencies.{number}.member", loss.member, known[loss.kind])
+    for number, commitment in enumerate(problem.previous):
+        path = f"previous.{number}"
+        yield from _known(f"{path}.id", commitment.id, classes)
+        yield from _at_most(f"{path}.n_on", len(commitment.n_on), problem.grid.n_steps, of="steps")
+    if problem.previous and len(problem.previous) != len(classes):
+        yield Refusal(
+            path="previous",
+            message=f"has {len(problem.previous)} classes, there are {len(classes)}",
+            allowed="every class once, or none",
+        )
+
+
+def _pool(path: str, pool: PoolProblem, n_steps: int) -> Iterator[Refusal]:
+    yield from _at_most(f"{path}.stored_kwh", pool.stored_kwh, pool.full_kwh, of="full_kwh")
+    yield from _at_most(f"{path}.max_stored_kwh", pool.max_stored_kwh, pool.full_kwh, of="full_kwh")
+    yield from _at_most(f"{path}.min_stored_kwh", pool.min_stored_kwh, pool.max_stored_kwh, of="max_stored_kwh")
+    for name in ("terminal_value", "hold_value_per_h"):
+        values = [-piece.value_per_kwh for piece in getattr(pool, name)]
+        yield from _rising(f"{path}.{name}", values, "pieces from the most valued")
+    wear = [piece.cost_per_kwh for piece in pool.depth_wear]
+    yield from _rising(f"{path}.depth_wear", wear, "pieces from the cheapest")
+    if pool.recalibration is not None:
+        yield from _window(f"{path}.recalibration", pool.recalibration, n_steps)
+
+
+def _genset(path: str, genset: GensetProblem, n_steps: int) -> Iterator[Refusal]:
+    n_units = len(genset.units)
+    yield from _whole_from(f"{path}.units", n_units, 1)
+    yield from _once(f"{path}.units", [unit.id for unit in genset.units])
+    yield from _at_most(f"{path}.min_kw", genset.min_kw, genset.max_kw, of="max_kw")
+    yield from _at_most(f"{path}.band_low_kw", genset.band_low_kw, genset.max_kw, of="max_kw")
+    yield from _rising(f"{path}.segments", [s.fuel_l_per_kwh for s in genset.segments], "slopes that rise with power")
+    widths_kw, range_kw = sum(s.width_kw for s in genset.segments), genset.max_kw - genset.min_kw
+    if abs(widths_kw - range_kw) > 1e-3 + _ROUNDING_FRAC * genset.max_kw:
+        yield Refusal(
+            path=f"{path}.segments",
+            message=f"are {widths_kw:g} kW wide together",
+            allowed=f"max_kw less min_kw, {range_kw:g} kW",
+        )
+    for name in ("n_available", "n_permitted"):
+        for t, count in enumerate(getattr(genset, name)):
+            yield from _at_most(f"{path}.{name}.{t}", count, n_units, of="units")
+    yield from _at_most(f"{path}.n_start_failures", genset.n_start_failures, n_units, of="units")
+    for number, pollutant in enumerate(genset.pollutants):
+        if len(pollutant.segment_g_per_kwh) != len(genset.segments):
+            yield Refusal(
+                path=f"{path}.pollutants.{number}.segment_g_per_kwh",
+                message=f"has {len(pollutant.segment_g_per_kwh)} values",
+                allowed=f"a value for each of {len(genset.segments)} segments",
+            )
+    if genset.exercise is not None:
+        yield from _window(f"{path}.exercise", genset.exercise, n_steps)
+
+
+def _offer(path: str, offer: OfferProblem, n_steps: int) -> Iterator[Refusal]:
+    for t, (low, high) in enumerate(zip(offer.min_kw, offer.max_kw, strict=True)):
+        yield from _at_most(f"{path}.min_kw.{t}", low, high, of="max_kw")
+    yield from _at_most(f"{path}.deadline_step", offer.deadline_step, n_steps, of="steps")
+    values = [-piece.value_per_kwh for piece in offer.progress]
+    yield from _rising(f"{path}.progress", values, "pieces from the most valued")
+
+
+def _stock(path: str, stock: FuelStock) -> Iterator[Refusal]:
+    yield from _at_most(f"{path}.stock_l", stock.stock_l, stock.capacity_l, of="capacity_l")
+    yield from _at_most(f"{path}.reserve_l", stock.reserve_l, stock.capacity_l, of="capacity_l")
+
+
+def _chillers(path: str, chillers: ChillerProblem) -> Iterator[Refusal]:
+    tank = chillers.tank
+    if tank is not None:
+        yield from _at_most(f"{path}.tank.min_kwh_th", tank.min_kwh_th, tank.max_kwh_th, of="max_kwh_th")
+
+
+def _window(path: str, window: DemandProblem | ExerciseProblem | Recalibration, n_steps: int) -> Iterator[Refusal]:
+    yield from _at_most(f"{path}.end_step", window.end_step, n_steps, of="steps")
+    if window.first_step >= window.end_step:
+        yield Refusal(
+            path=f"{path}.first_step", message=f"is {window.first_step}", allowed=f"below end_step, {window.end_step}"
+        )
+
+
+def _at_most(path: str, value: float, most: float, *, of: str) -> Iterator[Refusal]:
+    if value > most * (1.0 + _ROUNDING_FRAC):
+        yield Refusal(path=path, message=f"is {value:g}", allowed=f"at most {of}, {most:g}")
+
+
+def _whole_from(path: str, value: int, least: int) -> Iterator[Refusal]:
+    if value < least:
+        yield Refusal(path=path, message=f"are {value}", allowed=f"at least {least}")
+
+
+def _once(path: str, names: Sequence[str]) -> Iterator[Refusal]:
+    for name in dict.fromkeys(names):
+        if not name or names.count(name) > 1:
+            yield Refusal(path=path, message=f"the id '{name}' stands for more than one", allowed="ids that are unique")
+
+
+def _known(path: str, name: str, names: Iterable[str]) -> Iterator[Refusal]:
+    known = list(names)
+    if name not in known:
+        yield Refusal(path=path, message=f"'{name}' does not exist", allowed=", ".join(known) or "nothing")
+
+
+def _rising(path: str, values: Sequence[float], words: str) -> Iterator[Refusal]:
+    for number, (before, after) in enumerate(pairwise(values), start=1):
+        if after < before - _ROUNDING_FRAC * max(abs(before), abs(after)):
+            yield Refusal(path=f"{path}.{number}", message="is out of order", allowed=words)
