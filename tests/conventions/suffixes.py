@@ -44,6 +44,8 @@ NAMED_ELSEWHERE: Final = {
     "PriceProblem": "prices, as the class says; in site currency per kWh, kg or change",
     "Violation": "a limit of any unit, which `what` names",
     "MatrixProblem": "the solver's matrix form: rows and columns of every unit, objective in site currency",
+    "Range": "what a number of any unit may be",
+    "LinearSolution": "the solver's answer with what a unit more of each row changes, of every unit",
     "Solution": "the solver's answer, objective in site currency",
     "YearTable": "columns of a file, whose header names the units",
     "Reason": "figures by name, and each name ends in its unit",

@@ -17,6 +17,7 @@ from ems.model.problem import (
     PoolProblem,
     Recalibration,
 )
+from ems.reserve import ReserveId
 
 # measured energy and widths of segments come with rounding (share of the figure)
 _ROUNDING_FRAC = 1e-6
@@ -52,7 +53,12 @@ def _names(problem: PlanningProblem) -> Iterator[Refusal]:
     yield from _once("pools, gensets, pv", [*pools, *classes, *plants, _GRID])
     for path, parts in (("offers", problem.offers), ("groups", problem.groups), ("previous", problem.previous)):
         yield from _once(path, [part.id for part in parts])
-    yield from _once("reserve.classes", [part.id for part in problem.reserve.classes])
+    classes_of_response = [part.id for part in problem.reserve.classes]
+    yield from _once("reserve.classes", classes_of_response)
+    for number, name in enumerate(classes_of_response):
+        yield from _known(
+            f"reserve.classes.{number}.id", name, [known.value for known in ReserveId if known is not ReserveId.DOWN]
+        )
     yield from _once("reserve.contingencies", [part.id for part in problem.reserve.contingencies])
     for number, group in enumerate(problem.groups):
         for member in group.members:
