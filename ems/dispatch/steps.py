@@ -4,14 +4,17 @@ from ems.model.plan import OfferStep, PlanStep
 from ems.model.problem import OfferKind, OfferProblem, PlanningProblem
 
 
-def forecast_step(problem: PlanningProblem, t: int, *, it_kw: float, cooling_kw: float | None = None) -> PlanStep:
+def forecast_step(
+    problem: PlanningProblem, t: int, *, it_kw: float, cooling_kw: float | None = None, storage_aux_kw: float = 0.0
+) -> PlanStep:
     """Return step t with the load that a served IT power means; the planner replaces the flows.
 
-    `cooling_kw` None: that of the support lines (E17).
+    `cooling_kw` None: that of the support lines (E17). `storage_aux_kw` is what the auxiliaries of storage draw for
+    its power (E11).
     """
     load = problem.load
     cooling_kw = load.cooling_kw(t, it_kw) if cooling_kw is None else cooling_kw
-    aux_kw = load.aux_kw(t, it_kw)
+    aux_kw = load.aux_kw(t, it_kw) + storage_aux_kw
     return PlanStep(
         start_utc=problem.grid.starts_utc[t],
         duration_h=problem.grid.duration_h[t],

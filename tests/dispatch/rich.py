@@ -1,6 +1,7 @@
 """One problem that has everything, for tests of the check, of replay and of documents."""
 
 from dataclasses import replace
+from typing import Any
 
 from ems.model.problem import (
     CarbonBudget,
@@ -12,12 +13,32 @@ from ems.model.problem import (
     OfferKind,
     OfferProblem,
     PlanningProblem,
+    PoolProblem,
+    PowerBySoc,
     PreviousCommitment,
     ProgressPiece,
+    Recalibration,
+    ThroughputBudget,
+    WearPiece,
 )
 from tests.dispatch.problems import PRICES, connection, gensets, loss, plant, pool, problem, reserve, unit
 
 N_STEPS = 6
+
+
+def _worn(n_steps: int, **values: Any) -> PoolProblem:  # arguments of `pool`
+    """Return a pool with limits by SoC, every kind of wear, a full charge that is due, and auxiliaries."""
+    return replace(
+        pool(n_steps, **values),
+        aux_frac_of_power=0.01,
+        charge_by_soc=(PowerBySoc(c0_kw=900.0, c1_per_h=-0.8),),
+        discharge_by_soc=(PowerBySoc(c0_kw=200.0, c1_per_h=0.9),),
+        depth_wear=(WearPiece(width_kwh=600.0, cost_per_kwh=0.002), WearPiece(width_kwh=400.0, cost_per_kwh=0.02)),
+        dwell_above_kwh=800.0,
+        dwell_cost_per_kwh=0.001,
+        throughput_budget=ThroughputBudget(energy_kwh=100.0, price_per_kwh=0.01),
+        recalibration=Recalibration(first_step=4, end_step=6, missed_cost=3.0),
+    )
 
 
 def rich_problem() -> PlanningProblem:
@@ -52,7 +73,7 @@ def rich_problem() -> PlanningProblem:
     stated = problem(
         demand,
         pv=replace(field, curtailment_price_per_kwh=0.001),
-        store=pool(
+        store=_worn(
             N_STEPS,
             stored_kwh=320.0,
             min_stored_kwh=50.0,

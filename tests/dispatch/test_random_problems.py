@@ -23,9 +23,13 @@ from ems.model.problem import (
     OfferProblem,
     PlanningProblem,
     PoolProblem,
+    PowerBySoc,
     PreviousCommitment,
     ProgressPiece,
+    Recalibration,
+    ThroughputBudget,
     ValuePiece,
+    WearPiece,
 )
 from tests.dispatch.problems import PRICES, connection, gensets, load, loss, plant, pool, problem, reserve, unit
 from tests.dispatch.solving import engine
@@ -64,7 +68,7 @@ def sets_of(draw: st.DrawFn) -> GensetProblem:
 @st.composite
 def pool_of(draw: st.DrawFn, n_steps: int) -> PoolProblem:
     stored = draw(st.integers(20, 1000))
-    return pool(
+    plain = pool(
         n_steps,
         stored_kwh=float(stored),
         power_kw=draw(st.sampled_from([100.0, 300.0, 600.0, 2000.0])),
@@ -74,6 +78,21 @@ def pool_of(draw: st.DrawFn, n_steps: int) -> PoolProblem:
         wear_cost_per_kwh=draw(st.sampled_from([0.001, 0.05])),
         terminal=[(200.0, draw(price)), (300.0, 0.001)],
         hold=draw(st.sampled_from([(), ((150.0, 0.01),)])),
+    )
+    if not draw(st.booleans()):
+        return plain
+    wear = (WearPiece(width_kwh=400.0, cost_per_kwh=0.002), WearPiece(width_kwh=600.0, cost_per_kwh=0.03))
+    return replace(
+        plain,
+        max_stored_kwh=950.0,
+        aux_frac_of_power=draw(st.sampled_from([0.0, 0.02])),
+        charge_by_soc=draw(st.sampled_from([(), (PowerBySoc(c0_kw=820.0, c1_per_h=-0.8),)])),
+        discharge_by_soc=draw(st.sampled_from([(), (PowerBySoc(c0_kw=-20.0, c1_per_h=1.0),)])),
+        depth_wear=draw(st.sampled_from([(), wear])),
+        dwell_above_kwh=700.0,
+        dwell_cost_per_kwh=draw(st.sampled_from([0.0, 0.004])),
+        throughput_budget=draw(st.none() | st.just(ThroughputBudget(energy_kwh=60.0, price_per_kwh=0.05))),
+        recalibration=draw(st.none() | st.just(Recalibration(first_step=0, end_step=2, missed_cost=20.0))),
     )
 
 
@@ -214,7 +233,7 @@ def test_nothing_is_unserved_while_a_source_could_still_serve_it(stated: Plannin
             assert step.import_kw == pytest.approx(import_limit, abs=0.1)
 
 
-@settings(PLANNING, max_examples=40)
+@settings(PLANNING, max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(stated=problems())
 def test_screening_of_reserve_rows_never_changes_the_optimum(stated: PlanningProblem) -> None:
     assume(stated.reserve.classes and not up_rows_can_bind(stated))
@@ -275,7 +294,8 @@ def _terms(stated: PlanningProblem, plan: Plan) -> dict[str, float]:
     for store in stated.pools:
         levels = [step.pools[0].stored_end_kwh - store.min_stored_kwh for step in plan.steps]
         wear = sum(h * step.pools[0].discharge_kw for h, step in steps)
-        terms["battery_wear_cost"] = store.wear_cost_per_kwh * wear
+        if not store.depth_wear and not store.dwell_cost_per_kwh:
+            terms["battery_wear_cost"] = store.wear_cost_per_kwh * wear
         terms["terminal_value_cost"] = -_worth(store.terminal_value, levels[-1])
         terms["hold_value_cost"] = -sum(
             h * _worth(store.hold_value_per_h, kwh) for h, kwh in zip(hours, levels, strict=True)

@@ -15,7 +15,7 @@ from ems.dispatch.check.flows import flows
 from ems.dispatch.check.objective import objective
 from ems.dispatch.check.security import reserve, security
 from ems.dispatch.check.sharing import ramp, sharing
-from ems.dispatch.check.storage import floor, stored_energy
+from ems.dispatch.check.storage import floor, power_by_energy, stored_energy
 from ems.model.plan import Plan
 from ems.model.problem import PlanningProblem
 
@@ -49,5 +49,6 @@ def _physics(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...])
     yield from ramp(problem, plan)
     yield from offers(problem, plan)
     yield from stored_energy(problem, plan)
+    yield from power_by_energy(problem, plan)
     yield from floor(problem, plan, units)
     yield from minimum_times(problem, plan)

@@ -59,7 +59,11 @@ def _firm_kw(step: PlanStep) -> float:
 
 def _aux_kw(problem: PlanningProblem, step: PlanStep, t: int) -> float:
     constant = problem.load.aux_constant_kw
-    return (constant[t] if constant else 0.0) + problem.load.aux_frac_of_it * step.it_kw
+    follows_kw = sum(
+        data.aux_frac_of_power * (pool.charge_kw + pool.discharge_kw)
+        for pool, data in zip(step.pools, problem.pools, strict=True)
+    )
+    return (constant[t] if constant else 0.0) + problem.load.aux_frac_of_it * step.it_kw + follows_kw
 
 
 def _cooling_range_kw(problem: PlanningProblem, step: PlanStep, t: int) -> tuple[float, float]:

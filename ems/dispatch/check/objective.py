@@ -12,6 +12,7 @@ from ems.dispatch.check.findings import Violation, outside, tolerance_cost
 from ems.dispatch.check.load import unserved_cost
 from ems.dispatch.check.sharing import plants_kw, too_steep_kwh
 from ems.dispatch.check.storage import energy_from_nowhere, floor_range_kwh, lowest_kwh
+from ems.dispatch.check.wear import pool_wear_cost, wear_limits_cost
 from ems.model.plan import Plan
 from ems.model.problem import DemandProblem, PlanningProblem, ValuePiece
 
@@ -115,7 +116,7 @@ def _stored(problem: PlanningProblem, plan: Plan) -> dict[str, float]:
     """Wear of the cells, energy out of nothing, and what stored energy is worth at the end and meanwhile."""
     wear = missing = terminal = held = 0.0
     for p, pool in enumerate(problem.pools):
-        wear += pool.wear_cost_per_kwh * sum(step.duration_h * step.pools[p].discharge_kw for step in plan.steps)
+        wear += pool_wear_cost(pool, plan, p)
         missing += sum(max(0.0, kwh) for kwh in energy_from_nowhere(pool, plan, p))
         lowest = lowest_kwh(pool)
         terminal += _worth(pool.terminal_value, plan.steps[-1].pools[p].stored_end_kwh - lowest)
@@ -126,6 +127,7 @@ def _stored(problem: PlanningProblem, plan: Plan) -> dict[str, float]:
             )
     return {
         "battery_wear_cost": wear,
+        **wear_limits_cost(problem, plan),
         "missing_cost": _MISSING_FACTOR * problem.prices.unserved_per_kwh * missing,
         "terminal_value_cost": -terminal,
         "hold_value_cost": -held,

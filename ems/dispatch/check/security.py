@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ems.dispatch.check.findings import Violation, differs, is_firm, outside, tolerance_cost, tolerance_kw
-from ems.dispatch.check.storage import lowest_kwh
+from ems.dispatch.check.storage import allowed_kwh, lowest_kwh, power_limits_kw
 from ems.model.plan import Plan, PlanStep, ReserveStep
 from ems.model.problem import ContingencyKind, PlanningProblem
 from ems.model.units import seconds
@@ -157,15 +157,17 @@ def _operation(problem: PlanningProblem, plan: Plan, t: int) -> Operation:
         before = pool.stored_kwh if t == 0 else plan.steps[t - 1].pools[p].stored_end_kwh
         after = step.pools[p].stored_end_kwh
         n = max(1, pool.n_blocks)
+        charge_kw, discharge_kw = power_limits_kw(pool, t, before, after)
+        room_kwh = min(allowed_kwh(pool, max(0, t - 1)) - before, allowed_kwh(pool, t) - after)
         storage += [
             StorageUnit(
                 id=f"{pool.id} block {number}",
                 member=pool.id,
                 power_kw=step.pools[p].power_kw / n,
-                max_discharge_kw=pool.max_discharge_kw[t] / n,
-                max_charge_kw=pool.max_charge_kw[t] / n,
+                max_discharge_kw=discharge_kw / n,
+                max_charge_kw=charge_kw / n,
                 usable_kwh=max(0.0, min(before, after) - lowest_kwh(pool)) / n,
-                room_kwh=max(0.0, max(pool.max_stored_kwh, pool.stored_kwh) - max(before, after)) / n,
+                room_kwh=max(0.0, room_kwh) / n,
                 charge_eff_frac=pool.charge_eff_frac,
                 discharge_eff_frac=pool.discharge_eff_frac,
             )

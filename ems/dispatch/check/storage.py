@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ems.dispatch.check.commitment import UnitRange, any_on_frac
 from ems.dispatch.check.findings import ENERGY_TOLERANCE_FRAC, Violation, above
 from ems.model.plan import Plan
-from ems.model.problem import PlanningProblem, PoolProblem
+from ems.model.problem import PlanningProblem, PoolProblem, PowerBySoc
 
 
 def stored_energy(problem: PlanningProblem, plan: Plan) -> Iterator[Violation]:
@@ -21,10 +21,55 @@ def stored_energy(problem: PlanningProblem, plan: Plan) -> Iterator[Violation]:
                     step=t, what=f"{pool.id} stored_end_kwh", value=stored_kwh, limit=stored_kwh - added_kwh
                 )
                 break
-            highest_kwh = max(pool.max_stored_kwh, pool.stored_kwh)
+            highest_kwh = (
+                allowed_kwh(pool, t) if recalibrated(pool, plan, p) else max(pool.max_stored_kwh, pool.stored_kwh)
+            )
             yield from above(t, f"{pool.id} stored_kwh", stored_kwh, highest_kwh, tolerance=tolerance)
             if stored_kwh < lowest_kwh(pool) - tolerance:
                 yield Violation(step=t, what=f"{pool.id} stored_kwh", value=stored_kwh, limit=lowest_kwh(pool))
+
+
+def power_by_energy(problem: PlanningProblem, plan: Plan) -> Iterator[Violation]:
+    """Charge and discharge keep within the lines by stored energy at both ends of a step."""
+    for p, pool in enumerate(problem.pools):
+        before_kwh = pool.stored_kwh
+        for t, step in enumerate(plan.steps):
+            flow = step.pools[p]
+            charge_kw, discharge_kw = power_limits_kw(pool, t, before_kwh, flow.stored_end_kwh)
+            yield from above(t, f"{pool.id} charge_kw by stored energy", flow.charge_kw, charge_kw)
+            yield from above(t, f"{pool.id} discharge_kw by stored energy", flow.discharge_kw, discharge_kw)
+            before_kwh = flow.stored_end_kwh
+
+
+def power_limits_kw(pool: PoolProblem, t: int, before_kwh: float, after_kwh: float) -> tuple[float, float]:
+    """Return how much a pool can charge and discharge in a step that goes from one energy to another."""
+    charge_lines = [_line_kw(pool, line, kwh) for line in pool.charge_by_soc for kwh in (before_kwh, after_kwh)]
+    discharge_lines = [_line_kw(pool, line, kwh) for line in pool.discharge_by_soc for kwh in (before_kwh, after_kwh)]
+    return min([pool.max_charge_kw[t], *charge_lines]), min([pool.max_discharge_kw[t], *discharge_lines])
+
+
+def _line_kw(pool: PoolProblem, line: PowerBySoc, stored_kwh: float) -> float:
+    """Return a line at an energy; a line that falls below zero within reach of the pool is lifted to zero there."""
+    reach_kwh = (lowest_kwh(pool), max(allowed_kwh(pool, t) for t in range(len(pool.max_charge_kw))))
+    below_kw = min(0.0, *(line.c0_kw + line.c1_per_h * kwh for kwh in reach_kwh))
+    return line.c0_kw + line.c1_per_h * stored_kwh - below_kw
+
+
+def recalibrated(pool: PoolProblem, plan: Plan, p: int) -> bool:
+    """Return whether a plan charges a pool full in the window where that is due."""
+    due = pool.recalibration
+    if due is None:
+        return False
+    ends = [step.pools[p].stored_end_kwh for step in plan.steps[due.first_step : due.end_step]]
+    return max(ends, default=0.0) >= (1.0 - ENERGY_TOLERANCE_FRAC) * pool.full_kwh
+
+
+def allowed_kwh(pool: PoolProblem, t: int) -> float:
+    """Return the most energy at the end of a step: the window, what was measured above it, full where that is due."""
+    due = pool.recalibration
+    if due is not None and due.first_step <= t < due.end_step:
+        return max(pool.full_kwh, pool.stored_kwh)
+    return max(pool.max_stored_kwh, pool.stored_kwh)
 
 
 def floor(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]) -> Iterator[Violation]:

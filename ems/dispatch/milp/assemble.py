@@ -4,7 +4,9 @@ import pyomo.environ as pyo
 
 from ems.dispatch.milp.balance import add_balance
 from ems.dispatch.milp.battery import add_batteries, battery_values
+from ems.dispatch.milp.battery_by_soc import add_battery_by_soc, battery_by_soc_values
 from ems.dispatch.milp.battery_direction import add_battery_direction, battery_direction_values
+from ems.dispatch.milp.battery_wear import add_battery_wear, battery_wear_values
 from ems.dispatch.milp.carbon import add_carbon, carbon_values
 from ems.dispatch.milp.cluster import add_job_cost, add_offers, job_values, offer_values
 from ems.dispatch.milp.demand import add_load, load_values
@@ -29,7 +31,9 @@ def build_model(shape: ModelShape) -> pyo.ConcreteModel:
     add_pcc(m, shape)
     add_gensets(m, shape)
     add_batteries(m, shape)
+    add_battery_by_soc(m, shape)
     add_battery_direction(m, shape)
+    add_battery_wear(m, shape)
     add_groups(m, shape)
     add_carbon(m, shape)
     add_offers(m, shape)
@@ -49,7 +53,9 @@ def model_values(problem: PlanningProblem, shape: ModelShape) -> ParameterValues
         **pcc_values(problem, shape),
         **genset_values(problem, shape),
         **battery_values(problem),
+        **battery_by_soc_values(problem),
         **battery_direction_values(problem, shape),
+        **battery_wear_values(problem),
         **group_values(problem),
         **carbon_values(problem),
         **offer_values(problem, shape),

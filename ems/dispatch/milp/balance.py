@@ -13,7 +13,7 @@ def _balance(m: pyo.ConcreteModel, t: int) -> pyo.Expression:
     supply = (
         sum(m.pv_kw[j, t] for j in m.PLANT)
         + sum(m.genset_kw[c, t] for c in m.CLASS)
-        + sum(m.discharge_kw[p, t] - m.charge_kw[p, t] for p in m.POOL)
+        + sum(m.discharge_kw[p, t] - m.charge_kw[p, t] - m.battery_aux_kw[p, t] for p in m.POOL)
     )
     if t in m.GRID:
         supply += m.import_kw[t] - m.export_kw[t]

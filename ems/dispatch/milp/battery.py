@@ -13,7 +13,7 @@ def add_batteries(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     _parameters(m, shape)
     m.charge_kw = pyo.Var(m.POOL, m.T, bounds=lambda m, p, t: (0, m.pool_max_charge_kw[p, t]))
     m.discharge_kw = pyo.Var(m.POOL, m.T, bounds=lambda m, p, t: (0, m.pool_max_discharge_kw[p, t]))
-    m.stored_kwh = pyo.Var(m.POOL, m.T, bounds=lambda m, p, t: (m.pool_min_kwh[p], m.pool_max_kwh[p]))
+    m.stored_kwh = pyo.Var(m.POOL, m.T, bounds=lambda m, p, t: (m.pool_min_kwh[p], m.pool_max_kwh[p, t]))
     # energy that the cells do not have: keeps a drained store feasible, priced like unserved load
     m.DRAINING = pyo.Set(initialize=[p for p, pool in enumerate(shape.pools) if pool.drains])
     m.stored_missing_kwh = pyo.Var(m.DRAINING, m.T, bounds=lambda m, p, t: (0, m.pool_full_kwh[p]))
@@ -21,6 +21,7 @@ def add_batteries(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     m.floor_slack_kwh = pyo.Var(m.FLOOR, bounds=(0, None))
     m.terminal_kwh = pyo.Var(m.TERMINAL, bounds=lambda m, p, k: (0, m.pool_terminal_width_kwh[p, k]))
     m.held_kwh = pyo.Var(m.HOLD, m.T, bounds=lambda m, p, k, t: (0, m.pool_hold_width_kwh[p, k]))
+    m.battery_aux_kw = pyo.Expression(m.POOL, m.T, rule=lambda m, p, t: _aux(m, shape, p, t))
     m.battery_energy = pyo.Constraint(m.POOL, m.T, rule=_energy)
     m.battery_terminal = pyo.Constraint(m.POOL, rule=lambda m, p: _terminal(m, shape, p))
     m.battery_held = pyo.Constraint(m.POOL, m.T, rule=lambda m, p, t: _held(m, shape, p, t))
@@ -38,7 +39,8 @@ def battery_values(problem: PlanningProblem) -> ParameterValues:
         "pool_initial_kept_kwh": [pool.stored_kwh * _kept_frac(pool, dt[0]) for pool in pools],
         # a measured state outside the window stays feasible
         "pool_min_kwh": [min(pool.min_stored_kwh, pool.stored_kwh) for pool in pools],
-        "pool_max_kwh": [max(pool.max_stored_kwh, pool.stored_kwh) for pool in pools],
+        "pool_max_kwh": [pool.highest_kwh(t) for pool in pools for t in range(problem.grid.n_steps)],
+        "pool_aux_frac": [(1.0 + problem.load.site_loss_frac) * pool.aux_frac_of_power for pool in pools],
         "pool_full_kwh": [pool.full_kwh for pool in pools],
         "pool_kept_frac": [_kept_frac(pool, h) for pool in pools for h in dt],
         "pool_charged_kwh_per_kw": [pool.charge_eff_frac * h for pool in pools for h in dt],
@@ -66,6 +68,7 @@ def _parameters(m: pyo.ConcreteModel, shape: ModelShape) -> None:
         "pool_charged_kwh_per_kw",
         "pool_discharged_kwh_per_kw",
         "pool_idle_kwh",
+        "pool_max_kwh",
         index=(m.POOL, m.T),
     )
     declare(
@@ -73,7 +76,7 @@ def _parameters(m: pyo.ConcreteModel, shape: ModelShape) -> None:
         "pool_initial_kwh",
         "pool_initial_kept_kwh",
         "pool_min_kwh",
-        "pool_max_kwh",
+        "pool_aux_frac",
         "pool_full_kwh",
         index=(m.POOL,),
     )
@@ -102,6 +105,13 @@ def _energy(m: pyo.ConcreteModel, p: int, t: int) -> pyo.Expression:
         - m.pool_idle_kwh[p, t]
         + (m.stored_missing_kwh[p, t] if p in m.DRAINING else 0.0)
     )
+
+
+def _aux(m: pyo.ConcreteModel, shape: ModelShape, p: int, t: int) -> pyo.Expression:
+    """E11: auxiliaries linear in throughput, drawn from the bus with the site's losses."""
+    if not shape.pools[p].aux:
+        return 0.0
+    return m.pool_aux_frac[p] * (m.charge_kw[p, t] + m.discharge_kw[p, t])
 
 
 def _terminal(m: pyo.ConcreteModel, shape: ModelShape, p: int) -> pyo.Expression:

@@ -115,7 +115,13 @@ def _steps(problem: PlanningProblem, shape: ModelShape, columns: _Columns) -> tu
     ]
     return tuple(
         replace(
-            forecast_step(problem, t, it_kw=it_kw[t], cooling_kw=_cooling_kw(problem, columns, t, it_kw=it_kw[t])),
+            forecast_step(
+                problem,
+                t,
+                it_kw=it_kw[t],
+                cooling_kw=_cooling_kw(problem, columns, t, it_kw=it_kw[t]),
+                storage_aux_kw=_storage_aux_kw(problem, columns, t),
+            ),
             pv_kw=_flow(pv[:, t].sum()),
             plants=tuple(PlantStep(id=plant.id, power_kw=_flow(pv[j, t])) for j, plant in enumerate(problem.pv)),
             import_kw=_flow(imported[t]),
@@ -150,6 +156,11 @@ def _offers(problem: PlanningProblem, shape: ModelShape, columns: _Columns, t: i
         power_kw = max(0.0, offer.asked_kw(t) - cut_kw - unserved_kw)
         steps.append(OfferStep(id=offer.id, power_kw=power_kw, cut_kw=cut_kw, unserved_kw=unserved_kw))
     return tuple(steps)
+
+
+def _storage_aux_kw(problem: PlanningProblem, columns: _Columns, t: int) -> float:
+    flows = columns.table("charge_kw") + columns.table("discharge_kw")
+    return sum(pool.aux_frac_of_power * _flow(flows[p, t]) for p, pool in enumerate(problem.pools))
 
 
 def _pools(problem: PlanningProblem, columns: _Columns, t: int) -> tuple[PoolStep, ...]:

@@ -114,7 +114,7 @@ def _burnt(m: pyo.ConcreteModel, run: pyo.Param, segment: pyo.Param) -> Any:  # 
 def _add_batteries(m: pyo.ConcreteModel) -> None:
     """E10 wear, and the values of stored energy: at the end (E12) and while an outage may come (E24)."""
     m.battery_wear_cost = pyo.Expression(
-        expr=sum(m.throughput_cost[p, t] * m.discharge_kw[p, t] for p in m.POOL for t in m.T)
+        expr=sum(m.throughput_cost[p, t] * m.discharge_kw[p, t] for p in m.POOL for t in m.T) + m.pool_wear_cost
     )
     m.terminal_value_cost = pyo.Expression(
         expr=-sum(m.terminal_value_per_kwh[p, k] * m.terminal_kwh[p, k] for p, k in m.TERMINAL)

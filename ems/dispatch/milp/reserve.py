@@ -74,7 +74,7 @@ def _add_up(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     m.END = pyo.Set(initialize=(0, 1))
     m.up_kw = pyo.Var(m.POOL, m.T, bounds=(0, None))
     m.up_power = pyo.Constraint(
-        m.POOL, m.T, rule=lambda m, p, t: m.up_kw[p, t] <= m.pool_max_discharge_kw[p, t] - _net(m, p, t)
+        m.POOL, m.T, rule=lambda m, p, t: m.up_kw[p, t] <= m.discharge_limit_kw[p, t] - _net(m, p, t)
     )
     m.up_energy = pyo.Constraint(m.POOL, m.T, m.END, rule=_up_energy)
     _add_genset_headroom(m, shape)
@@ -94,7 +94,7 @@ def _add_down(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     m.DOWN_END = pyo.Set(initialize=(0, 1))
     m.down_kw = pyo.Var(m.POOL, m.T, bounds=(0, None))
     m.down_power = pyo.Constraint(
-        m.POOL, m.T, rule=lambda m, p, t: m.down_kw[p, t] <= m.pool_max_charge_kw[p, t] + _net(m, p, t)
+        m.POOL, m.T, rule=lambda m, p, t: m.down_kw[p, t] <= m.charge_limit_kw[p, t] + _net(m, p, t)
     )
     m.down_energy = pyo.Constraint(m.POOL, m.T, m.DOWN_END, rule=_down_energy)
     m.reserve_load_drop = pyo.Constraint(m.T, rule=_load_drop)
@@ -124,7 +124,9 @@ def _up_energy(m: pyo.ConcreteModel, p: int, t: int, end: int) -> Any:  # a Pyom
 def _down_energy(m: pyo.ConcreteModel, p: int, t: int, end: int) -> Any:  # a Pyomo relation
     """E23: (r - discharge) * tau * eta_c <= E_max - E[s] for s = t, t+1."""
     beyond = m.down_kwh_per_kw[p] * m.down_kw[p, t] - m.down_kwh_per_kw[p] * m.discharge_kw[p, t]
-    return beyond <= m.pool_max_kwh[p] - _stored(m, p, t, end)
+    # the greatest energy of the node, which a recalibration lifts for some steps only
+    highest = m.pool_max_kwh[p, t if end else max(0, t - 1)]
+    return beyond <= highest - _stored(m, p, t, end)
 
 
 def _add_genset_headroom(m: pyo.ConcreteModel, shape: ModelShape) -> None:

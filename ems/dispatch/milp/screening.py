@@ -46,8 +46,11 @@ def _always_held(
     """Compare the least headroom of the pool in a step with the greatest need of each contingency."""
     demand_kw = problem.demand_kw(t)
     export_kw = 0.0 if problem.connection is None else problem.connection.export_limit_kw[t]
-    discharge_kw = min(pool.max_discharge_kw[t], demand_kw + export_kw)
-    by_power = pool.max_discharge_kw[t] - discharge_kw
+    limit_kw = _least_limit_kw(pool, t, lowest_kwh=lowest_kwh)
+    # auxiliaries that follow the power come on top of the demand
+    aux_frac = (1.0 + problem.load.site_loss_frac) * pool.aux_frac_of_power
+    discharge_kw = min(limit_kw, (demand_kw + export_kw) / max(1e-9, 1.0 - aux_frac))
+    by_power = limit_kw - discharge_kw
     usable_kwh = max(0.0, lowest_kwh - min(pool.min_stored_kwh, pool.stored_kwh))
     by_energy = usable_kwh * pool.discharge_eff_frac / max(1e-9, problem.reserve.sustain_h)
     held_kw = min(by_power, by_energy)
@@ -76,3 +79,10 @@ def _always_held(
         if missing > 0.0:
             return False
     return True
+
+
+def _least_limit_kw(pool: PoolProblem, t: int, *, lowest_kwh: float) -> float:
+    """Return the least discharge limit of a step at any energy from `lowest_kwh` up."""
+    ends = (lowest_kwh, pool.highest_kwh(t))
+    lines = (line.c0_kw + line.c1_per_h * kwh for line in pool.discharge_by_soc for kwh in ends)
+    return max(0.0, min([pool.max_discharge_kw[t], *lines]))

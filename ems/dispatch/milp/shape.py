@@ -15,6 +15,7 @@ from ems.model.problem import (
     OfferKind,
     OfferProblem,
     PlanningProblem,
+    PoolProblem,
 )
 from ems.model.units import MINUTES_PER_HOUR
 
@@ -43,6 +44,15 @@ class PoolShape:
     n_hold_pieces: int
     # whether it loses energy of itself and so may run below its minimum
     drains: bool
+    # lines of power by SoC, stretches of wear by depth
+    n_charge_lines: int = 0
+    n_discharge_lines: int = 0
+    n_depth_pieces: int = 0
+    dwell: bool = False
+    throughput_budget: bool = False
+    recalibration: bool = False
+    # whether auxiliaries follow its power
+    aux: bool = False
 
 
 class MemberKind(Enum):
@@ -131,14 +141,7 @@ def shape_of(problem: PlanningProblem) -> ModelShape:
     )
     return ModelShape(
         n_steps=problem.grid.n_steps,
-        pools=tuple(
-            PoolShape(
-                n_terminal_pieces=len(pool.terminal_value),
-                n_hold_pieces=len(pool.hold_value_per_h),
-                drains=pool.no_load_kw > 0.0 or pool.self_discharge_frac_per_h > 0.0,
-            )
-            for pool in problem.pools
-        ),
+        pools=tuple(_pool_shape(pool) for pool in problem.pools),
         gensets=tuple(
             GensetShape(
                 n_segments=len(genset.segments),
@@ -177,6 +180,21 @@ def shape_of(problem: PlanningProblem) -> ModelShape:
         offers=tuple(_offer_shape(problem, offer) for offer in problem.offers),
         # without offers only unserved load lowers IT power, and its cooling is taken from the chord
         n_cooling_lines=len(problem.load.cooling) if problem.offers and len(problem.load.cooling) > 1 else 0,
+    )
+
+
+def _pool_shape(pool: PoolProblem) -> PoolShape:
+    return PoolShape(
+        n_terminal_pieces=len(pool.terminal_value),
+        n_hold_pieces=len(pool.hold_value_per_h),
+        drains=pool.no_load_kw > 0.0 or pool.self_discharge_frac_per_h > 0.0,
+        n_charge_lines=len(pool.charge_by_soc),
+        n_discharge_lines=len(pool.discharge_by_soc),
+        n_depth_pieces=len(pool.depth_wear),
+        dwell=pool.dwell_cost_per_kwh > 0.0,
+        throughput_budget=pool.throughput_budget is not None,
+        recalibration=pool.recalibration is not None,
+        aux=pool.aux_frac_of_power > 0.0,
     )
 
 

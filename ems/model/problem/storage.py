@@ -21,7 +21,10 @@ class WearPiece:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PowerBySoc:
-    """One line of a concave power limit by stored energy: power <= c0 + c1 * stored energy (kW, kW per kWh = 1/h)."""
+    """One line of a concave power limit by stored energy: power <= c0 + c1 * stored energy (kW, kW per kWh = 1/h).
+
+    A line that is below zero at an energy that the pool may have is lifted to zero there.
+    """
 
     c0_kw: float
     c1_per_h: float
@@ -37,7 +40,10 @@ class ThroughputBudget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recalibration:
-    """A full charge that is due: at the end of one step of [first_step, end_step), or at the cost of leaving it."""
+    """A full charge that is due: at the end of one step of [first_step, end_step), or at the cost of leaving it.
+
+    Limits by SoC must leave some power at the full store, else it is never reached.
+    """
 
     first_step: int
     end_step: int
@@ -80,3 +86,12 @@ class PoolProblem:
     terminal_value: tuple[ValuePiece, ...] = ()
     # what a kWh above the floor is worth per hour of being there (expected cost of an outage)
     hold_value_per_h: tuple[ValuePiece, ...] = ()
+
+    def highest_kwh(self, t: int) -> float:
+        """Return the most energy at the end of step t.
+
+        The maximum, what was measured above it, and full in the window of a recalibration.
+        """
+        due = self.recalibration
+        lifted_kwh = self.full_kwh if due is not None and due.first_step <= t < due.end_step else 0.0
+        return max(self.max_stored_kwh, self.stored_kwh, lifted_kwh)
