@@ -56,7 +56,7 @@ class CoolingPlant:
     facility_pump_frac: float
     chilled_pump_frac: float
     room_fan_frac: float
-    # the secant of the plant curve may lie below it by this share of IT load; see formulation E17
+    # the support lines of the plant curve may lie below it by this share of IT power (formulation E17)
     support_margin_frac: float
 
 

@@ -33,3 +33,13 @@ def free_cooling(plant: CoolingPlant, *, supply_degc: float, load_frac: float, a
     if share_frac <= 0.0:
         return FreeCooling(share_frac=0.0, airflow_frac=0.0)
     return FreeCooling(share_frac=min(1.0, share_frac), airflow_frac=1.0)
+
+
+def free_cooling_edges_frac(plant: CoolingPlant, *, supply_degc: float, ambient_degc: float) -> tuple[float, float]:
+    """Return the shares of design heat at which a dry cooler starts, and at which full airflow is just enough.
+
+    It starts with all fans where the return water becomes warmer than the air; outside 0..1 it never does.
+    """
+    starts_frac = (ambient_degc - supply_degc) / plant.loop_delta_k
+    enough_frac = (supply_degc - ambient_degc) / plant.dry_cooler_approach_k
+    return starts_frac, enough_frac

@@ -1,14 +1,25 @@
-"""The whole cooling plant: electric power for an IT load at an ambient temperature, and its planning line."""
+"""The whole cooling plant: electric power for an IT load at an ambient temperature, and its support lines."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
 
 from ems.model.load import CoolingKind, CoolingPlant
 from ems.thermal.chiller import chiller_cop
-from ems.thermal.dry_cooler import free_cooling
+from ems.thermal.dry_cooler import free_cooling, free_cooling_edges_frac
 
 # pumps and fans follow the load down to this share of speed
 _MIN_SPEED_FRAC = 0.5
-_SECANT_FRAC = (0.5, 1.0)
+# loads at which the curve is sampled, as shares of design; the first stands for the idle plant
+_SAMPLES_FRAC = (1e-3, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)
+# below this share of design the support lines may lie lower: no cluster runs there for long
+_LEAST_FRAC = 0.25
+_MAX_LINES = 4
+# a jump of the curve is sampled on both sides, this far from it
+_BESIDE_FRAC = 1e-4
+# a line that would be higher by less than this share of design adds nothing
+_SAME_LINE_FRAC = 5e-4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,14 +38,19 @@ class CoolingPower:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoolingLine:
-    """Cooling power as c0 + c1 * IT power (formulation E17)."""
+    """A support line of the plant's curve: cooling power is at least c0 + c1 * IT power (formulation E17)."""
 
     c0_kw: float
     c1_frac: float
 
     def load_kw(self, it_kw: float) -> float:
-        """Return the cooling power that the line gives for an IT power, never below zero."""
-        return max(0.0, self.c0_kw + self.c1_frac * it_kw)
+        """Return the cooling power that the line gives for an IT power."""
+        return self.c0_kw + self.c1_frac * it_kw
+
+
+class _Point(NamedTuple):
+    it_kw: float
+    load_kw: float
 
 
 def cooling_power(plant: CoolingPlant, *, it_kw: float, ambient_degc: float) -> CoolingPower:
@@ -68,16 +84,74 @@ def cooling_power(plant: CoolingPlant, *, it_kw: float, ambient_degc: float) -> 
     )
 
 
-def cooling_line(plant: CoolingPlant, *, ambient_degc: float) -> CoolingLine:
-    """Return the secant of the plant's curve between half and full load, with its margin.
+def cooling_lines(plant: CoolingPlant, *, ambient_degc: float) -> tuple[CoolingLine, ...]:
+    """Return lines whose highest follows the plant's curve from the idle plant to design load.
 
-    The curve is convex over most of its range, so the secant lies above it there; the margin covers the rest.
+    They are secants of the curve's lower convex hull, at most four of them. Where the fans of a dry cooler start all
+    at once the curve is not convex: there the lines are raised until they lie no more than `support_margin_frac` of
+    the IT power below it.
     """
-    low_kw, high_kw = (frac * plant.design_heat_kw_th for frac in _SECANT_FRAC)
-    low = cooling_power(plant, it_kw=low_kw, ambient_degc=ambient_degc).load_kw
-    high = cooling_power(plant, it_kw=high_kw, ambient_degc=ambient_degc).load_kw
-    slope = (high - low) / (high_kw - low_kw)
-    return CoolingLine(c0_kw=low - slope * low_kw, c1_frac=slope + plant.support_margin_frac)
+    points = _sampled(plant, ambient_degc)
+    lines = _best_lines(_hull(points), points)
+    miss_kw = max(
+        point.load_kw - _highest(lines, point.it_kw) - plant.support_margin_frac * point.it_kw
+        for point in points
+        if point.it_kw >= _LEAST_FRAC * plant.design_heat_kw_th
+    )
+    raise_kw = max(0.0, miss_kw)
+    return tuple(CoolingLine(c0_kw=line.c0_kw + raise_kw, c1_frac=line.c1_frac) for line in lines)
+
+
+def _sampled(plant: CoolingPlant, ambient_degc: float) -> list[_Point]:
+    """Return points of the curve, those included at which a dry cooler starts or reaches its limit."""
+    loops = (plant.facility_supply_degc, plant.chilled_supply_degc)
+    kinks = [
+        frac
+        for supply_degc in loops
+        for edge_frac in free_cooling_edges_frac(plant, supply_degc=supply_degc, ambient_degc=ambient_degc)
+        for frac in (edge_frac - _BESIDE_FRAC, edge_frac + _BESIDE_FRAC)
+        if _LEAST_FRAC <= frac <= 1.0
+    ]
+    loads_kw = [frac * plant.design_heat_kw_th for frac in sorted({*_SAMPLES_FRAC, *kinks})]
+    return [_Point(kw, cooling_power(plant, it_kw=kw, ambient_degc=ambient_degc).load_kw) for kw in loads_kw]
+
+
+def _hull(points: list[_Point]) -> list[_Point]:
+    """Return the corners of the lower convex hull (Andrew's monotone chain)."""
+    hull: list[_Point] = []
+    for point in points:
+        while len(hull) > 1 and _slope(hull[-2], point) <= _slope(hull[-2], hull[-1]):
+            hull.pop()
+        hull.append(point)
+    return hull
+
+
+def _best_lines(hull: list[_Point], points: list[_Point]) -> list[CoolingLine]:
+    """Return the outer sides of the hull and those that follow it best between them, by rising slope."""
+    sides = [_side(*pair) for pair in pairwise(hull)]
+    chosen = list(dict.fromkeys((sides[0], sides[-1])))
+    while len(chosen) < _MAX_LINES:
+        gain_kw, best = max(
+            (max(side.load_kw(point.it_kw) - _highest(chosen, point.it_kw) for point in points), number)
+            for number, side in enumerate(sides)
+        )
+        if gain_kw <= _SAME_LINE_FRAC * points[-1].it_kw:
+            break
+        chosen.append(sides[best])
+    return sorted(chosen, key=lambda line: line.c1_frac)
+
+
+def _side(start: _Point, end: _Point) -> CoolingLine:
+    slope = _slope(start, end)
+    return CoolingLine(c0_kw=start.load_kw - slope * start.it_kw, c1_frac=slope)
+
+
+def _slope(start: _Point, end: _Point) -> float:
+    return (end.load_kw - start.load_kw) / (end.it_kw - start.it_kw)
+
+
+def _highest(lines: Iterable[CoolingLine], it_kw: float) -> float:
+    return max(line.load_kw(it_kw) for line in lines)
 
 
 def _branch(

@@ -14,7 +14,7 @@ from ems.model.grid import AnnouncedOutage, OutageStatistics
 from ems.model.plan import PlanSource
 from ems.model.problem import ContingencyKind
 from ems.model.timegrid import TimeGrid
-from ems.thermal.plant import cooling_line
+from ems.thermal.plant import cooling_power
 from tests.dispatch.sites import NOON, condition, outlook, site
 from tests.dispatch.solving import gensets_kw, n_on, solved, storage_kw
 
@@ -65,17 +65,28 @@ def test_load_is_demand_with_cooling_auxiliaries_and_losses() -> None:
 
 
 @pytest.mark.parametrize("ambient_degc", [0.0, 20.0, 30.0, 40.0])
-def test_cooling_line_meets_the_plant_at_the_forecast_load_and_is_never_negative(ambient_degc: float) -> None:
+def test_cooling_follows_the_plant_at_every_load_and_is_never_negative(ambient_degc: float) -> None:
     desert = site(DESERT)
     stated = formulate(
         desert, condition(desert), outlook(desert, ambient_degc=ambient_degc), previous=None, problem_id="p"
     )
 
-    load, it_kw = stated.load, stated.load.it_kw[0]
+    design_kw = desert.cooling.design_heat_kw_th
+    for it_kw in (0.3 * design_kw, 0.5 * design_kw, design_kw):
+        plant_kw = cooling_power(desert.cooling, it_kw=it_kw, ambient_degc=ambient_degc).load_kw
+        # raised by no more than the jump of the fans, 2.5 % of design
+        assert -0.02 * it_kw <= stated.load.cooling_kw(0, it_kw) - plant_kw <= 0.025 * design_kw
+    assert stated.load.cooling_kw(0, 0.0) > 0.0
 
-    line = cooling_line(desert.cooling, ambient_degc=ambient_degc)
-    assert load.cooling_kw(0, it_kw) == pytest.approx(line.load_kw(it_kw))
-    assert load.cooling_kw(0, 0.0) >= 0.0
+
+def test_cooling_is_scaled_by_what_was_measured() -> None:
+    desert = site(DESERT)
+    measured = replace(outlook(desert), cooling_ratio_frac=1.2)
+
+    model = formulate(desert, condition(desert), outlook(desert), previous=None, problem_id="p").load
+    scaled = formulate(desert, condition(desert), measured, previous=None, problem_id="p").load
+
+    assert scaled.cooling_kw(0, 4000.0) == pytest.approx(1.2 * model.cooling_kw(0, 4000.0))
 
 
 def test_site_that_loses_every_source_has_a_plan_that_says_so() -> None:

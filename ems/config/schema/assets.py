@@ -56,7 +56,9 @@ class CoolingTable(Table):
     facility_pump_frac: Frac = Field(description="Pumps of the facility water loop.")
     chilled_pump_frac: Frac = Field(description="Pumps of the chilled water loop.")
     room_fan_frac: Frac = Field(description="Fans of the room air units.")
-    support_margin_frac: Frac = Field(description="Added to the planning line, as a share of IT power (E17).")
+    support_margin_frac: Frac = Field(
+        description="How far the planning lines may lie below the plant's curve, as a share of IT power (E17)."
+    )
 
 
 class AuxiliariesTable(Table):

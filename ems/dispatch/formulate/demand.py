@@ -8,7 +8,7 @@ from ems.model.forecast import EvenSeries
 from ems.model.problem import CoolingLineProblem, LoadProblem, PvProblem
 from ems.model.site import Site
 from ems.model.timegrid import TimeGrid
-from ems.thermal.plant import CoolingLine, cooling_line
+from ems.thermal.plant import cooling_lines
 
 
 def on_steps(series: EvenSeries, grid: TimeGrid, *, name: str) -> tuple[float, ...]:
@@ -47,49 +47,45 @@ def pv_problems(site: Site, outlook: Outlook, grid: TimeGrid) -> tuple[PvProblem
 
 
 def load_problem(site: Site, outlook: Outlook, grid: TimeGrid, pv: tuple[PvProblem, ...]) -> LoadProblem:
-    """Return demand: firm IT power, the cooling line at the forecast ambient (E17), auxiliaries, quantiles."""
+    """Return demand: firm IT power, cooling lines at the forecast ambient (E17), auxiliaries, quantiles."""
     it_p50_kw = on_steps(outlook.it.p50_kw, grid, name="IT load")
     it_q90_kw = on_steps(outlook.it.q90_kw, grid, name="IT load")
     # the favourable side of the load lies as far below the median as the q90 lies above it
     it_kw = _between(it_p50_kw, it_q90_kw, -site.planning.optimism_frac)
-    ambient = on_steps(outlook.ambient_degc.values, grid, name="ambient temperature")
-    lines = [
-        _never_negative(cooling_line(site.cooling, ambient_degc=degc), it_kw=kw)
-        for degc, kw in zip(ambient, it_kw, strict=True)
-    ]
-    c0 = tuple(outlook.cooling_ratio_frac * line.c0_kw for line in lines)
-    c1 = tuple(outlook.cooling_ratio_frac * line.c1_frac for line in lines)
     aux = outlook.aux_ratio_frac * (site.auxiliaries.constant_kw + _container_base_kw(site))
-    loss_factor = 1.0 + site.economics.site_loss_frac
-
-    def total_kw(it: tuple[float, ...]) -> list[float]:
-        frac = 1.0 + site.auxiliaries.frac_of_it
-        return [loss_factor * (frac * kw + a + b * kw + aux) for kw, a, b in zip(it, c0, c1, strict=True)]
-
-    load_kw, load_q90_kw = total_kw(it_kw), total_kw(it_q90_kw)
+    firm = LoadProblem(
+        it_kw=it_kw,
+        cooling=_cooling_problems(site, outlook, grid),
+        aux_constant_kw=(aux,) * grid.n_steps,
+        aux_frac_of_it=site.auxiliaries.frac_of_it,
+        site_loss_frac=site.economics.site_loss_frac,
+        largest_block_kw=site.it.largest_block_kw,
+    )
+    load_kw = [firm.served_kw(t, kw) for t, kw in enumerate(it_kw)]
+    load_q90_kw = [firm.served_kw(t, kw) for t, kw in enumerate(it_q90_kw)]
     net_q90_kw = []
     for t, (load, load_q90) in enumerate(zip(load_kw, load_q90_kw, strict=True)):
         available = sum(plant.available_kw[t] for plant in pv)
         available_q10 = sum(plant.available_q10_kw[t] for plant in pv)
         # independent errors of load and PV
         net_q90_kw.append(load - available + hypot(load_q90 - load, available - available_q10))
-    return LoadProblem(
-        it_kw=it_kw,
-        cooling=(CoolingLineProblem(c0_kw=c0, c1_frac=c1),),
-        aux_constant_kw=(aux,) * grid.n_steps,
-        aux_frac_of_it=site.auxiliaries.frac_of_it,
-        site_loss_frac=site.economics.site_loss_frac,
-        load_q90_kw=tuple(load_q90_kw),
-        net_q90_kw=tuple(net_q90_kw),
-        largest_block_kw=site.it.largest_block_kw,
+    return replace(firm, load_q90_kw=tuple(load_q90_kw), net_q90_kw=tuple(net_q90_kw))
+
+
+def _cooling_problems(site: Site, outlook: Outlook, grid: TimeGrid) -> tuple[CoolingLineProblem, ...]:
+    """Return the plant's support lines at the forecast ambient, scaled by what was measured (E17)."""
+    ambient = on_steps(outlook.ambient_degc.values, grid, name="ambient temperature")
+    lines_of = [cooling_lines(site.cooling, ambient_degc=degc) for degc in ambient]
+    # a step with fewer lines than another has its last one again
+    n_lines = max(len(lines) for lines in lines_of)
+    chosen = [[lines[min(k, len(lines) - 1)] for lines in lines_of] for k in range(n_lines)]
+    return tuple(
+        CoolingLineProblem(
+            c0_kw=tuple(outlook.cooling_ratio_frac * line.c0_kw for line in lines),
+            c1_frac=tuple(outlook.cooling_ratio_frac * line.c1_frac for line in lines),
+        )
+        for lines in chosen
     )
-
-
-def _never_negative(line: CoolingLine, *, it_kw: float) -> CoolingLine:
-    """Return a line through the same power at the forecast IT load that stays above zero for any smaller load."""
-    if line.c0_kw >= 0.0 or it_kw <= 0.0:
-        return line if line.c0_kw >= 0.0 else replace(line, c0_kw=0.0)
-    return replace(line, c0_kw=0.0, c1_frac=max(0.0, line.c0_kw / it_kw + line.c1_frac))
 
 
 def _between(median: tuple[float, ...], quantile: tuple[float, ...], share: float) -> tuple[float, ...]:
