@@ -28,6 +28,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+study_app = typer.Typer(help="Questions that the control code itself answers.", no_args_is_help=True)
+app.add_typer(study_app, name="study")
+
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 SiteArgument = Annotated[str, typer.Argument(metavar="SITE", help="A configuration directory or a shipped site.")]
 
@@ -104,6 +107,22 @@ def plan(
     _print(result.document if as_json else result.text)
     if not result.passed:
         raise typer.Exit(EXIT_NO)
+
+
+@study_app.command()
+def pareto(
+    study: Annotated[Path, typer.Argument(metavar="STUDY.toml", help="Days and CO2 prices.", dir_okay=False)],
+    *,
+    out: Annotated[Path, typer.Option("--out", help="Directory for all files.", file_okay=False)],
+    as_json: JsonFlag = False,
+) -> None:
+    """Set the cost of a day against its emissions over a sweep of the CO2 price; writes the points and a picture."""
+    from ems.app.study import pareto as pareto_study
+    from ems.hmi.progress import progress_bar
+
+    with progress_bar(f"{study}, cost against emissions") as progress:
+        result = pareto_study(study, out=out, progress=progress)
+    _print(result.document if as_json else result.text)
 
 
 @app.command()

@@ -2,14 +2,13 @@
 
 import asyncio
 import json
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from ems.app.outputs import check_directory
 from ems.config.build import build_site
 from ems.config.loader import load_files
 from ems.config.shipped import site_directory
-from ems.errors import ConfigError, ConfigProblem
 from ems.studies.closed_loop import Policy, RunRequest, local_midnight, simulate
 from ems.studies.report import write_report
 
@@ -44,25 +43,8 @@ def run_simulation(
         policy=policy,
         seed=seed,
     )
-    _check_writable(out)
+    check_directory(out, RESULT_FILES)
     summary = asyncio.run(simulate(files, request, out, progress=progress))
     (out / "summary.json").write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     write_report(out, summary)
     return summary
-
-
-def _check_writable(out: Path) -> None:
-    """Make the directory and make sure that every file can be written, before anything is calculated."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
-            pass
-        for file in (out / name for name in RESULT_FILES):
-            if file.exists():
-                # appending nothing changes nothing
-                file.open("ab").close()
-    except (OSError, ValueError) as error:
-        problem = ConfigProblem(
-            file="--out", message=f"'{out}' cannot be written: {error}", allowed="a directory that can be written"
-        )
-        raise ConfigError(problem) from error

@@ -8,7 +8,7 @@ from typing import Any
 
 from ems.config.files import SCHEMAS
 from ems.config.notation import KeyPath, plain, written
-from ems.config.schema.fields import WORDS
+from ems.config.schema.fields import WORDS, Table
 from ems.config.units import unit_of
 
 # a node of a JSON Schema: what its values are depends on the keyword
@@ -59,10 +59,15 @@ class Key:
             yield from self.entry.paths((*above, "<name>") if self.kind is Kind.NAMED else above)
 
 
-@cache
 def file_key(file_name: str) -> Key:
-    """Return the whole file as a table."""
-    schema = SCHEMAS[file_name].model_json_schema()
+    """Return the whole file of a configuration directory as a table."""
+    return schema_key(SCHEMAS[file_name])
+
+
+@cache
+def schema_key(table: type[Table]) -> Key:
+    """Return the whole file that a schema describes as a table."""
+    schema = table.model_json_schema()
     return _key(schema, name="", definitions=schema.get("$defs", {}), required=True)
 
 

@@ -1,7 +1,7 @@
 """Turns what the schema refuses into problems that a person can act on: where, what, and what to write instead."""
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Final
 
@@ -42,27 +42,31 @@ _DEMANDS: Final = {
 }
 
 
-def refusals(source: SourceFile, error: ValidationError) -> Iterator[ConfigProblem]:
-    """Yield a problem for everything that the schema refuses in one file, in the order of its lines."""
-    problems = (_problem(source, details) for details in error.errors(include_url=False))
+def refusals(source: SourceFile, error: ValidationError, *, root: Key | None = None) -> Iterator[ConfigProblem]:
+    """Yield a problem for everything that the schema refuses in one file, in the order of its lines.
+
+    `root` says what the file may hold; without it the file is the one of its name in a configuration directory.
+    """
+    known = file_key(source.name) if root is None else root
+    homes = _homes() if root is None else {}
+    problems = (_problem(source, known, details, homes=homes) for details in error.errors(include_url=False))
     yield from sorted(problems, key=lambda problem: (problem.file, problem.line or 0))
 
 
-def _problem(source: SourceFile, details: ErrorDetails) -> ConfigProblem:
+def _problem(source: SourceFile, root: Key, details: ErrorDetails, *, homes: Mapping[str, list[str]]) -> ConfigProblem:
     match details["type"]:
         case "extra_forbidden":
-            return _unknown(source, details["loc"])
+            return _unknown(source, root, details["loc"], homes=homes.get(str(details["loc"][-1]), []))
         case "missing":
-            return _missing(source, details["loc"])
+            return _missing(source, root, details["loc"])
         case _:
-            return _invalid(source, details)
+            return _invalid(source, root, details)
 
 
-def _unknown(source: SourceFile, path: KeyPath) -> ConfigProblem:
+def _unknown(source: SourceFile, root: Key, path: KeyPath, *, homes: list[str]) -> ConfigProblem:
     name = str(path[-1])
-    table = file_key(source.name).at(path[:-1])
+    table = root.at(path[:-1])
     known = sorted(table.children) if table else []
-    homes = _homes().get(name, [])
     is_elsewhere = len(homes) == 1
     file, line = source.locate(path)
     return ConfigProblem(
@@ -85,8 +89,8 @@ def _homes() -> dict[str, list[str]]:
     return homes
 
 
-def _missing(source: SourceFile, path: KeyPath) -> ConfigProblem:
-    key = file_key(source.name).at(path)
+def _missing(source: SourceFile, root: Key, path: KeyPath) -> ConfigProblem:
+    key = root.at(path)
     file, line = source.locate(path)
     what = "table" if key is not None and key.kind is Kind.TABLE else "key"
     return ConfigProblem(
@@ -102,12 +106,12 @@ def _allowed(key: Key | None) -> str | None:
     return key.allowed()
 
 
-def _invalid(source: SourceFile, details: ErrorDetails) -> ConfigProblem:
+def _invalid(source: SourceFile, root: Key, details: ErrorDetails) -> ConfigProblem:
     path: KeyPath = details["loc"]
     is_name = path[-1] == _NAME_OF_TABLE
     if is_name:
         path = path[:-1]
-    key = file_key(source.name).at(path)
+    key = root.at(path)
     file, line = source.locate(path)
     return ConfigProblem(
         file=file,

@@ -102,6 +102,15 @@ def read_directory(directory: Path) -> SourceTree:
     return SourceTree(directories=tuple(directories), files=files)
 
 
+def read_file(path: Path) -> SourceFile:
+    """Read one TOML file that stands for itself.
+
+    Raises:
+        ConfigError: It cannot be read or is no TOML.
+    """
+    return SourceFile(name=path.name, layers=(_read(path),))
+
+
 def _read_layers(directory: Path) -> dict[str, Layer]:
     layers: dict[str, Layer] = {}
     problems: list[ConfigProblem] = []

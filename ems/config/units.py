@@ -38,6 +38,7 @@ UNITS: Final = {
     "prices_per_kwh": "in currency per kWh",
     "price_per_l": "in currency per litre",
     "price_per_t": "in currency per tonne",
+    "prices_per_t": "in currency per tonne",
     "price_per_kw_month": "in currency per kW and month",
     "kgco2e_per_l": "kg CO2e per litre",
 }

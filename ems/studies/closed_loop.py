@@ -25,7 +25,7 @@ from ems.runtime.condition import condition_of
 from ems.runtime.cycle import ControlCycle, CycleRecord
 from ems.runtime.forecasts import ForecastMemory
 from ems.runtime.inputs import load_climate
-from ems.runtime.planner import Planner
+from ems.runtime.planner import Planner, ProblemSink
 from ems.runtime.statistics import RunStatistics
 from ems.runtime.timescale import stretched_device, stretched_site
 from ems.runtime.worker_client import WorkerClient
@@ -95,7 +95,14 @@ class ClosedLoop:
     """The parts of one run."""
 
     def __init__(
-        self, files: ConfigFiles, request: RunRequest, spec: TwinSpec, *, worker: WorkerClient, recorder: Recorder
+        self,
+        files: ConfigFiles,
+        request: RunRequest,
+        spec: TwinSpec,
+        *,
+        worker: WorkerClient,
+        recorder: Recorder,
+        archive: ProblemSink | None = None,
     ) -> None:
         native = build_site(files)
         self._request = request
@@ -121,7 +128,7 @@ class ClosedLoop:
             memory=self._memory,
             climate=climate,
             weather=weather.issue,
-            archive=_no_archive,
+            archive=_no_archive if archive is None else archive,
             use_milp=request.policy is Policy.PLAN,
         )
         self._statistics = RunStatistics(self._site)

@@ -14,7 +14,7 @@ SUFFIXES: Final = frozenset(
         "g_per_h", "l", "l_per_h", "l_per_kwh", "kgco2e", "kgco2e_per_kwh", "kgco2e_per_l", "mgco2e",
         # money
         "cost", "cost_per_kwh", "cost_per_h", "cost_per_l",
-        "price_per_kwh", "prices_per_kwh", "price_per_l", "price_per_t", "price_per_kg", "price_per_kw",
+        "price_per_kwh", "prices_per_kwh", "price_per_l", "price_per_t", "prices_per_t", "price_per_kg", "price_per_kw",
         "price_per_kw_month", "value_per_kwh",
         # time, rates
         "s", "min", "h", "per_h",

@@ -42,9 +42,11 @@ def fault_of(line: str) -> str | None:
 
 
 def _ems_fault(words: list[str]) -> str | None:
-    command = typer.main.get_command(app)
+    known = getattr(typer.main.get_command(app), "commands", {})
     name, *arguments = words
-    known = getattr(command, "commands", {})
+    while name in known and hasattr(known[name], "commands") and arguments:
+        known = known[name].commands
+        name, *arguments = arguments
     if name == "--help":
         return None
     if name not in known:

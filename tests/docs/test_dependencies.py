@@ -7,7 +7,7 @@ import pytest
 from tests.docs.pages import ROOT, page_names, text_of
 
 ROW = re.compile(r"^\| `([a-z0-9._-]+)` \| ([^|]+) \|", re.MULTILINE)
-FAMILIES = ("MIT", "BSD", "Apache", "MPL", "EPL")
+FAMILIES = ("MIT", "BSD", "Apache", "MPL", "EPL", "PSF")
 
 
 def licences() -> dict[str, str]:
@@ -31,7 +31,8 @@ def stated_by(name: str) -> set[str]:
     texts += [line for line in found.get_all("Classifier") or [] if line.startswith("License")]
     text = " ".join(texts)
     names = {family for family in FAMILIES if re.search(rf"\b{family}\b", text)}
-    return names | ({"MPL"} if "Mozilla Public License" in text else set())
+    spelt_out = {"MPL": "Mozilla Public License", "PSF": "Python Software Foundation License"}
+    return names | {family for family, words in spelt_out.items() if words in text}
 
 
 def test_every_dependency_has_a_decision_record() -> None:
