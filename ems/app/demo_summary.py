@@ -70,12 +70,16 @@ def joined_runs(runs: Sequence[RunCounts]) -> RunCounts:
 
 def joined_plans(runs: Sequence[PlanCounts]) -> PlanCounts:
     """Return how planning went over consecutive runs; solve times are those of the slowest."""
+    n_compared = sum(run.n_compared for run in runs)
     return PlanCounts(
         made=sum(run.made for run in runs),
         fallback=sum(run.fallback for run in runs),
         rejected_by_check=sum(run.rejected_by_check for run in runs),
         solve_p50_s=max(run.solve_p50_s for run in runs),
         solve_p95_s=max(run.solve_p95_s for run in runs),
+        n_compared=n_compared,
+        unit_change_h=sum(run.n_compared * run.unit_change_h for run in runs) / max(1, n_compared),
+        change_kw=sum(run.n_compared * run.change_kw for run in runs) / max(1, n_compared),
     )
 
 

@@ -50,7 +50,7 @@ def planned(
     evaluation = evaluate(problem, plan)
     if evaluation.passed:
         plan = explained(problem, plan, evaluation)
-    document = plan_document(plan, evaluation)
+    document = plan_document(problem, plan, evaluation)
     if out is not None:
         out.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     return PlannedResult(document=document, text=plan_text(plan, evaluation), passed=evaluation.passed)

@@ -33,4 +33,7 @@ def plan_counts(health: HealthMessage) -> PlanCounts:
         rejected_by_check=health.plans_rejected_by_check,
         solve_p50_s=health.solve_p50_s,
         solve_p95_s=health.solve_p95_s,
+        n_compared=health.plans_compared,
+        unit_change_h=health.plan_unit_change_h,
+        change_kw=health.plan_change_kw,
     )

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from ems.contract.message import Message, Payload
-from ems.contract.quantities import Count, Duration, Figure, Instant, Share
+from ems.contract.quantities import Count, Duration, Figure, Hours, Instant, Power, Share
 
 
 class PublisherPart(Payload):
@@ -47,6 +47,13 @@ class HealthMessage(Message):
     plans_rejected_by_check: Count = Field(description="Plans that failed the independent check.")
     solve_p50_s: Duration = Field(description="Median time of a solve; s.")
     solve_p95_s: Duration = Field(description="Time that 95 % of solves stay below; s.")
+    plans_compared: Count = Field(description="Plans that could be compared with the one before.")
+    plan_unit_change_h: Hours = Field(
+        description="Mean over them: sets that differ in the first 4 h, times the hours for which they do; h."
+    )
+    plan_change_kw: Power = Field(
+        description="Mean over them: absolute change of storage, genset and grid power in the first 4 h; kW."
+    )
     mqtt: PublisherPart | None = Field(description="The publisher; null: not reported.")
     historian: HistorianPart | None = Field(description="The historian; null: switched off.")
 

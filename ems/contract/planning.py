@@ -9,17 +9,21 @@ from ems.contract.quantities import (
     Count,
     Duration,
     Energy,
+    Figure,
     FuelRate,
     Hours,
     Instant,
     Intensity,
     Money,
     Power,
+    Price,
     Share,
     Temperature,
+    Volume,
 )
 from ems.model.forecast import ForecastQuality
 from ems.model.plan import PlanSource, PlanStatus
+from ems.model.reason import ReasonCode
 
 
 class PoolStepPart(Payload):
@@ -31,6 +35,13 @@ class PoolStepPart(Payload):
     stored_end_kwh: Energy = Field(description="Energy in the cells at the end of the step; kWh.")
 
 
+class PlantStepPart(Payload):
+    """One PV plant in one step."""
+
+    id: str = Field(description="Plant.")
+    power_kw: Power = Field(description="PV taken; kW.")
+
+
 class GensetStepPart(Payload):
     """One genset class in one step."""
 
@@ -40,6 +51,8 @@ class GensetStepPart(Payload):
     n_stopped: Count = Field(description="Sets stopped at the beginning of the step.")
     power_kw: Power = Field(description="Power of all of them; kW.")
     fuel_l_per_h: FuelRate = Field(description="Fuel of all of them; L/h.")
+    units_on: tuple[str, ...] = Field(description="The sets that run; empty where the plan does not choose yet.")
+    pollutants_g_per_h: dict[str, FuelRate] = Field(description="Local pollutants of all of them, by name; g/h.")
 
 
 class ReserveStepPart(Payload):
@@ -50,6 +63,48 @@ class ReserveStepPart(Payload):
     required_kw: Power = Field(description="kW.")
     held_kw: Power = Field(description="kW.")
     shortfall_kw: Power = Field(description="kW, never negative.")
+
+
+class PlanReasonPart(Payload):
+    """A limit that a step touches, or why an asset does what it does."""
+
+    code: ReasonCode = Field(description="Which; the table of codes is in planning-files.md.")
+    asset: str = Field(description="Pool, genset class, offer or group, or `grid`, `pv`, `fuel`, `chillers`, `site`.")
+    text: str = Field(description="One sentence for people.")
+    about: str = Field(description="What the code speaks of beside the asset; may be empty.")
+    figures: dict[str, Figure] = Field(description="The figures behind it; each name ends in its unit.")
+
+
+class OfferStepPart(Payload):
+    """One class of the cluster's offer in one step."""
+
+    id: str = Field(description="Class of load.")
+    power_kw: Power = Field(description="IT power; kW.")
+    cut_kw: Power = Field(description="Taken back within what the class lets the site do; kW, never negative.")
+    unserved_kw: Power = Field(description="Not served beyond that; kW, never negative.")
+
+
+class ChillerStepPart(Payload):
+    """Chillers and cold tank in one step."""
+
+    n_on: Count = Field(description="Chillers that run.")
+    n_started: Count = Field(description="Chillers started at the beginning of the step.")
+    heat_kw_th: Power = Field(description="Heat that they remove; kW of heat flow.")
+    power_kw: Power = Field(description="Electric power; kW.")
+    tank_charge_kw_th: Power = Field(description="Into the cold tank; kW of heat flow, never negative.")
+    tank_discharge_kw_th: Power = Field(description="Out of the cold tank; kW of heat flow, never negative.")
+    tank_end_kwh_th: Energy = Field(description="Cold in the tank at the end of the step; kWh of heat.")
+
+
+class RelaxedPart(Payload):
+    """A requirement that the plan cannot keep, and what to do about it."""
+
+    name: str = Field(description="The requirement.")
+    meaning: str = Field(description="What it means that it is not kept.")
+    cause: str = Field(description="The likely cause.")
+    action: str = Field(description="What to do about it.")
+    cost: Money = Field(description="The term of the objective that holds its price; site currency.")
+    figures: dict[str, Figure] = Field(description="How much and how long; each name ends in its unit.")
 
 
 class PlanStepPart(Payload):
@@ -71,10 +126,29 @@ class PlanStepPart(Payload):
     unserved_kw: Power = Field(description="Load that the plan cannot supply; kW.")
     surplus_kw: Power = Field(description="Supply that nothing takes; kW.")
     pools: tuple[PoolStepPart, ...] = Field(description="Battery pools.")
+    plants: tuple[PlantStepPart, ...] = Field(description="PV plants; empty where the plan does not divide PV.")
     gensets: tuple[GensetStepPart, ...] = Field(description="Genset classes.")
     reserve: tuple[ReserveStepPart, ...] = Field(description="Reserve requirements.")
-    binding: tuple[str, ...] = Field(description="Constraints that bind in the step.")
-    reasons: tuple[str, ...] = Field(description="Why the step is as it is.")
+    offers: tuple[OfferStepPart, ...] = Field(description="Classes of load that the cluster offers.")
+    chillers: ChillerStepPart | None = Field(description="Chillers and cold tank; null: not planned.")
+    fuel_stock_end_l: Volume | None = Field(description="Fuel in the tank at the end; L; null: not limited.")
+    marginal_price_per_kwh: Price | None = Field(
+        description="What one more kWh costs with the commitment as it is; site currency per kWh; null: not known."
+    )
+    marginal_gco2e_per_kwh: Intensity | None = Field(
+        description="What one more kWh emits with the commitment as it is; g CO2e per kWh; null: not known."
+    )
+    binding: tuple[PlanReasonPart, ...] = Field(description="Limits that the step touches.")
+    reasons: tuple[PlanReasonPart, ...] = Field(description="Why each asset does what it does.")
+
+
+class PlanChangePart(Payload):
+    """How far a plan differs from the one before, over the first hours that both cover."""
+
+    compared_h: Hours = Field(description="Length of the comparison; h.")
+    n_units_changed: Count = Field(description="Most sets by which the commitment differs in any step.")
+    unit_change_h: Hours = Field(description="Sets that differ, times the hours for which they do; h.")
+    mean_change_kw: Power = Field(description="Mean absolute change of storage, genset and grid power; kW.")
 
 
 class PlanMessage(Message):
@@ -92,7 +166,17 @@ class PlanMessage(Message):
     handover_s: Duration | None = Field(description="Real time to hand it to the solver; s.")
     solve_s: Duration | None = Field(description="Real time to solve it; s.")
     extract_s: Duration | None = Field(description="Real time to read the solution; s.")
-    relaxed: tuple[str, ...] = Field(description="Constraints that were given slack, by name.")
+    build_cpu_s: Duration | None = Field(description="Processor time to build the model; s.")
+    handover_cpu_s: Duration | None = Field(description="Processor time to hand it over; s.")
+    solve_cpu_s: Duration | None = Field(description="Processor time to solve it; s.")
+    extract_cpu_s: Duration | None = Field(description="Processor time to read the solution; s.")
+    carbon_shadow_price_per_kg: Price | None = Field(
+        description="Price of the last kilogram under the carbon budget; site currency per kg; null: there is none."
+    )
+    change: PlanChangePart | None = Field(
+        description="How far it differs from the plan before; null: there is nothing to compare."
+    )
+    relaxed: tuple[RelaxedPart, ...] = Field(description="Requirements that the plan cannot keep.")
     note: str = Field(description="What else there is to say; may be empty.")
     steps: tuple[PlanStepPart, ...] = Field(description="The steps, in order and without gaps.")
 

@@ -270,7 +270,7 @@ def _planned(situation: Situation, kind: GensetClass) -> _Need:
     overlaps = [step for step, _ in plan.steps_between(situation.utc, situation.utc + timedelta(seconds=kind.carry_s))]
     place = [genset.id for genset in overlaps[0].gensets].index(kind.id) if overlaps else 0
     counts = [step.gensets[place].n_on for step in overlaps]
-    reason = next((text for step in overlaps for text in step.reasons if "sets on" in text), "plan")
+    reason = next((item.text for step in overlaps for item in step.reasons if item.asset == kind.id), "plan")
     return _Need(count=max(counts, default=0), cause=Cause.PLAN, text=reason, emergency=False)
 
 

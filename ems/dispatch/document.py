@@ -1,99 +1,182 @@
-"""A plan as a document for people and programs: terms, timings, check, steps."""
+"""A plan as a document for people and programs: terms, timings, check, steps with their reasons."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
 
 from ems.dispatch.check import Evaluation
-from ems.model.plan import Plan, PlanStep
+from ems.dispatch.relaxed import relaxed_items
+from ems.model.plan import ChillerStep, GensetStep, OfferStep, Plan, PlanStep, PoolStep, SolveTimings
+from ems.model.problem import PlanningProblem
+from ems.model.reason import Reason, ReasonCode
+
+SCHEMA = "plan/2"
+# reasons that a terminal has no room for: the price has its column, and what stands by is not news
+_LEFT_OUT = frozenset({ReasonCode.MARGINAL_SOURCE, ReasonCode.TOO_DEAR})
+_PHASES = ("build", "handover", "solve", "extract")
 
 
-def plan_document(plan: Plan, evaluation: Evaluation) -> dict[str, object]:
-    """Return the plan as plain values for JSON."""
-    timings = plan.timings
+def plan_document(problem: PlanningProblem, plan: Plan, evaluation: Evaluation) -> dict[str, object]:
+    """Return the plan as plain values for JSON; `docs/planning-files.md` explains every field."""
     return {
-        "schema": plan.schema,
+        "schema": SCHEMA,
         "problem": plan.problem_id,
+        "site": plan.site_id,
+        "currency": problem.currency,
+        "created": _instant(plan.created_utc.isoformat()),
         "status": plan.status.value,
         "source": plan.source.value,
         "gap_frac": plan.gap_frac,
-        "carbon_shadow_price_per_kg": plan.carbon_shadow_price_per_kg,
         "objective": {"total": plan.objective.total_cost(), "terms": plan.objective.terms()},
-        "timings_s": {
-            "build": {"cpu": timings.build_cpu_s, "wall": timings.build_s},
-            "handover": {"cpu": timings.handover_cpu_s, "wall": timings.handover_s},
-            "solve": {"cpu": timings.solve_cpu_s, "wall": timings.solve_s},
-            "extract": {"cpu": timings.extract_cpu_s, "wall": timings.extract_s},
-        },
+        "timings_s": {phase: _seconds(plan.timings, phase) for phase in _PHASES},
         "check": {
             "passed": evaluation.passed,
             "violations": [violation.sentence() for violation in evaluation.violations],
         },
+        "carbon_shadow_price_per_kg": plan.carbon_shadow_price_per_kg,
+        "note": plan.note,
+        "relaxed": [{**asdict(item), "figures": dict(item.figures)} for item in relaxed_items(plan)],
         "steps": [_step(step) for step in plan.steps],
-        "relaxed": list(plan.relaxed),
     }
 
 
 def plan_text(plan: Plan, evaluation: Evaluation) -> str:
     """Return a plan for a terminal."""
     terms = [f"  {name:24s} {value:>16,.2f}" for name, value in plan.objective.terms().items() if value]
-    steps = [_line(step) for step in plan.steps]
     verdict = "passed" if evaluation.passed else "REFUSED"
     gap = "" if plan.gap_frac is None else f", gap {100.0 * plan.gap_frac:.2f} %"
-    timings = plan.timings
+    names = {"handover": "hand-over"}
+    seconds = [(names.get(phase, phase), _seconds(plan.timings, phase)) for phase in _PHASES]
+    timings = ", ".join(f"{name} {times['wall']:.3f} s ({times['cpu']:.3f} s)" for name, times in seconds)
     return "\n".join(
         [
             f"{plan.problem_id}: {plan.status.value}{gap}; independent check {verdict}",
             *(f"  {violation.sentence()}" for violation in evaluation.violations),
             f"objective {plan.objective.total_cost():,.2f}",
             *terms,
-            (
-                f"wall (cpu): build {timings.build_s:.3f} s ({timings.build_cpu_s:.3f} s), "
-                f"hand-over {timings.handover_s:.3f} s ({timings.handover_cpu_s:.3f} s), "
-                f"solve {timings.solve_s:.3f} s ({timings.solve_cpu_s:.3f} s), "
-                f"extract {timings.extract_s:.3f} s ({timings.extract_cpu_s:.3f} s)"
-            ),
+            f"wall time (processor): {timings}",
+            *_relaxed_lines(plan),
             "start UTC         h     load       PV  storage   stored  gensets   import  per kWh  gCO2e  why",
-            *steps,
+            *(_line(step) for step in plan.steps),
         ]
     )
 
 
+def _relaxed_lines(plan: Plan) -> list[str]:
+    """Return two lines for each requirement that is not kept."""
+    lines = []
+    for item in relaxed_items(plan):
+        figures = "".join(f", {name} {value:,.1f}" for name, value in item.figures)
+        lines.append(f"not kept: {item.name} (cost {item.cost:,.2f}{figures}): {item.meaning}")
+        lines.append(f"  likely: {item.cause}; do: {item.action}")
+    return lines
+
+
+def _seconds(timings: SolveTimings, phase: str) -> dict[str, float]:
+    return {"cpu": getattr(timings, f"{phase}_cpu_s"), "wall": getattr(timings, f"{phase}_s")}
+
+
+def _instant(iso: str) -> str:
+    return iso.replace("+00:00", "Z")
+
+
 def _step(step: PlanStep) -> dict[str, object]:
     values: dict[str, object] = {
-        "start": step.start_utc.isoformat().replace("+00:00", "Z"),
+        "start": _instant(step.start_utc.isoformat()),
         "duration_h": step.duration_h,
-        "load_kw": step.load_kw,
-        "pv": {"power_kw": step.pv_kw, "available_kw": step.pv_available_kw},
+        "load": {
+            "it_kw": step.it_kw,
+            "cooling_kw": step.cooling_kw,
+            "aux_kw": step.aux_kw,
+            "loss_kw": step.loss_kw,
+            "load_kw": step.load_kw,
+            "unserved_kw": step.unserved_kw,
+            "surplus_kw": step.surplus_kw,
+        },
+        "pv": {
+            "power_kw": step.pv_kw,
+            "available_kw": step.pv_available_kw,
+            "plants_kw": {plant.id: plant.power_kw for plant in step.plants},
+        },
         "grid": {"import_kw": step.import_kw, "export_kw": step.export_kw},
-        "unserved_kw": step.unserved_kw,
-        "surplus_kw": step.surplus_kw,
-        "reserve": {item.id: {"required_kw": item.required_kw, "held_kw": item.held_kw} for item in step.reserve},
+        "chillers": None if step.chillers is None else _chillers(step.chillers),
+        "fuel_stock_end_l": step.fuel_stock_end_l,
+        "reserve": {
+            item.id: {
+                "contingency": item.contingency,
+                "required_kw": item.required_kw,
+                "held_kw": item.held_kw,
+                "shortfall_kw": item.shortfall_kw,
+            }
+            for item in step.reserve
+        },
         "marginal_price_per_kwh": step.marginal_price_per_kwh,
         "marginal_gco2e_per_kwh": step.marginal_gco2e_per_kwh,
-        "binding": list(step.binding),
-        "reasons": list(step.reasons),
+        "binding": [_reason(limit) for limit in step.binding],
+        "reasons": [_reason(reason) for reason in step.reasons],
     }
-    for pool in step.pools:
-        values[pool.id] = {"power_kw": pool.power_kw, "stored_end_kwh": pool.stored_end_kwh}
-    for genset in step.gensets:
-        values[genset.id] = {
-            "n_on": genset.n_on,
-            "n_started": genset.n_started,
-            "n_stopped": genset.n_stopped,
-            "power_kw": genset.power_kw,
-            "fuel_l_per_h": genset.fuel_l_per_h,
-        }
-    for offer in step.offers:
-        values[offer.id] = {"power_kw": offer.power_kw, "cut_kw": offer.cut_kw, "unserved_kw": offer.unserved_kw}
+    for kind, name, asset in _assets(step):
+        # a pool that is called like a field of the step, or like another asset, stands under its kind as well
+        values[name if name not in values else f"{kind}.{name}"] = asset
     return values
+
+
+def _assets(step: PlanStep) -> Iterator[tuple[str, str, dict[str, object]]]:
+    """Yield kind, id and values of pools, genset classes and offers."""
+    yield from (("pool", pool.id, _pool(pool)) for pool in step.pools)
+    yield from (("genset", genset.id, _genset(genset)) for genset in step.gensets)
+    yield from (("offer", offer.id, _offer(offer)) for offer in step.offers)
+
+
+def _pool(pool: PoolStep) -> dict[str, object]:
+    return {
+        "power_kw": pool.power_kw,
+        "charge_kw": pool.charge_kw,
+        "discharge_kw": pool.discharge_kw,
+        "stored_end_kwh": pool.stored_end_kwh,
+    }
+
+
+def _genset(genset: GensetStep) -> dict[str, object]:
+    return {
+        "n_on": genset.n_on,
+        "n_started": genset.n_started,
+        "n_stopped": genset.n_stopped,
+        "units_on": list(genset.units_on),
+        "power_kw": genset.power_kw,
+        "fuel_l_per_h": genset.fuel_l_per_h,
+        "pollutants_g_per_h": dict(genset.pollutants_g_per_h),
+    }
+
+
+def _offer(offer: OfferStep) -> dict[str, object]:
+    return {"power_kw": offer.power_kw, "cut_kw": offer.cut_kw, "unserved_kw": offer.unserved_kw}
+
+
+def _chillers(chillers: ChillerStep) -> dict[str, object]:
+    return asdict(chillers)
+
+
+def _reason(reason: Reason) -> dict[str, object]:
+    return {
+        "code": reason.code.value,
+        "asset": reason.asset,
+        "text": reason.text,
+        "about": reason.about,
+        "figures": dict(reason.figures),
+    }
 
 
 def _line(step: PlanStep) -> str:
     gensets = " ".join(f"{genset.n_on}x{genset.power_kw / max(1, genset.n_on):.0f}" for genset in step.gensets)
     storage = sum(pool.power_kw for pool in step.pools)
     stored = sum(pool.stored_end_kwh for pool in step.pools)
-    why = "; ".join((*step.binding, *step.reasons))
+    price, carbon = _figure(step.marginal_price_per_kwh, 3), _figure(step.marginal_gco2e_per_kwh, 0)
+    limits = dict.fromkeys(limit.text for limit in step.binding)
+    reasons = dict.fromkeys(reason.text for reason in step.reasons if reason.code not in _LEFT_OUT)
     return (
         f"{step.start_utc:%m-%d %H:%M}  {step.duration_h:5.2f} {step.load_kw:8.0f} {step.pv_kw:8.0f} "
-        f"{storage:8.0f} {stored:8.0f} {gensets:>8s} {step.import_kw:8.0f} "
-        f"{_figure(step.marginal_price_per_kwh, 3):>8s} {_figure(step.marginal_gco2e_per_kwh, 0):>6s}  {why}"
+        f"{storage:8.0f} {stored:8.0f} {gensets:>8s} {step.import_kw:8.0f} {price:>8s} {carbon:>6s}  "
+        f"{'; '.join(dict.fromkeys([*reasons, *limits]))}"
     )
 
 

@@ -21,6 +21,7 @@ from ems.model.plan import (
     SolveTimings,
 )
 from ems.model.problem import GridProblem, PlanningProblem, PoolProblem
+from ems.model.reason import SITE, Reason, ReasonCode
 from ems.model.site import Site
 from ems.model.units import HOURS_PER_DAY, frac
 
@@ -311,7 +312,7 @@ def _plan_step(
             )
             for c, (data, n, was, power_kw) in enumerate(zip(problem.gensets, n_on, before, gensets_kw, strict=True))
         ),
-        reasons=("threshold rules",),
+        reasons=(Reason(code=ReasonCode.RULES, asset=SITE, text="threshold rules"),),
     )
 
 

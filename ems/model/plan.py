@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from ems.model.reason import Reason
 from ems.model.units import SECONDS_PER_HOUR
 
 
@@ -91,16 +92,6 @@ class ChillerStep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reason:
-    """Why a plan does something: a code that programs know, the asset, figures by name with their unit, a sentence."""
-
-    code: str
-    asset: str
-    text: str
-    figures: tuple[tuple[str, float], ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ReserveStep:
     """One reserve requirement in one step: the contingency that leaves the least, and what it leaves."""
 
@@ -145,8 +136,9 @@ class PlanStep:
     # what one more kWh in this step costs and emits with the commitment as it is; None where it is not known
     marginal_price_per_kwh: float | None = None
     marginal_gco2e_per_kwh: float | None = None
-    binding: tuple[str, ...] = ()
-    reasons: tuple[str, ...] = ()
+    # limits that the step touches, and why each asset does what it does
+    binding: tuple[Reason, ...] = ()
+    reasons: tuple[Reason, ...] = ()
 
     @property
     def end_utc(self) -> datetime:
@@ -214,6 +206,20 @@ class SolveTimings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlanChange:
+    """How a plan differs from the one before over the first hours that both cover.
+
+    `n_units_changed` is the most in any step, `unit_change_h` units times hours, `mean_change_kw` the mean of the
+    absolute changes of pools, genset classes and grid exchange together.
+    """
+
+    compared_h: float
+    n_units_changed: int
+    unit_change_h: float
+    mean_change_kw: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """A plan that control may follow once it has passed the independent check."""
 
@@ -230,6 +236,8 @@ class Plan:
     relaxed: tuple[str, ...] = ()
     # price of the last kilogram under the carbon budget, None without one
     carbon_shadow_price_per_kg: float | None = None
+    # None for a first plan, and where either plan follows no optimum
+    change: PlanChange | None = None
     note: str = ""
 
     @property

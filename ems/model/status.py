@@ -90,10 +90,17 @@ class RunCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanCounts:
-    """How planning went; solve times are real seconds."""
+    """How planning went; solve times are real seconds.
+
+    Of the plans that could be compared with the one before: means of the unit hours that differ in the first hours,
+    and of the absolute change of powers (see `PlanChange`).
+    """
 
     made: int
     fallback: int
     rejected_by_check: int
     solve_p50_s: float
     solve_p95_s: float
+    n_compared: int = 0
+    unit_change_h: float = 0.0
+    change_kw: float = 0.0

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -14,7 +14,8 @@ from ems.errors import DispatchError
 from ems.forecast.outlook import PvBasis
 from ems.model.condition import Outlook, SiteCondition
 from ems.model.forecast import WeatherForecast
-from ems.model.plan import Plan, PlanSource
+from ems.model.plan import Plan, PlanChange, PlanSource
+from ems.model.plan_change import plan_change
 from ems.model.problem import PlanningProblem
 from ems.model.site import Site
 from ems.model.status import PlanCounts
@@ -45,6 +46,7 @@ class PlanningStatistics:
     fallback: int = 0
     rejected_by_check: int = 0
     solve_s: deque[float] = field(default_factory=lambda: deque(maxlen=_KEPT_TIMES))
+    changes: deque[PlanChange] = field(default_factory=lambda: deque(maxlen=_KEPT_TIMES))
 
     def counts(self) -> PlanCounts:
         """Return the counts so far."""
@@ -54,12 +56,20 @@ class PlanningStatistics:
             rejected_by_check=self.rejected_by_check,
             solve_p50_s=self.solve_quantile_s(0.5),
             solve_p95_s=self.solve_quantile_s(0.95),
+            n_compared=len(self.changes),
+            unit_change_h=_mean(change.unit_change_h for change in self.changes),
+            change_kw=_mean(change.mean_change_kw for change in self.changes),
         )
 
     def solve_quantile_s(self, quantile: float) -> float:
         """Return a quantile of the solve times, zero before the first."""
         ordered = sorted(self.solve_s)
         return ordered[min(len(ordered) - 1, int(quantile * len(ordered)))] if ordered else 0.0
+
+
+def _mean(values: Iterable[float]) -> float:
+    known = tuple(values)
+    return sum(known) / len(known) if known else 0.0
 
 
 class Planner:
@@ -111,11 +121,21 @@ class Planner:
                 plan=None, problem=None, evaluation=None, outlook=None, trouble=(*trouble, str(error))
             )
         plan, evaluation = await self._solved(problem, trouble)
+        plan = self._compared(plan)
         self.latest = plan
         self._archive(problem, plan)
         return PlanningResult(
             plan=plan, problem=problem, evaluation=evaluation, outlook=outlook, trouble=tuple(trouble)
         )
+
+    def _compared(self, plan: Plan) -> Plan:
+        """Return the plan with its difference from the one before; the same plan once more is no new one."""
+        if plan.source is PlanSource.SHIFTED:
+            return plan
+        change = plan_change(self.latest, plan)
+        if change is not None:
+            self.statistics.changes.append(change)
+        return replace(plan, change=change)
 
     async def _solved(self, problem: PlanningProblem, trouble: list[str]) -> tuple[Plan, Evaluation | None]:
         """Return the checked incumbent, else the last plan while it is young, else the rules' plan."""

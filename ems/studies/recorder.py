@@ -70,8 +70,8 @@ class Recorder:
                 "gap_frac": plan.gap_frac,
                 "cost": round(plan.objective.total_cost(), 2),
                 "relaxed": list(plan.relaxed),
-                "reasons": list(plan.steps[0].reasons),
-                "binding": list(plan.steps[0].binding),
+                "reasons": [reason.text for reason in plan.steps[0].reasons],
+                "binding": [limit.text for limit in plan.steps[0].binding],
             }
         self._write(self._decisions, line)
 

@@ -95,7 +95,7 @@ def test_marginals_and_timings_stand_in_the_document_and_the_table() -> None:
     stated = rich_problem()
     plan = solved(stated)
 
-    document = plan_document(plan, evaluate(stated, plan))
+    document = plan_document(stated, plan, evaluate(stated, plan))
 
     steps = document["steps"]
     assert isinstance(steps, list)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from ems.dispatch.merit_order import merit_order_plan
 from ems.model.plan import Plan, PlanSource, PlanStatus
 from ems.model.problem import DemandProblem, GensetProblem, PlanningProblem, PoolProblem, UnitHistory
+from ems.model.reason import ReasonCode
 from tests.dispatch.problems import connection, gensets, plant, pool, problem, reserve, unit
 from tests.dispatch.sites import site
 from tests.dispatch.solving import gensets_kw, n_on, refusals, storage_kw, stored_kwh
@@ -152,7 +153,7 @@ def test_plan_says_that_it_is_a_fallback() -> None:
 
     assert (plan.source, plan.status) == (PlanSource.MERIT_ORDER, PlanStatus.FALLBACK)
     assert not plan.followed
-    assert plan.steps[0].reasons == ("threshold rules",)
+    assert [reason.code for reason in plan.steps[0].reasons] == [ReasonCode.RULES]
 
 
 def on_grid(

@@ -13,9 +13,7 @@ from ems.dispatch.explain import explained
 from ems.dispatch.milp.engine import DispatchEngine
 from ems.errors import ConfigError
 from ems.model.plan import Plan
-from ems.model.problem import PlanningProblem
 from ems.runtime.codec import from_json, read_problem, to_json
-from tests.dispatch.problems import gensets, pool, problem, reserve, unit
 from tests.dispatch.rich import rich_problem
 from tests.dispatch.solving import solved
 
@@ -101,49 +99,10 @@ def test_document_of_a_refused_plan_says_why() -> None:
     plan = replace(solved(stated), problem_id="another")
     evaluation = evaluate(stated, plan)
 
-    document, text = plan_document(plan, evaluation), plan_text(plan, evaluation)
+    document, text = plan_document(stated, plan, evaluation), plan_text(plan, evaluation)
 
     assert document["check"] == {
         "passed": False,
         "violations": ["plan: problem or site id differs is 1, allowed 0"],
     }
     assert "independent check REFUSED" in text
-
-
-def test_sets_that_reserve_holds_on_say_so() -> None:
-    # 60 kW of storage less what it delivers, and 100 kW of the set less what it delivers, against 80 kW
-    stated = problem(
-        [70.0],
-        store=pool(1, stored_kwh=500.0, power_kw=60.0, wear_cost_per_kwh=1.0),
-        sets=gensets([unit(1), unit(2)]),
-        requirements=reserve(1, r1_kw=80.0),
-    )
-
-    plan = solved(stated)
-    step = explained(stated, plan, evaluate(stated, plan)).steps[0]
-
-    assert step.binding == ("reserve r1: loss of none",)
-    assert step.reasons == ("1 sets on for reserve: reserve r1: loss of none",)
-
-
-def test_sets_that_save_the_store_from_its_floor_say_when_it_would_be_reached() -> None:
-    sets = gensets([unit(1)], min_kw=100.0, max_kw=100.0, segments=(), start_cost=0.0)
-    stated = problem([100.0] * 3, store=pool(3, stored_kwh=250.0), sets=sets, requirements=reserve(3, floor_kwh=150.0))
-
-    plan = solved(stated)
-    explained_steps = explained(stated, plan, evaluate(stated, plan)).steps
-
-    assert sum(genset.n_on for step in plan.steps for genset in step.gensets) == 2
-    assert all("energy" in step.reasons[0] for step in explained_steps if step.gensets[0].n_on)
-
-
-def test_pv_without_a_taker_and_load_that_is_lost_are_stated() -> None:
-    stated: PlanningProblem = replace(
-        rich_problem(), pv=(replace(rich_problem().pv[0], available_kw=(150.0, 2000.0, 120.0, 60.0, 10.0, 0.0)),)
-    )
-
-    plan = solved(stated)
-    step = explained(stated, plan, evaluate(stated, plan)).steps[1]
-
-    curtailed_kw = step.pv_available_kw - step.pv_kw
-    assert f"{curtailed_kw:.0f} kW of PV have no taker: the store will be full" in step.reasons

@@ -35,13 +35,13 @@ class Violation:
 class Evaluation:
     """What the re-simulation found.
 
-    `reserve` holds the worst contingency per class and step; `held_on` says for each step whether a set could not
-    be stopped without breaking a reserve requirement.
+    `reserve` holds the worst contingency per class and step; `held_on` names for each step the
+    classes of which no set could be stopped without breaking a reserve requirement.
     """
 
     violations: tuple[Violation, ...]
     reserve: tuple[tuple[ReserveStep, ...], ...] = ()
-    held_on: tuple[bool, ...] = ()
+    held_on: tuple[tuple[str, ...], ...] = ()
 
     @property
     def passed(self) -> bool:

@@ -32,10 +32,14 @@ class Security:
     required: tuple[Requirement, ...]
     steps: tuple[tuple[ReserveStep, ...], ...]
 
-    def held_on(self) -> tuple[bool, ...]:
-        """Return for each step whether a set could not be stopped without breaking a requirement."""
+    def held_on(self) -> tuple[tuple[str, ...], ...]:
+        """Return for each step the classes of which no set could be stopped without breaking a requirement."""
         return tuple(
-            bool(operation.gensets) and set_is_needed(operation, operation.gensets[0].id, needed)
+            tuple(
+                member
+                for member, unit in {unit.member: unit.id for unit in operation.gensets}.items()
+                if set_is_needed(operation, unit, needed)
+            )
             for operation, needed in zip(self.operations, self.required, strict=True)
         )
 

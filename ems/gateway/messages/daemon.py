@@ -39,6 +39,9 @@ def health_message(
         plans_rejected_by_check=counts.rejected_by_check,
         solve_p50_s=counts.solve_p50_s,
         solve_p95_s=counts.solve_p95_s,
+        plans_compared=counts.n_compared,
+        plan_unit_change_h=counts.unit_change_h,
+        plan_change_kw=counts.change_kw,
         mqtt=None if mqtt is None else _publisher(mqtt),
         historian=None if historian is None else _historian(historian),
     )

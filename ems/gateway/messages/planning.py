@@ -1,23 +1,32 @@
 """Messages about planning: the plan, and the forecasts behind it."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from ems.contract.outgoing import Outgoing
 from ems.contract.planning import (
     CarbonForecastMessage,
+    ChillerStepPart,
     GensetStepPart,
+    OfferStepPart,
+    PlanChangePart,
     PlanMessage,
+    PlanReasonPart,
     PlanStepPart,
+    PlantStepPart,
     PoolStepPart,
     PowerForecastMessage,
+    RelaxedPart,
     ReserveStepPart,
     TemperatureForecastMessage,
 )
 from ems.contract.topics import forecast_topic
+from ems.dispatch.relaxed import RelaxedItem, relaxed_items
 from ems.model.condition import Outlook
 from ems.model.forecast import LoadForecast, PvForecast, SignalForecast
-from ems.model.plan import Plan, PlanStep
+from ems.model.plan import Plan, PlanChange, PlanStep
+from ems.model.reason import Reason
 from ems.model.units import SECONDS_PER_MINUTE
 
 
@@ -39,7 +48,13 @@ def plan_message(utc: datetime, plan: Plan | None, *, currency: str) -> PlanMess
         handover_s=plan.timings.handover_s,
         solve_s=plan.timings.solve_s,
         extract_s=plan.timings.extract_s,
-        relaxed=plan.relaxed,
+        build_cpu_s=plan.timings.build_cpu_s,
+        handover_cpu_s=plan.timings.handover_cpu_s,
+        solve_cpu_s=plan.timings.solve_cpu_s,
+        extract_cpu_s=plan.timings.extract_cpu_s,
+        carbon_shadow_price_per_kg=plan.carbon_shadow_price_per_kg,
+        change=None if plan.change is None else _change(plan.change),
+        relaxed=tuple(_relaxed(item) for item in relaxed_items(plan)),
         note=plan.note,
         steps=tuple(_step(step) for step in plan.steps),
     )
@@ -80,12 +95,13 @@ def forecast_messages(utc: datetime, outlook: Outlook) -> Iterator[Outgoing]:
 
 def _no_plan(utc: datetime, currency: str) -> PlanMessage:
     names = ("problem_id", "created_utc", "source", "status", "gap_frac", "total_cost")
-    timings = ("build_s", "handover_s", "solve_s", "extract_s")
+    phases = ("build", "handover", "solve", "extract")
+    timings = (*(f"{phase}_s" for phase in phases), *(f"{phase}_cpu_s" for phase in phases))
     return PlanMessage.model_validate(
         {
             "ts": utc,
             "quality": dict.fromkeys((*names, *timings), "unknown: there is no plan yet"),
-            **dict.fromkeys((*names, *timings)),
+            **dict.fromkeys((*names, *timings, "carbon_shadow_price_per_kg", "change")),
             "objective_cost": {},
             "currency": currency,
             "relaxed": (),
@@ -121,6 +137,7 @@ def _step(step: PlanStep) -> PlanStepPart:
             )
             for pool in step.pools
         ),
+        plants=tuple(PlantStepPart(id=plant.id, power_kw=plant.power_kw) for plant in step.plants),
         gensets=tuple(
             GensetStepPart(
                 id=genset.id,
@@ -129,6 +146,8 @@ def _step(step: PlanStep) -> PlanStepPart:
                 n_stopped=genset.n_stopped,
                 power_kw=genset.power_kw,
                 fuel_l_per_h=genset.fuel_l_per_h,
+                units_on=genset.units_on,
+                pollutants_g_per_h=dict(genset.pollutants_g_per_h),
             )
             for genset in step.gensets
         ),
@@ -142,9 +161,35 @@ def _step(step: PlanStep) -> PlanStepPart:
             )
             for item in step.reserve
         ),
-        binding=step.binding,
-        reasons=step.reasons,
+        offers=tuple(OfferStepPart(**asdict(offer)) for offer in step.offers),
+        chillers=None if step.chillers is None else ChillerStepPart(**asdict(step.chillers)),
+        fuel_stock_end_l=step.fuel_stock_end_l,
+        marginal_price_per_kwh=step.marginal_price_per_kwh,
+        marginal_gco2e_per_kwh=step.marginal_gco2e_per_kwh,
+        binding=tuple(_reason(limit) for limit in step.binding),
+        reasons=tuple(_reason(reason) for reason in step.reasons),
     )
+
+
+def _reason(reason: Reason) -> PlanReasonPart:
+    return PlanReasonPart(
+        code=reason.code, asset=reason.asset, text=reason.text, about=reason.about, figures=dict(reason.figures)
+    )
+
+
+def _relaxed(item: RelaxedItem) -> RelaxedPart:
+    return RelaxedPart(
+        name=item.name,
+        meaning=item.meaning,
+        cause=item.cause,
+        action=item.action,
+        cost=item.cost,
+        figures=dict(item.figures),
+    )
+
+
+def _change(change: PlanChange) -> PlanChangePart:
+    return PlanChangePart(**asdict(change))
 
 
 def _load(utc: datetime, forecast: LoadForecast) -> PowerForecastMessage:
