@@ -13,21 +13,11 @@ import numpy.typing as npt
 from scipy import sparse
 
 from ems.model.problem import GensetProblem, PlanningProblem
+from tests.benchmark.answer import Answer
 from tests.benchmark.flows import SURPLUS_FACTOR, Flows
 
 Values = npt.NDArray[np.float64]
 _ANY = np.inf
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MatrixAnswer:
-    """What HiGHS answered, and what it took; `flows` is None without a feasible point."""
-
-    flows: Flows | None
-    gap_frac: float
-    bound_cost: float
-    layer_s: float
-    highs_s: float
 
 
 class _Rows:
@@ -99,7 +89,7 @@ class _Places:
     short: npt.NDArray[np.int64]
 
 
-def solve_matrix(problem: PlanningProblem, *, gap_frac: float, time_limit_s: float = 60.0) -> MatrixAnswer:
+def solve_matrix(problem: PlanningProblem, *, gap_frac: float, time_limit_s: float = 60.0) -> Answer:
     """Build, solve and read a plain problem."""
     begin = process_time()
     solver = highspy.Highs()
@@ -122,7 +112,7 @@ def solve_matrix(problem: PlanningProblem, *, gap_frac: float, time_limit_s: flo
     feasible = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
     values = np.asarray(solver.getSolution().col_value)
     flows = _flows(problem, places, values) if feasible else None
-    return MatrixAnswer(
+    return Answer(
         flows=flows,
         gap_frac=float(info.mip_gap),
         bound_cost=float(info.mip_dual_bound),
