@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench faults fuzz soak docs lock clean
+.PHONY: help install demo test check bench faults fuzz soak uncertainty docs lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -47,6 +47,9 @@ fuzz: install ## full case counts of the property tests
 
 soak: install ## the long runs
 	$(BIN)/python -m tests.campaigns.soak
+
+uncertainty: install ## ways of planning under forecast error, in closed loop; hours (ARGS="--budget-min 60")
+	$(BIN)/python -m tests.campaigns.uncertainty $(ARGS)
 
 docs: install ## regenerate the generated pages, schemas and figures
 	$(BIN)/python -m docs.build

@@ -71,6 +71,16 @@ def test_the_campus_rides_through_an_outage_and_returns(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_sets_do_not_chatter_in_the_desert_in_january(tmp_path: Path) -> None:
+    # forecasts err: weather by the twin's error model, load by its past
+    run = run_of("desert-offgrid", tmp_path, hours=36.0, start="2026-01-02")
+
+    _served(run.summary)
+    assert run.summary["genset_starts"] >= 3
+    assert run.summary["genset_starts_per_set_day"]["max"] <= 2
+
+
+@pytest.mark.slow
 def test_a_day_at_three_step_lengths_has_the_same_energies(tmp_path: Path) -> None:
     site = copy_of("edge-node", tmp_path / "site")
     # low enough that the set has to run in the night

@@ -1,0 +1,108 @@
+"""The campaign on ways of planning: what it changes, what it counts, what it keeps, and the page from its rows."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from docs.uncertainty import page
+from ems.app.simulation import Policy
+from ems.config.loader import load_files
+from ems.config.shipped import site_directory
+from ems.model.plan import Plan
+from tests.campaigns import uncertainty
+from tests.campaigns.uncertainty import (
+    CAMPUS,
+    FORTNIGHTS,
+    SURVEY,
+    VARIANTS,
+    Period,
+    Variant,
+    commitment_change_h,
+    ensure,
+    in_order_of_worth,
+    row_file,
+    site_of,
+)
+from tests.dispatch.problems import gensets, problem, unit
+from tests.dispatch.solving import solved
+
+SHORT = Period(site="edge-node", start="2026-01-08", days=1)
+
+
+def _plan_with(counts: list[int]) -> Plan:
+    """Return a plan of hourly steps with a class that has so many sets on."""
+    plan = solved(problem([50.0] * len(counts), sets=gensets([unit(1, on=True), unit(2)])))
+    steps = (
+        replace(step, gensets=(replace(step.gensets[0], n_on=count),))
+        for step, count in zip(plan.steps, counts, strict=True)
+    )
+    return replace(plan, steps=tuple(steps))
+
+
+def test_set_hours_that_differ_within_four_hours_are_the_change() -> None:
+    before, after = _plan_with([1, 1, 2, 2, 0, 0]), _plan_with([1, 2, 2, 1, 2, 2])
+    start = before.steps[0].start_utc
+
+    assert commitment_change_h(before, before, at=start) == 0.0
+    assert commitment_change_h(before, after, at=start) == pytest.approx(2.0)
+    # the window moves with the clock: the fifth hour is now inside
+    assert commitment_change_h(before, after, at=start + timedelta(hours=1.0)) == pytest.approx(4.0)
+
+
+def test_a_row_is_made_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = ensure(tmp_path, SHORT, replace(SURVEY, planning={"gap_frac": 0.02}))
+
+    assert row["planning"] == {"gap_frac": 0.02}
+    assert row["summary"]["policy"] == Policy.MERIT_ORDER.value
+    assert row["summary"]["step_s"] == 300.0
+    assert json.loads(row_file(tmp_path, SHORT, SURVEY).read_text(encoding="utf-8")) == row
+    monkeypatch.setattr(uncertainty, "run", lambda *_: pytest.fail("it has been run already"))
+    assert ensure(tmp_path, SHORT, SURVEY) == row
+
+
+@pytest.mark.parametrize("variant", VARIANTS.values(), ids=lambda variant: variant.key)
+def test_a_variant_changes_what_it_names_and_nothing_else(tmp_path: Path, variant: Variant) -> None:
+    shipped = load_files(site_directory(SHORT.site)).control
+
+    changed = load_files(site_of(SHORT, variant, tmp_path / "site")).control
+
+    assert changed.planning == shipped.planning.model_copy(update=dict(variant.planning))
+    assert changed.control == shipped.control
+
+
+def test_all_runs_are_in_the_order_once() -> None:
+    runs = [(period.key, variant.key) for period, variant in in_order_of_worth(list(FORTNIGHTS))]
+
+    assert len(set(runs)) == len(runs)
+    assert {key for _, key in runs} == set(VARIANTS)
+    assert {period for period, _ in runs} >= {period.key for period in (*FORTNIGHTS, *CAMPUS)}
+
+
+def test_the_page_compares_every_way_with_the_first() -> None:
+    def row(variant: str, cost: float) -> dict[str, object]:
+        summary = {
+            "currency": "USD",
+            "cost": {"total": cost},
+            "scope1_kgco2e": 900.0,
+            "scope2_kgco2e": 0.0,
+            "end_correction": {"kgco2e": 100.0},
+            "fuel_l": 25_000.0,
+            "genset_starts": 7,
+            "reserve_shortfall_h": 0.0,
+            "soc_floor_violation_h": 0.5,
+            "energy_kwh": {"unserved": 0.0},
+            "plans": {"solve_p50_s": 0.1, "solve_p95_s": 0.4},
+        }
+        figures = {"starts_per_set_day_mean": 0.7, "starts_per_set_day_max": 2, "plan_change_set_h": 0.1, "cpu_s": 9.0}
+        place = {"site": "desert-offgrid", "start": "2026-01-01", "days": 14, "variant": variant}
+        return {**place, **figures, "summary": summary}
+
+    text = page([row("favourable", 1000.0), row("median", 1010.0), row("survey", 1.0)])
+
+    assert "| desert-offgrid, 14 days from 2026-01-01 | +1.00 % (+0.00 %) |" in text
+    assert "2026-01-01: 25,000" in text
+    assert "none is left out" in text
+    assert "| per set and day, mean / most | 0.70 / 2 | 0.70 / 2 |" in text
