@@ -9,7 +9,7 @@ from ems.dispatch.document import plan_document, plan_text
 from ems.dispatch.explain import explained
 from ems.dispatch.milp.engine import DispatchEngine
 from ems.errors import ConfigError, ConfigProblem
-from ems.runtime.codec import read_problem
+from ems.runtime.problem_file import read_problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from ems.config.schema.study import DayTable
 from ems.config.shipped import shipped_site
 from ems.config.study import read_pareto
 from ems.model.problem import PlanningProblem
-from ems.runtime.codec import read_problem
+from ems.runtime.problem_file import read_problem
 from ems.studies.day_problem import day_problem
 from ems.studies.pareto import DayTradeOff, trade_off
 from ems.studies.pareto_files import PARETO_FILES, document, write_files

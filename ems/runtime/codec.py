@@ -1,13 +1,10 @@
-"""Problems, plans and worker messages as JSON; pydantic reads the plain dataclasses and refuses strangers."""
+"""Problems, plans and worker messages as JSON, as this program writes them; pydantic reads the plain dataclasses."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from ems.dispatch.refusal import refusals
-from ems.errors import ConfigError, ConfigProblem
 from ems.model.forecast import EvenSeries, WeatherForecast
 from ems.model.plan import Plan
 from ems.model.problem import PlanningProblem
@@ -67,40 +64,10 @@ def to_json(value: object, *, indent: int | None = None) -> bytes:
     return _adapter(type(value)).dump_json(value, indent=indent)
 
 
-def from_json(kind: type[_T], text: bytes) -> _T:
-    """Read a value.
+def from_json(kind: type[_T], text: bytes, *, strict: bool = False) -> _T:
+    """Read a value; `strict` refuses texts in the place of numbers and the like.
 
     Raises:
         ValidationError: The text is no JSON or not of this kind (pydantic's own error).
     """
-    return _adapter(kind).validate_json(text)
-
-
-def schema_of(kind: type[_T]) -> dict[str, object]:
-    """Return the JSON Schema of a value."""
-    return _adapter(kind).json_schema()
-
-
-def read_problem(file: Path) -> PlanningProblem:
-    """Read a planning problem from a file that a person hands over.
-
-    Raises:
-        ConfigError: The file cannot be read or is no planning problem; says where.
-    """
-    try:
-        problem = from_json(PlanningProblem, file.read_bytes())
-    except OSError as error:
-        raise ConfigError(
-            ConfigProblem(file=str(file), message=f"cannot be read: {error.strerror}", allowed="a problem's JSON")
-        ) from error
-    except ValidationError as error:
-        problems = [
-            ConfigProblem(
-                file=str(file), key=".".join(str(part) for part in details["loc"]), message=details["msg"].lower()
-            )
-            for details in error.errors(include_url=False)[:20]
-        ]
-        raise ConfigError(*problems) from error
-    if found := refusals(problem):
-        raise ConfigError(*(refusal.of(str(file)) for refusal in found))
-    return problem
+    return _adapter(kind).validate_json(text, strict=strict)

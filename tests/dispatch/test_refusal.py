@@ -34,7 +34,8 @@ from ems.model.problem import (
     ValuePiece,
     WearPiece,
 )
-from ems.runtime.codec import read_problem, to_json
+from ems.runtime.codec import to_json
+from ems.runtime.problem_file import read_problem
 from tests.dispatch.problems import connection, gensets, pool, problem, reserve, unit
 from tests.dispatch.rich import N_STEPS, rich_problem
 from tests.dispatch.solving import engine

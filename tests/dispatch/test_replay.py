@@ -13,7 +13,8 @@ from ems.dispatch.explain import explained
 from ems.dispatch.milp.engine import DispatchEngine
 from ems.errors import ConfigError
 from ems.model.plan import Plan
-from ems.runtime.codec import from_json, read_problem, to_json
+from ems.runtime.codec import from_json, to_json
+from ems.runtime.problem_file import read_problem
 from tests.dispatch.rich import rich_problem
 from tests.dispatch.solving import solved
 

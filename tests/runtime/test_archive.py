@@ -10,7 +10,8 @@ from ems.errors import ConfigError
 from ems.model.plan import Plan
 from ems.model.problem import PlanningProblem
 from ems.runtime.archive import ProblemArchive
-from ems.runtime.codec import from_json, read_problem
+from ems.runtime.codec import from_json
+from ems.runtime.problem_file import read_problem
 from tests.runtime.problems import PlannedSite
 
 
@@ -64,7 +65,14 @@ def test_keeping_none_writes_nothing(made: tuple[PlanningProblem, Plan], tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("{", "json"), ('{"schema": 1}', "field required"), ("[]", "object"), (None, "cannot be read")]
+    ("text", "said"),
+    [
+        ("{", "json"),
+        ('{"schema": 1}', "planning-problem/2"),
+        ('{"id": "x"}', "field required"),
+        ("[]", "object"),
+        (None, "cannot be read"),
+    ],
 )
 def test_a_file_that_is_no_problem_is_refused_with_a_reason(tmp_path: Path, text: str | None, said: str) -> None:
     file = tmp_path / "x.problem.json"

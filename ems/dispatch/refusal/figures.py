@@ -77,7 +77,7 @@ _RANGES: Final[dict[str, Range]] = {
     "threads": Range(least=1.0, most=256.0),
 }
 # series of another length than the grid's, which relations.py looks at
-_OTHER_LENGTH: Final = frozenset(
+OTHER_LENGTH: Final = frozenset(
     {"PollutantProblem.segment_g_per_kwh", "PreviousCommitment.n_on", "TimeGrid.duration_h"}
 )
 # resolving annotations walks a class's module, so each class is resolved once
@@ -121,7 +121,7 @@ def _many(
             yield from _of(part, path=f"{place}.{number}.", n_steps=n_steps)
         return
     left_out = field.default is not MISSING and not values
-    own_length = f"{kind.__name__}.{field.name}" in _OTHER_LENGTH
+    own_length = f"{kind.__name__}.{field.name}" in OTHER_LENGTH
     if not left_out and not own_length and len(values) != n_steps:
         message = f"has {len(values)} values, the grid has {n_steps} steps"
         yield Refusal(path=place, message=message, allowed=f"{n_steps} values")
