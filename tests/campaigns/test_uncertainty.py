@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ from docs.uncertainty import page
 from ems.app.simulation import Policy
 from ems.config.loader import load_files
 from ems.config.shipped import site_directory
-from ems.model.plan import Plan
 from tests.campaigns import uncertainty
 from tests.campaigns.uncertainty import (
     CAMPUS,
@@ -20,36 +18,13 @@ from tests.campaigns.uncertainty import (
     VARIANTS,
     Period,
     Variant,
-    commitment_change_h,
     ensure,
     in_order_of_worth,
     row_file,
     site_of,
 )
-from tests.dispatch.problems import gensets, problem, unit
-from tests.dispatch.solving import solved
 
 SHORT = Period(site="edge-node", start="2026-01-08", days=1)
-
-
-def _plan_with(counts: list[int]) -> Plan:
-    """Return a plan of hourly steps with a class that has so many sets on."""
-    plan = solved(problem([50.0] * len(counts), sets=gensets([unit(1, on=True), unit(2)])))
-    steps = (
-        replace(step, gensets=(replace(step.gensets[0], n_on=count),))
-        for step, count in zip(plan.steps, counts, strict=True)
-    )
-    return replace(plan, steps=tuple(steps))
-
-
-def test_set_hours_that_differ_within_four_hours_are_the_change() -> None:
-    before, after = _plan_with([1, 1, 2, 2, 0, 0]), _plan_with([1, 2, 2, 1, 2, 2])
-    start = before.steps[0].start_utc
-
-    assert commitment_change_h(before, before, at=start) == 0.0
-    assert commitment_change_h(before, after, at=start) == pytest.approx(2.0)
-    # the window moves with the clock: the fifth hour is now inside
-    assert commitment_change_h(before, after, at=start + timedelta(hours=1.0)) == pytest.approx(4.0)
 
 
 def test_a_row_is_made_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,6 +33,7 @@ def test_a_row_is_made_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert row["planning"] == {"gap_frac": 0.02}
     assert row["summary"]["policy"] == Policy.MERIT_ORDER.value
     assert row["summary"]["step_s"] == 300.0
+    assert row["starts_per_set_day_max"] == row["summary"]["genset_starts_per_set_day"]["max"]
     assert json.loads(row_file(tmp_path, SHORT, SURVEY).read_text(encoding="utf-8")) == row
     monkeypatch.setattr(uncertainty, "run", lambda *_: pytest.fail("it has been run already"))
     assert ensure(tmp_path, SHORT, SURVEY) == row

@@ -5,32 +5,22 @@ from the rows by `python -m docs.uncertainty`.
 """
 
 import argparse
-import asyncio
 import json
 import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 import tomlkit
 
 from docs.uncertainty import LEAST_FUEL_L, ROWS
-from ems.config.build import build_simulation, build_site
-from ems.config.loader import load_files
+from ems.app.simulation import Policy, run_simulation
 from ems.config.shipped import site_directory
-from ems.model.plan import Plan
-from ems.runtime.planner import PlanningResult
-from ems.runtime.worker_client import WorkerClient
-from ems.studies.closed_loop import ClosedLoop, Policy, RunRequest, local_midnight
-from ems.studies.recorder import Recorder
 
-# plans are compared over the hours whose commitment they penalise to change
-_COMPARED_H = 4.0
 _REPLAN_MIN = 15.0
 _COARSE_66 = {"fine_min": 15, "fine_until_h": 6.0, "coarse_min": 60, "horizon_h": 48.0}
 
@@ -81,38 +71,6 @@ FORTNIGHTS = tuple(Period(site=_DESERT, start=first[:-2] + day, days=14) for fir
 CAMPUS = tuple(Period(site="weak-grid-campus", start=start, days=7) for start in ("2025-07-08", "2025-12-08"))
 
 
-class Watch(Recorder):
-    """Keeps what the summary does not say: how plans differ from one to the next."""
-
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory)
-        self._last: Plan | None = None
-        self.changes_h: list[float] = []
-
-    def planning(self, at: datetime, result: PlanningResult) -> None:
-        """Compare the commitment of the next hours with the plan before."""
-        super().planning(at, result)
-        plan = result.plan
-        if plan is None or not plan.followed:
-            self._last = None
-            return
-        if self._last is not None:
-            self.changes_h.append(commitment_change_h(self._last, plan, at=at))
-        self._last = plan
-
-
-def commitment_change_h(before: Plan, after: Plan, *, at: datetime) -> float:
-    """Return set-hours that two plans commit differently within `_COMPARED_H` of an instant."""
-    total_h = 0.0
-    for step, hours in after.steps_between(at, at + timedelta(hours=_COMPARED_H)):
-        earlier = before.step_at(step.start_utc)
-        if earlier is None:
-            continue
-        counts = {genset.id: genset.n_on for genset in earlier.gensets}
-        total_h += hours * sum(abs(genset.n_on - counts[genset.id]) for genset in step.gensets)
-    return total_h
-
-
 def site_of(period: Period, variant: Variant, directory: Path) -> Path:
     """Copy the shipped site of a period into a directory and change its planning; return the directory."""
     shutil.copytree(site_directory(period.site), directory)
@@ -128,8 +86,21 @@ def run(period: Period, variant: Variant) -> dict[str, Any]:
     begin, cpu = time.monotonic(), _cpu_s()  # noqa: TID251 - a measurement
     with TemporaryDirectory() as home:
         directory = site_of(period, variant, Path(home) / "site")
-        summary, watch = asyncio.run(_simulated(directory, period, variant, Path(home) / "out"))
-    starts = summary["genset_starts_per_set_day"]
+        summary = run_simulation(
+            str(directory),
+            start=period.start,
+            days=float(period.days),
+            step_s=variant.step_s,
+            replan_min=_REPLAN_MIN,
+            policy=variant.policy,
+            seed=None,
+            out=Path(home) / "out",
+            progress=lambda _: None,
+        )
+    starts, plans = (
+        cast("dict[str, Any]", summary["genset_starts_per_set_day"]),
+        cast("dict[str, Any]", summary["plans"]),
+    )
     return {
         "variant": variant.key,
         "planning": dict(variant.planning),
@@ -138,35 +109,11 @@ def run(period: Period, variant: Variant) -> dict[str, Any]:
         "days": period.days,
         "starts_per_set_day_mean": starts["mean"],
         "starts_per_set_day_max": starts["max"],
-        "plan_change_set_h": sum(watch.changes_h) / len(watch.changes_h) if watch.changes_h else None,
-        "plans_changed_frac": _share([change > 0.0 for change in watch.changes_h]),
+        "plan_change_set_h": plans["unit_change_h"] if variant.policy is Policy.PLAN else None,
         "cpu_s": round(_cpu_s() - cpu, 1),
         "wall_s": round(time.monotonic() - begin, 1),  # noqa: TID251 - a measurement
         "summary": summary,
     }
-
-
-async def _simulated(directory: Path, period: Period, variant: Variant, out: Path) -> tuple[dict[str, Any], Watch]:
-    files = load_files(directory)
-    site = build_site(files)
-    request = RunRequest(
-        start=local_midnight(site, period.start),
-        days=float(period.days),
-        step_s=variant.step_s,
-        replan_min=_REPLAN_MIN,
-        policy=variant.policy,
-    )
-    worker = WorkerClient()
-    try:
-        with Watch(out) as watch:
-            loop = ClosedLoop(files, request, build_simulation(files), worker=worker, recorder=watch)
-            return await loop.run(lambda _: None), watch
-    finally:
-        await worker.close()
-
-
-def _share(found: list[bool]) -> float | None:
-    return sum(found) / len(found) if found else None
 
 
 def _cpu_s() -> float:
