@@ -10,15 +10,33 @@ from ems.config.schema.limits import BatteryLimits, GensetLimits
 from ems.config.schema.tariffs import SeasonTable, TariffTable
 from ems.config.schema.twin import TwinFile
 from ems.errors import ConfigError, ConfigProblem
-from ems.model.battery import AcBlock, BatteryPool
+from ems.model.battery import (
+    AcBlock,
+    BatteryPool,
+    DepthWear,
+    DeratingPoint,
+    DwellWear,
+    FullCharges,
+    TaperPoint,
+    Warranty,
+)
 from ems.model.device import DeviceSpec, LinkSpec
 from ems.model.fuel import FuelCurve, FuelPoint
 from ems.model.genset import FuelTank, GensetClass
-from ems.model.grid import AnnouncedOutage, GridConnection, OutageStatistics
+from ems.model.grid import AnnouncedOutage, FlowGroup, GridConnection, OutageStatistics
 from ems.model.load import Auxiliaries, CoolingKind, CoolingPlant, ItCluster
 from ems.model.problem import ContingencyKind
 from ems.model.pv import PvArray, PvMount, PvPlant
-from ems.model.site import ControlSettings, Economics, Penalties, Place, PlanningSettings, ReservePolicy, Site
+from ems.model.site import (
+    ControlSettings,
+    DailyCarbonBudget,
+    Economics,
+    Penalties,
+    Place,
+    PlanningSettings,
+    ReservePolicy,
+    Site,
+)
 from ems.model.tariff import DemandCharge, Tariff, TariffSeason, TouWindow
 from ems.model.timegrid import GridShape
 from ems.model.twin import TwinErrors, TwinForecasts, TwinLoad, TwinOutages, TwinSpec, TwinWeather
@@ -59,10 +77,24 @@ def build_site(files: ConfigFiles) -> Site:
                 "survive": tuple(ContingencyKind(kind) for kind in limits.reserve.survive),
             }
         ),
-        economics=Economics(**tariffs.economics.model_dump(), site_loss_frac=assets.distribution.loss_frac),
+        economics=_economics(files),
         penalties=Penalties(**tariffs.penalties.model_dump()),
         planning=_planning(files),
         control=ControlSettings(**files.control.control.model_dump()),
+        groups=tuple(
+            FlowGroup(id=name, members=tuple(group.members), limit_kw=group.limit_kw)
+            for name, group in limits.group.items()
+        ),
+    )
+
+
+def _economics(files: ConfigFiles) -> Economics:
+    table = files.tariffs.economics
+    budget = table.carbon_budget
+    return Economics(
+        **table.model_dump(exclude={"carbon_budget"}),
+        site_loss_frac=files.assets.distribution.loss_frac,
+        carbon_budget=None if budget is None else DailyCarbonBudget(**budget.model_dump()),
     )
 
 
@@ -108,8 +140,23 @@ def _pool(name: str, table: BatteryPoolTable, limits: BatteryLimits) -> BatteryP
         AcBlock(id=block, container_ids=container_ids(name, block=number, per_block=table.containers_per_block))
         for number, block in enumerate(block_ids(name, table.n_blocks), start=1)
     )
-    fields = table.model_dump(exclude={"n_blocks", "containers_per_block", "grid_forming"})
-    return BatteryPool(id=name, blocks=blocks, can_form=table.grid_forming, **fields, **limits.model_dump())
+    tables = {"depth_wear", "dwell", "warranty", "full_charges"}
+    fields = table.model_dump(exclude={"n_blocks", "containers_per_block", "grid_forming", *tables})
+    lists = {"derating", "charge_taper", "discharge_taper"}
+    return BatteryPool(
+        id=name,
+        blocks=blocks,
+        can_form=table.grid_forming,
+        **fields,
+        **limits.model_dump(exclude=lists),
+        derating=tuple(DeratingPoint(**point.model_dump()) for point in limits.derating),
+        charge_taper=tuple(TaperPoint(**point.model_dump()) for point in limits.charge_taper),
+        discharge_taper=tuple(TaperPoint(**point.model_dump()) for point in limits.discharge_taper),
+        depth_wear=tuple(DepthWear(**piece.model_dump()) for piece in table.depth_wear),
+        dwell=None if table.dwell is None else DwellWear(**table.dwell.model_dump()),
+        warranty=None if table.warranty is None else Warranty(**table.warranty.model_dump()),
+        full_charges=None if table.full_charges is None else FullCharges(**table.full_charges.model_dump()),
+    )
 
 
 def _genset(name: str, table: GensetClassTable, limits: GensetLimits) -> GensetClass:

@@ -9,6 +9,8 @@ UNITS: Final = {
     "kw_th": "kW of heat",
     "kwp": "kW of modules",
     "kwh": "kWh",
+    "kw_per_min": "kW per minute",
+    "kgco2e": "kg CO2e",
     "kw_per_container": "kW per container",
     "pct": "%",
     "frac_per_s": "of the rating per second",

@@ -1,6 +1,8 @@
 """The storage: pools of equal AC blocks (one PCS with the containers behind it)."""
 
 from dataclasses import dataclass
+from itertools import pairwise
+from math import inf, sqrt
 
 from ems.model.units import frac
 
@@ -11,6 +13,59 @@ class AcBlock:
 
     id: str
     container_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeratingPoint:
+    """What the supplier allows at a cell temperature, as shares of the limits; linear between points.
+
+    Two points at one temperature are a jump, at which the lower share holds.
+    """
+
+    cell_degc: float
+    charge_frac: float
+    discharge_frac: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaperPoint:
+    """What the BMS allows at a SoC, as a share of the limit; linear between points, constant outside them."""
+
+    soc_pct: float
+    power_frac: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DepthWear:
+    """A stretch of the store, as a share of full from the top, and what a kWh drawn from it costs beside the rest."""
+
+    width_frac: float
+    cost_per_kwh: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DwellWear:
+    """Calendar wear above a SoC: cost per kWh and hour."""
+
+    above_pct: float
+    cost_per_kwh: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warranty:
+    """Energy that the pool may discharge in a year under its warranty, and the price of a kWh beyond it."""
+
+    throughput_kwh: float
+    price_per_kwh: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FullCharges:
+    """A full charge that balances the cells and sets the SoC right: due `every_h`, to be made within `window_h`."""
+
+    every_h: float
+    window_h: float
+    missed_cost: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +97,19 @@ class BatteryPool:
     min_forming_blocks: int
     wear_cost_per_kwh: float
     aux_base_kw_per_container: float
+    # containers' cooling that follows the power
+    aux_frac_of_power: float = 0.0
+    # apparent power of one PCS, None: its active rating; reactive power that the site asks of it
+    pcs_kva: float | None = None
+    reactive_kvar: float = 0.0
+    # without points the guard's derating between `warn_degc` and `max_degc`
+    derating: tuple[DeratingPoint, ...] = ()
+    charge_taper: tuple[TaperPoint, ...] = ()
+    discharge_taper: tuple[TaperPoint, ...] = ()
+    depth_wear: tuple[DepthWear, ...] = ()
+    dwell: DwellWear | None = None
+    warranty: Warranty | None = None
+    full_charges: FullCharges | None = None
 
     @property
     def n_blocks(self) -> int:
@@ -76,6 +144,32 @@ class BatteryPool:
             return 0.0
         return (self.max_degc - cell_max_degc) / (self.max_degc - self.warn_degc)
 
+    def derating_fracs(self, cell_degc: float) -> tuple[float, float]:
+        """Return the shares of charge and discharge limit at a cell temperature: the supplier's and the guard's."""
+        guard = self.temperature_factor(cell_degc)
+        if not self.derating:
+            return guard, guard
+        charge = _interpolated([(point.cell_degc, point.charge_frac) for point in self.derating], cell_degc)
+        discharge = _interpolated([(point.cell_degc, point.discharge_frac) for point in self.derating], cell_degc)
+        return min(guard, charge), min(guard, discharge)
+
+    @property
+    def usable_pcs_kw(self) -> float:
+        """Return the active power of one PCS beside its reactive power: sqrt(S^2 - Q^2)."""
+        apparent_kva = self.pcs_kw if self.pcs_kva is None else self.pcs_kva
+        return min(self.pcs_kw, sqrt(max(0.0, apparent_kva**2 - self.reactive_kvar**2)))
+
     def usable_kwh(self, *, soc_pct: float, full_kwh: float, above_pct: float) -> float:
         """Return the energy in the cells above a SoC, zero below it."""
         return max(0.0, frac(soc_pct - above_pct) * full_kwh)
+
+
+def _interpolated(points: list[tuple[float, float]], x: float) -> float:
+    """Return the value at x: linear between points, constant outside, the lower one at a jump."""
+    if x < points[0][0]:
+        return points[0][1]
+    lowest = inf
+    for (x0, y0), (x1, y1) in pairwise(points):
+        if x0 <= x <= x1:
+            lowest = min(lowest, min(y0, y1) if x0 == x1 else y0 + (y1 - y0) * (x - x0) / (x1 - x0))
+    return points[-1][1] if lowest == inf else lowest

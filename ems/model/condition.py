@@ -17,6 +17,10 @@ class PoolCondition:
     full_kwh: float
     max_charge_kw: float
     max_discharge_kw: float
+    # of the hottest cell; None: not known
+    cell_max_degc: float | None = None
+    # how long ago the pool was last full; None: not known, so a full charge is due
+    full_since_h: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +42,8 @@ class GridCondition:
     peak_so_far_kw: float
     running_kwh: float
     running_h: float
+    # exchange at the PCC now, import positive; None: not known
+    exchange_kw: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

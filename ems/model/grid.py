@@ -35,3 +35,17 @@ class GridConnection:
     nominal_hz: float
     # without an end announced, ride an outage this long on the store before starting sets (rule 5)
     ride_h: float
+    # change of the exchange at the PCC that the contract allows, both ways; None: no limit
+    ramp_kw_per_min: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowGroup:
+    """A transformer, collector or feeder: its members' power together stays within its limit, either way.
+
+    Members are names of battery pools, genset classes and PV plants, or `grid`.
+    """
+
+    id: str
+    members: tuple[str, ...]
+    limit_kw: float

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ems.model.battery import BatteryPool
 from ems.model.genset import FuelTank, GensetClass
-from ems.model.grid import GridConnection
+from ems.model.grid import FlowGroup, GridConnection
 from ems.model.load import Auxiliaries, CoolingPlant, ItCluster
 from ems.model.problem import ContingencyKind
 from ems.model.pv import PvPlant
@@ -43,6 +43,14 @@ class ReservePolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DailyCarbonBudget:
+    """What the site may emit in a day, fuel and import together, and the price of what goes beyond."""
+
+    daily_kgco2e: float
+    excess_price_per_t: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Economics:
     """Prices and factors in the site's currency; each has its source in the configuration."""
 
@@ -51,6 +59,9 @@ class Economics:
     co2_price_per_t: float
     diesel_kgco2e_per_l: float
     site_loss_frac: float
+    # price of a PV kWh that is not used
+    curtailment_price_per_kwh: float = 0.0
+    carbon_budget: DailyCarbonBudget | None = None
 
     @property
     def co2_price_per_kg(self) -> float:
@@ -133,6 +144,7 @@ class Site:
     penalties: Penalties
     planning: PlanningSettings
     control: ControlSettings
+    groups: tuple[FlowGroup, ...] = ()
 
     @property
     def full_kwh(self) -> float:

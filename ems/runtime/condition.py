@@ -36,6 +36,7 @@ def _pool(pool: BatteryPool, snapshot: SiteSnapshot, state: ControlState) -> Poo
         full_kwh=sum(states[block.id].full_kwh or pool.block_kwh for block in ready),
         max_charge_kw=sum(_steady_kw(pool.max_charge_kw, live_charge_kw(pool, states[b.id])) for b in ready),
         max_discharge_kw=sum(_steady_kw(pool.max_discharge_kw, live_discharge_kw(pool, states[b.id])) for b in ready),
+        cell_max_degc=max((t for b in ready if (t := states[b.id].cell_max_degc) is not None), default=None),
     )
 
 
@@ -89,4 +90,5 @@ def _grid(site: Site, snapshot: SiteSnapshot, state: ControlState) -> GridCondit
         peak_so_far_kw=state.billed.peak_kw,
         running_kwh=running_kwh(tariff, state.billed, now=snapshot.utc, unknown_kw=state.billed.peak_kw),
         running_h=running_interval_h(tariff, snapshot.utc),
+        exchange_kw=None if snapshot.pcc is None else snapshot.pcc.power_kw,
     )

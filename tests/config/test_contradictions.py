@@ -36,6 +36,50 @@ CONTRADICTIONS = (
         "assets.toml", "grid_forming = true", "grid_forming = false",
         "battery.bess.min_forming_blocks", "grid_forming = false", "0, or",
     ),
+    (
+        "limits.toml", "cell_max_v = 3.6",
+        ("cell_max_v = 3.6\nderating = [{ cell_degc = 45.0, charge_frac = 0.5, discharge_frac = 0.5 },"
+        " { cell_degc = 5.0, charge_frac = 0.5, discharge_frac = 1.0 }]"),
+        "battery.bess.derating", "must ascend in temperature", "from cold to hot",
+    ),
+    (
+        "limits.toml", "cell_max_v = 3.6",
+        "cell_max_v = 3.6\ncharge_taper = [{ soc_pct = 90.0, power_frac = 1.0 }]",
+        "battery.bess.charge_taper", "ascend in SoC", "two or more points",
+    ),
+    (
+        "limits.toml", "cell_max_v = 3.6",
+        ("cell_max_v = 3.6\ndischarge_taper = [{ soc_pct = 5.0, power_frac = 0.1 },"
+        " { soc_pct = 10.0, power_frac = 0.2 }, { soc_pct = 15.0, power_frac = 1.0 }]"),
+        "battery.bess.discharge_taper", "bends upwards", "slope falls",
+    ),
+    (
+        "limits.toml", "cell_max_v = 3.6",
+        "cell_max_v = 3.6\ncharge_taper = [{ soc_pct = 90.0, power_frac = 0.9 }, { soc_pct = 95.0, power_frac = 0.2 }]",
+        "battery.bess.charge_taper", "no point of the taper has full power", "power_frac = 1",
+    ),
+    (
+        "assets.toml", "no_load_kw",
+        "depth_wear = [{ width_frac = 0.5, cost_per_kwh = 3.0 }, { width_frac = 0.5, cost_per_kwh = 1.0 }]\nno_load_kw",
+        "battery.bess.depth_wear", "must not fall with depth", "the cheapest first",
+    ),
+    (
+        "assets.toml", "no_load_kw",
+        "depth_wear = [{ width_frac = 0.5, cost_per_kwh = 1.0 }, { width_frac = 0.6, cost_per_kwh = 2.0 }]\nno_load_kw",
+        "battery.bess.depth_wear", "wider than the store", "add up to 1",
+    ),
+    (
+        "assets.toml", "no_load_kw", "reactive_kvar = 4000.0\nno_load_kw",
+        "battery.bess.reactive_kvar", "no active power left", "below 4000 kvar",
+    ),
+    (
+        "limits.toml", "[reserve]", '[group.feeder]\nmembers = ["bess", "wind"]\nlimit_kw = 5000.0\n\n[reserve]',
+        "group.feeder.members[1]", "'wind' is no asset", "bess, gen, grid, pv",
+    ),
+    (
+        "limits.toml", "[reserve]", '[group.feeder]\nmembers = ["bess", "bess"]\nlimit_kw = 5000.0\n\n[reserve]',
+        "group.feeder.members[1]", "'bess' is a member twice", "each member once",
+    ),
     # gensets
     (
         "limits.toml", "min_stable_kw = 600.0", "min_stable_kw = 1400.1",

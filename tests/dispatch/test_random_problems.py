@@ -92,7 +92,7 @@ def pool_of(draw: st.DrawFn, n_steps: int) -> PoolProblem:
         dwell_above_kwh=700.0,
         dwell_cost_per_kwh=draw(st.sampled_from([0.0, 0.004])),
         throughput_budget=draw(st.none() | st.just(ThroughputBudget(energy_kwh=60.0, price_per_kwh=0.05))),
-        recalibration=draw(st.none() | st.just(Recalibration(first_step=0, end_step=2, missed_cost=20.0))),
+        recalibration=draw(st.none() | st.just(Recalibration(first_step=0, end_step=min(2, n_steps), missed_cost=20.0))),
     )
 
 

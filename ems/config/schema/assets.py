@@ -8,10 +8,12 @@ from ems.config.schema.fields import (
     Cost,
     Count,
     Degrees,
+    DurationH,
     EfficiencyFrac,
     EnergyKwh,
     Frac,
     Name,
+    Pct,
     PositiveFrac,
     PositiveK,
     PowerKw,
@@ -74,6 +76,35 @@ class DistributionTable(Table):
     loss_frac: Annotated[float, Field(ge=0.0, le=0.2)] = Field(description="Losses as a share of the served load.")
 
 
+class DepthWearTable(Table):
+    """A stretch of the store, from the full end down, and its wear."""
+
+    width_frac: PositiveFrac = Field(description="Width as a share of full; the last stretch holds the rest.")
+    cost_per_kwh: Cost = Field(description="Wear of a kWh drawn from it, beside `wear_cost_per_kwh`.")
+
+
+class DwellTable(Table):
+    """Calendar wear of a store that stands nearly full."""
+
+    above_pct: Pct = Field(description="SoC above which standing costs.")
+    cost_per_kwh: Cost = Field(description="Per kWh above it and hour.")
+
+
+class WarrantyTable(Table):
+    """Energy that the supplier warrants."""
+
+    throughput_kwh: EnergyKwh = Field(description="Energy that the pool may discharge in a year.")
+    price_per_kwh: Cost = Field(description="Price of a kWh beyond the horizon's share of it.")
+
+
+class FullChargesTable(Table):
+    """Full charges that balance the cells and set the reported SoC right."""
+
+    every_h: DurationH = Field(description="A full charge is due this long after the last one.")
+    window_h: DurationH = Field(description="Time within which it is to be made.")
+    missed_cost: Cost = Field(description="Price of leaving it out.")
+
+
 class BatteryPoolTable(Table):
     """A pool of equal AC blocks; powers are per block at the terminals of its transformer."""
 
@@ -93,6 +124,17 @@ class BatteryPoolTable(Table):
     )
     wear_cost_per_kwh: Cost = Field(description="Wear per kWh discharged.")
     aux_base_kw_per_container: PowerOrZeroKw = Field(description="Controls and idle cooling of one container.")
+    aux_frac_of_power: Annotated[float, Field(ge=0.0, le=0.2)] = Field(
+        0.0, description="Containers' cooling that follows the power, as a share of it."
+    )
+    pcs_kva: PowerKw | None = Field(None, description="Apparent power of one PCS; missing: as `pcs_kw`.")
+    reactive_kvar: PowerOrZeroKw = Field(0.0, description="Reactive power that the site asks of one PCS.")
+    depth_wear: list[DepthWearTable] = Field(
+        default_factory=list, description="Wear that rises with depth, from the full end down; empty: none."
+    )
+    dwell: DwellTable | None = Field(None, description="Missing: standing full costs nothing.")
+    warranty: WarrantyTable | None = Field(None, description="Missing: no throughput is warranted.")
+    full_charges: FullChargesTable | None = Field(None, description="Missing: none are due.")
 
 
 class FuelPointTable(Table):

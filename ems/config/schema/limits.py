@@ -21,6 +21,21 @@ from ems.config.schema.fields import (
 )
 
 
+class DeratingTable(Table):
+    """What the supplier allows at a cell temperature; linear between points, two at one temperature are a jump."""
+
+    cell_degc: TemperatureDegC = Field(description="Cell temperature.")
+    charge_frac: Frac = Field(description="Share of the charge limit.")
+    discharge_frac: Frac = Field(description="Share of the discharge limit.")
+
+
+class TaperTable(Table):
+    """What the BMS allows at a SoC; linear between points."""
+
+    soc_pct: Annotated[float, Field(ge=0.0, le=100.0)] = Field(description="SoC of the pool.")
+    power_frac: Frac = Field(description="Share of the limit; 1 at one of the points.")
+
+
 class BatteryLimits(Table):
     """Limits of one block of a pool, and the SoC window of its containers."""
 
@@ -33,6 +48,17 @@ class BatteryLimits(Table):
     max_degc: TemperatureDegC = Field(description="Cell temperature at which power is zero.")
     cell_min_v: Annotated[float, Field(ge=1.0, le=5.0)] = Field(description="Lowest cell voltage; discharge ends.")
     cell_max_v: Annotated[float, Field(ge=1.0, le=5.0)] = Field(description="Highest cell voltage; charge ends.")
+    derating: list[DeratingTable] = Field(
+        default_factory=list,
+        description="Supplier's derating by cell temperature, in its order, for planning; empty: from `warn_degc` to "
+        "`max_degc`.",
+    )
+    charge_taper: list[TaperTable] = Field(
+        default_factory=list, description="Charge power by SoC for planning, in order of SoC; empty: no taper."
+    )
+    discharge_taper: list[TaperTable] = Field(
+        default_factory=list, description="Discharge power by SoC for planning, in order of SoC; empty: no taper."
+    )
 
 
 class GensetLimits(Table):
@@ -50,7 +76,19 @@ class GridLimits(Table):
     import_limit_kw: PowerKw = Field(description="Highest import.")
     export_limit_kw: PowerOrZeroKw = Field(description="Highest export; 0 forbids it.")
     nominal_hz: Annotated[float, Field(ge=45.0, le=65.0)] = Field(description="Nominal frequency.")
+    ramp_kw_per_min: Annotated[float, Field(gt=0.0, le=1_000_000.0)] | None = Field(
+        None, description="Change of the exchange that the contract allows, both ways; missing: no limit."
+    )
     ride_h: DurationH = Field(description="Outage without announced end: ride this long on storage (start rule 5).")
+
+
+class GroupTable(Table):
+    """A transformer, collector or feeder that assets share."""
+
+    members: list[Name] = Field(
+        min_length=1, description="Battery pools, genset classes and PV plants of assets.toml, and `grid`."
+    )
+    limit_kw: PowerKw = Field(description="Highest power of the members together, in either direction.")
 
 
 class FuelTankLimits(Table):
@@ -85,4 +123,7 @@ class LimitsFile(Table):
     genset: dict[Name, GensetLimits] = Field(default_factory=dict, description="Per genset class.")
     grid: GridLimits | None = None
     fuel_tank: FuelTankLimits | None = None
+    group: dict[Name, GroupTable] = Field(
+        default_factory=dict, description="Transformers, collectors and feeders by name."
+    )
     reserve: ReserveLimits

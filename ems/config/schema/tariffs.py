@@ -17,6 +17,13 @@ from ems.config.schema.fields import (
 )
 
 
+class CarbonBudgetTable(Table):
+    """What the site may emit, fuel and import together."""
+
+    daily_kgco2e: Annotated[float, Field(ge=0.0, le=1e9)] = Field(description="Per day; a plan gets its hours' share.")
+    excess_price_per_t: Cost = Field(description="Price of each tonne beyond it, beside `co2_price_per_t`.")
+
+
 class EconomicsTable(Table):
     """Prices and emission factors."""
 
@@ -24,6 +31,8 @@ class EconomicsTable(Table):
     diesel_price_per_l: Cost = Field(description="Delivered to the tank.")
     diesel_kgco2e_per_l: Annotated[float, Field(ge=0.0, le=5.0)] = Field(description="Scope 1 factor of the fuel.")
     co2_price_per_t: Cost = Field(description="Shadow or real price of a tonne CO2e.")
+    curtailment_price_per_kwh: Cost = Field(0.0, description="Price of PV energy that is available and not used.")
+    carbon_budget: CarbonBudgetTable | None = Field(None, description="Missing: emissions have only their price.")
 
 
 class PenaltiesTable(Table):

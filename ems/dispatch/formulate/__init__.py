@@ -6,15 +6,24 @@ Pure; no pyomo. The problem states everything that the dispatcher may know, in t
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from ems.dispatch.formulate.demand import load_problem, pv_problems
+from ems.dispatch.formulate.demand import load_problem, on_steps, pv_problems
 from ems.dispatch.formulate.security import reserve_problem
 from ems.dispatch.formulate.storage import pool_problem
 from ems.dispatch.formulate.supply import fuel_problem, genset_problem, grid_problem
 from ems.model.condition import Outlook, SiteCondition
 from ems.model.plan import Plan
-from ems.model.problem import SCHEMA, PlanningProblem, PreviousCommitment, PriceProblem, SolveOptions
+from ems.model.problem import (
+    SCHEMA,
+    CarbonBudget,
+    GroupProblem,
+    PlanningProblem,
+    PreviousCommitment,
+    PriceProblem,
+    SolveOptions,
+)
 from ems.model.site import Site
 from ems.model.timegrid import TimeGrid, planning_grid
+from ems.model.units import HOURS_PER_DAY, KG_PER_T
 
 # the commitment of this many hours is compared with the previous plan's
 _CHANGE_H = 4.0
@@ -31,6 +40,7 @@ def formulate(
     grid = planning_grid(condition.utc, shape=site.planning.shape, edges_utc=_edges(site, condition))
     pv = pv_problems(site, outlook, grid)
     load = load_problem(site, outlook, grid, pv)
+    ambient_degc = on_steps(outlook.ambient_degc.values, grid, name="ambient temperature")
     return PlanningProblem(
         schema=SCHEMA,
         id=problem_id,
@@ -41,7 +51,7 @@ def formulate(
         load=load,
         pv=pv,
         pools=tuple(
-            pool_problem(site, pool, state, load=load, pv=pv, grid=grid)
+            pool_problem(site, pool, state, load=load, pv=pv, ambient_degc=ambient_degc, previous=previous, grid=grid)
             for pool, state in zip(site.batteries, condition.pools, strict=True)
         ),
         gensets=tuple(
@@ -49,6 +59,10 @@ def formulate(
         ),
         fuel=fuel_problem(site),
         connection=grid_problem(site, condition, outlook, grid),
+        groups=tuple(
+            GroupProblem(id=group.id, members=group.members, limit_kw=group.limit_kw) for group in site.groups
+        ),
+        carbon_budget=_carbon_budget(site, grid),
         reserve=reserve_problem(site, condition, load=load, grid=grid),
         prices=_prices(site),
         previous=_previous(site, previous, grid),
@@ -58,6 +72,15 @@ def formulate(
             integer_h=site.planning.integer_h,
         ),
     )
+
+
+def _carbon_budget(site: Site, grid: TimeGrid) -> CarbonBudget | None:
+    """Return the horizon's share of what a day may emit."""
+    daily = site.economics.carbon_budget
+    if daily is None:
+        return None
+    share = grid.offset_h[-1] / HOURS_PER_DAY
+    return CarbonBudget(kgco2e=share * daily.daily_kgco2e, price_per_kg=daily.excess_price_per_t / KG_PER_T)
 
 
 def _edges(site: Site, condition: SiteCondition) -> Iterator[datetime]:

@@ -41,6 +41,7 @@ def pv_problems(site: Site, outlook: Outlook, grid: TimeGrid) -> tuple[PvProblem
             ),
             available_q10_kw=on_steps(forecast.q10_kw, grid, name=f"PV {plant.id}"),
             frequency_watt_credit_frac=plant.frequency_watt_credit_frac,
+            curtailment_price_per_kwh=site.economics.curtailment_price_per_kwh,
         )
         for plant, forecast in zip(site.pv, outlook.pv, strict=True)
     )

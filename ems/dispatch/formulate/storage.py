@@ -1,14 +1,29 @@
-"""Battery pools on the plan's steps, and what stored energy is worth (E9, E12, E24)."""
+"""Battery pools on the plan's steps, and what stored energy is worth (E9, E10, E12, E24)."""
 
+from collections.abc import Sequence
+
+from ems.dispatch.formulate.storage_limits import lines_by_soc, power_limits_kw
 from ems.model.battery import BatteryPool
 from ems.model.condition import PoolCondition
 from ems.model.genset import GensetClass
 from ems.model.grid import GridConnection
-from ems.model.problem import LoadProblem, PoolProblem, PvProblem, ValuePiece
+from ems.model.plan import Plan
+from ems.model.problem import (
+    LoadProblem,
+    PoolProblem,
+    PvProblem,
+    Recalibration,
+    ThroughputBudget,
+    ValuePiece,
+    WearPiece,
+)
 from ems.model.site import Site
 from ems.model.timegrid import TimeGrid
 from ems.model.units import HOURS_PER_DAY, frac
 
+_HOURS_PER_YEAR = 8760.0
+# rounding of instants
+_EDGE_H = 1e-6
 # stored energy beyond the first need is worth this share of the avoided cost
 _SPARE_VALUE_FRAC = 0.05
 # the survival of an outage is sampled at this many stretches of its greatest length
@@ -22,9 +37,12 @@ def pool_problem(
     *,
     load: LoadProblem,
     pv: tuple[PvProblem, ...],
+    ambient_degc: Sequence[float],
+    previous: Plan | None,
     grid: TimeGrid,
 ) -> PoolProblem:
-    """Return one pool; limits are constant over the horizon."""
+    """Return one pool; `ambient_degc` and the previous plan's power say how warm its cells become."""
+    charge_kw, discharge_kw = power_limits_kw(pool, state, ambient_degc=ambient_degc, previous=previous, grid=grid)
     min_pct = pool.soc_tech_min_pct + pool.soc_error_pct
     min_kwh = frac(min_pct) * state.full_kwh
     net_kw = [load.demand_kw(t) - sum(plant.available_kw[t] for plant in pv) for t in range(grid.n_steps)]
@@ -33,8 +51,10 @@ def pool_problem(
     return PoolProblem(
         id=pool.id,
         n_blocks=state.n_blocks,
-        max_charge_kw=(state.max_charge_kw,) * grid.n_steps,
-        max_discharge_kw=(state.max_discharge_kw,) * grid.n_steps,
+        max_charge_kw=charge_kw,
+        max_discharge_kw=discharge_kw,
+        charge_by_soc=lines_by_soc(pool.charge_taper, limit_kw=charge_kw, full_kwh=state.full_kwh),
+        discharge_by_soc=lines_by_soc(pool.discharge_taper, limit_kw=discharge_kw, full_kwh=state.full_kwh),
         full_kwh=state.full_kwh,
         stored_kwh=state.stored_kwh,
         min_stored_kwh=min_kwh,
@@ -43,10 +63,46 @@ def pool_problem(
         discharge_eff_frac=pool.discharge_eff_frac,
         self_discharge_frac_per_h=pool.self_discharge_frac_per_day / HOURS_PER_DAY,
         no_load_kw=pool.no_load_kw * state.n_blocks,
+        aux_frac_of_power=pool.aux_frac_of_power,
         wear_cost_per_kwh=pool.wear_cost_per_kwh,
+        depth_wear=_depth_wear(pool, full_kwh=state.full_kwh),
+        dwell_above_kwh=0.0 if pool.dwell is None else frac(pool.dwell.above_pct) * state.full_kwh,
+        dwell_cost_per_kwh=0.0 if pool.dwell is None else pool.dwell.cost_per_kwh,
+        throughput_budget=_throughput_budget(pool, state, grid),
+        recalibration=_recalibration(pool, state, grid),
         terminal_value=_terminal_value(site, pool, net_kw=net_kw, grid=grid, share=share_frac, window_kwh=window_kwh),
         hold_value_per_h=_hold_value(site, pool, net_kw=net_kw, share=share_frac, window_kwh=window_kwh),
     )
+
+
+def _depth_wear(pool: BatteryPool, *, full_kwh: float) -> tuple[WearPiece, ...]:
+    return tuple(
+        WearPiece(width_kwh=piece.width_frac * full_kwh, cost_per_kwh=piece.cost_per_kwh) for piece in pool.depth_wear
+    )
+
+
+def _throughput_budget(pool: BatteryPool, state: PoolCondition, grid: TimeGrid) -> ThroughputBudget | None:
+    """E10: return the horizon's share of a year's warranted throughput, of the blocks that are available."""
+    if pool.warranty is None:
+        return None
+    share_frac = grid.offset_h[-1] / _HOURS_PER_YEAR * state.n_blocks / pool.n_blocks
+    return ThroughputBudget(
+        energy_kwh=share_frac * pool.warranty.throughput_kwh, price_per_kwh=pool.warranty.price_per_kwh
+    )
+
+
+def _recalibration(pool: BatteryPool, state: PoolCondition, grid: TimeGrid) -> Recalibration | None:
+    """E10: return the full charge that falls due within the horizon; one that is overdue may be made at any time."""
+    rule = pool.full_charges
+    if rule is None:
+        return None
+    due_h = 0.0 if state.full_since_h is None else rule.every_h - state.full_since_h
+    latest_h = max(due_h, 0.0) + rule.window_h
+    ends_h = grid.offset_h[1:]
+    inside = [t for t, end_h in enumerate(ends_h) if due_h <= end_h <= latest_h + _EDGE_H]
+    if not inside:
+        return None
+    return Recalibration(first_step=inside[0], end_step=inside[-1] + 1, missed_cost=rule.missed_cost)
 
 
 def _terminal_value(

@@ -59,6 +59,9 @@ def grid_problem(site: Site, condition: SiteCondition, outlook: Outlook, grid: T
         if carbon is None
         else on_steps(carbon.values, grid, name="grid carbon intensity"),
         demand=_demand(tariff, condition.grid, grid),
+        # without a measured exchange nothing is known to ramp from
+        ramp_kw_per_min=None if condition.grid.exchange_kw is None else site.grid.ramp_kw_per_min,
+        now_kw=condition.grid.exchange_kw or 0.0,
     )
 
 
