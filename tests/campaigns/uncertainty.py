@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, cast
+from typing import Any
 
 import tomlkit
 
@@ -86,7 +86,7 @@ def run(period: Period, variant: Variant) -> dict[str, Any]:
     begin, cpu = time.monotonic(), _cpu_s()  # noqa: TID251 - a measurement
     with TemporaryDirectory() as home:
         directory = site_of(period, variant, Path(home) / "site")
-        summary = run_simulation(
+        summary: dict[str, Any] = run_simulation(
             str(directory),
             start=period.start,
             days=float(period.days),
@@ -97,10 +97,7 @@ def run(period: Period, variant: Variant) -> dict[str, Any]:
             out=Path(home) / "out",
             progress=lambda _: None,
         )
-    starts, plans = (
-        cast("dict[str, Any]", summary["genset_starts_per_set_day"]),
-        cast("dict[str, Any]", summary["plans"]),
-    )
+    starts, plans = summary["genset_starts_per_set_day"], summary["plans"]
     return {
         "variant": variant.key,
         "planning": dict(variant.planning),
@@ -160,19 +157,17 @@ def in_order_of_worth(fortnights: list[Period]) -> Iterator[tuple[Period, Varian
     summer, winter = CAMPUS
     week = replace(hardest, days=7)
     yield from _runs(hardest, "favourable", "unfavourable", "median")
-    yield from _runs(summer, "favourable", "unfavourable", "median")
-    yield from _runs(second, "favourable", "unfavourable")
-    yield from _runs(hardest, "boldest")
-    yield from _runs(week, "favourable", "gap1", "grid66")
-    yield from _runs(second, "median")
-    yield from _runs(winter, "favourable", "unfavourable", "median")
-    yield from _runs(summer, "gap1", "grid66", "rules")
+    yield from _runs(week, "favourable", "boldest")
+    yield from _runs(summer, "favourable", "unfavourable")
+    yield from _runs(week, "gap1", "grid66")
+    yield from _runs(summer, "median")
+    yield from _runs(second, "favourable", "unfavourable", "median")
+    yield from _runs(summer, "boldest", "gap1", "grid66", "rules")
+    yield from _runs(winter, *VARIANTS)
     for period in others:
         yield from _runs(period, "favourable", "unfavourable", "median")
-    for period in (*fortnights, winter):
-        yield from _runs(period, "gap1", "grid66", "rules")
-    for period in (second, *others, *CAMPUS):
-        yield from _runs(period, "boldest")
+    for period in fortnights:
+        yield from _runs(period, "boldest", "gap1", "grid66", "rules")
 
 
 def _runs(period: Period, *keys: str) -> Iterator[tuple[Period, Variant]]:
