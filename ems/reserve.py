@@ -1,16 +1,18 @@
 """Reserve formulas that planning, control and readiness share: requirements, holdings, energy and SoC floor.
 
 Pure arithmetic on plain values; no site, no snapshot. Response classes: R0 within 100 ms (storage and grid
-only), R1 within 10 s (online gensets too), and the same downwards. Equations: docs/formulation.md section 5.
+only), R1 within 10 s (running sets too), R2 within 120 s (sets that start too), and the same downwards within 100 ms
+and 10 s. Control watches R0, R1 and the first one downwards each second; the others are planned only. Equations:
+docs/formulation.md section 5.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from math import hypot, inf
+from math import comb, hypot, inf
 
 from ems.model.genset import GensetClass
-from ems.model.problem import Contingency, ContingencyKind
+from ems.model.problem import Contingency, ContingencyKind, Loss
 from ems.model.site import ReservePolicy, Site
 from ems.model.units import SECONDS_PER_HOUR
 
@@ -20,11 +22,23 @@ class ReserveId(StrEnum):
 
     R0 = "r0"
     R1 = "r1"
+    R2 = "r2"
     DOWN = "down"
+    DOWN_SLOW = "down_slow"
+
+    @property
+    def upward(self) -> bool:
+        """Return whether power that is missing is what the requirement is about."""
+        return self not in {ReserveId.DOWN, ReserveId.DOWN_SLOW}
 
 
+# upward classes that every site has
 UP_CLASSES = (ReserveId.R0, ReserveId.R1)
-NO_LOSS = Contingency(id="none", kind=ContingencyKind.NOTHING)
+# what control watches each second
+WATCHED = (*UP_CLASSES, ReserveId.DOWN)
+NO_LOSS = Contingency(id="none")
+# R2: what takes longer does not count
+R2_WITHIN_S = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +77,18 @@ class PvUnit:
     power_kw: float
     available_kw: float
     frequency_watt_credit_frac: float
+    # 0.1 quantile of what is available: how far curtailed power counts where it counts at all
+    certain_kw: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestingSets:
+    """Available sets of a class that do not run, and how many of them may fail to start."""
+
+    member: str
+    n_sets: int
+    n_failures: int
+    max_kw: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,25 +109,39 @@ class Operation:
     pv: tuple[PvUnit, ...]
     grid: GridUnit | None
     largest_load_block_kw: float
+    resting: tuple[RestingSets, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassRequirement:
-    """What an upward class must cover beside a loss: variation, and the share of available PV a cloud takes."""
+    """What an upward class must cover beside a loss: variation, and the share of available PV a cloud takes.
+
+    In a class in which starts count, running sets give all their headroom; load that is certain to be shed and
+    curtailed PV count where the class says so.
+    """
 
     id: ReserveId
     gensets_count: bool
     variation_kw: float
     pv_drop_frac: float
+    starts_count: bool = False
+    shed_kw: float = 0.0
+    curtailed_counts: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirement:
-    """All requirements of one instant; storage must sustain its headroom for `sustain_s`."""
+    """All requirements of one instant; storage must sustain its headroom for `sustain_s`.
+
+    Survived are the loss of any one unit of the kinds in `survive`, and each of the `contingencies`. `down` names the
+    downward requirements.
+    """
 
     classes: tuple[ClassRequirement, ...]
     survive: frozenset[ContingencyKind]
     sustain_s: float
+    contingencies: tuple[Contingency, ...] = ()
+    down: tuple[ReserveId, ...] = (ReserveId.DOWN,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,6 +256,9 @@ def without_set(operation: Operation, unit_id: str) -> Operation:
         operation,
         gensets=tuple(unit for unit in operation.gensets if unit.id != unit_id),
         storage=tuple(replace(unit, power_kw=unit.power_kw + share_kw) for unit in operation.storage),
+        resting=tuple(
+            replace(sets, n_sets=sets.n_sets + (sets.member == stopped.member)) for sets in operation.resting
+        ),
     )
 
 
@@ -223,7 +266,7 @@ def set_is_needed(operation: Operation, unit_id: str, required: Requirement) -> 
     """Return whether stopping a set would leave an upward requirement short that is held with it."""
     before = {item.id: item.margin_kw for item in assess(operation, required)}
     after = assess(without_set(operation, unit_id), required)
-    return any(item.margin_kw < 0.0 and item.margin_kw < before[item.id] for item in after if item.id in UP_CLASSES)
+    return any(item.margin_kw < 0.0 and item.margin_kw < before[item.id] for item in after if item.id.upward)
 
 
 def sets_are_needed(operation: Operation, required: Requirement) -> bool:
@@ -233,64 +276,190 @@ def sets_are_needed(operation: Operation, required: Requirement) -> bool:
     alone = operation
     for unit in operation.gensets:
         alone = without_set(alone, unit.id)
-    return any(item.margin_kw < 0.0 for item in assess(alone, required) if item.id in UP_CLASSES)
+    return any(item.margin_kw < 0.0 for item in assess(alone, required) if item.id.upward)
 
 
 def assess(operation: Operation, required: Requirement) -> tuple[Assessment, ...]:
-    """Return, for each upward class and for down, the contingency that leaves the least margin."""
+    """Return, for each upward class and for each downward one, the contingency that leaves the least margin."""
     up = (_worst(_up(operation, required, reserve)) for reserve in required.classes)
-    return (*up, _worst(_down(operation, required)))
+    down = (_worst(_down(operation, required, reserve)) for reserve in required.down)
+    return (*up, *down)
+
+
+def start_failures(n_sets: int, *, failure_frac: float, quantile_frac: float) -> int:
+    """Return how many of `n_sets` starts fail at most, with a probability of `quantile_frac`, each on its own."""
+    certain = 0.0
+    for n_failed in range(n_sets):
+        certain += comb(n_sets, n_failed) * failure_frac**n_failed * (1.0 - failure_frac) ** (n_sets - n_failed)
+        if certain >= quantile_frac:
+            return n_failed
+    return n_sets
 
 
 def _worst(assessments: Iterator[Assessment]) -> Assessment:
     return min(assessments, key=lambda assessment: assessment.margin_kw)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """A unit that may be lost: what it takes with it, and the headroom that it no longer gives."""
+
+    kind: ContingencyKind
+    member: str
+    id: str
+    loss_kw: float
+    headroom_kw: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Lost:
+    """What a contingency takes; `count` sets of a class are running ones as far as any run."""
+
+    id: str
+    parts: tuple[_Part, ...]
+    sets: tuple[Loss, ...] = ()
+    load_kw: float = 0.0
+
+
+def _losses(parts: Iterable[_Part], required: Requirement) -> Iterator[_Lost]:
+    """Yield the loss of nothing, of each unit of a kind, and of the worst units that each contingency may take."""
+    present = sorted(parts, key=lambda part: -(max(0.0, part.loss_kw) + part.headroom_kw))
+    yield _Lost(id=NO_LOSS.id, parts=())
+    for part in present:
+        if part.kind in required.survive:
+            single = Loss(kind=part.kind, member=part.member)
+            yield _Lost(id=part.id, parts=(part,), sets=(single,) if part.kind is ContingencyKind.GENSET else ())
+    for contingency in required.contingencies:
+        taken = tuple(part for loss in contingency.losses for part in _taken(present, loss))
+        loads = (loss.load_kw for loss in contingency.losses if loss.kind is ContingencyKind.LOAD)
+        sets = tuple(loss for loss in contingency.losses if loss.kind is ContingencyKind.GENSET)
+        if contingency.losses:
+            yield _Lost(id=_name(contingency, taken), parts=taken, sets=sets, load_kw=sum(loads))
+
+
+def _taken(present: list[_Part], loss: Loss) -> list[_Part]:
+    members = [part for part in present if part.kind is loss.kind and part.member == loss.member]
+    return members if loss.kind is ContingencyKind.GRID else members[: loss.count]
+
+
+def _name(contingency: Contingency, taken: tuple[_Part, ...]) -> str:
+    """Return the unit's own name where one unit is all that is lost."""
+    single = len(contingency.losses) == 1 and contingency.losses[0].count == 1 and len(taken) == 1
+    return taken[0].id if single else contingency.id
+
+
 def _up(operation: Operation, required: Requirement, reserve: ClassRequirement) -> Iterator[Assessment]:
     """Yield E19-E22: providers outside each contingency against its loss and the variation."""
-    storage = {unit.id: up_headroom_kw(unit, sustain_s=required.sustain_s) for unit in operation.storage}
-    sets = {
-        unit.id: max(0.0, min(unit.max_kw - unit.power_kw, unit.step_kw)) if reserve.gensets_count else 0.0
-        for unit in operation.gensets
-    }
-    grid = operation.grid
-    grid_kw = 0.0 if grid is None else max(0.0, grid.import_limit_kw - grid.import_kw)
-    held = sum(storage.values()) + sum(sets.values()) + grid_kw
+    parts = tuple(_up_parts(operation, required, reserve))
+    held = sum(part.headroom_kw for part in parts) + reserve.shed_kw
     kept_frac = 1.0 - reserve.pv_drop_frac
     drop_kw = max(0.0, sum(unit.power_kw - kept_frac * unit.available_kw for unit in operation.pv))
     variation = reserve.variation_kw + drop_kw
-
-    def found(name: str, loss_kw: float, lost_headroom_kw: float) -> Assessment:
-        return Assessment(
-            id=reserve.id, contingency=name, required_kw=max(0.0, loss_kw) + variation, held_kw=held - lost_headroom_kw
+    for lost in _losses(parts, required):
+        starts_kw = _starts_kw(operation, lost) if reserve.starts_count else 0.0
+        yield Assessment(
+            id=reserve.id,
+            contingency=lost.id,
+            # what takes load off the bus when it trips frees no reserve for the rest
+            required_kw=sum(max(0.0, part.loss_kw) for part in lost.parts) + variation,
+            held_kw=held + starts_kw - sum(part.headroom_kw for part in lost.parts),
         )
 
-    yield found(NO_LOSS.id, 0.0, 0.0)
-    if ContingencyKind.GRID in required.survive and grid is not None:
-        yield found("grid", grid.import_kw, grid_kw)
-    if ContingencyKind.GENSET in required.survive:
-        yield from (found(unit.id, unit.power_kw, sets[unit.id]) for unit in operation.gensets)
-    if ContingencyKind.BLOCK in required.survive:
-        yield from (found(unit.id, unit.power_kw, storage[unit.id]) for unit in operation.storage)
-    if ContingencyKind.PV_BLOCK in required.survive:
-        yield from (found(unit.id, unit.power_kw, 0.0) for unit in operation.pv)
 
-
-def _down(operation: Operation, required: Requirement) -> Iterator[Assessment]:
-    """Yield E23 within 100 ms: charge headroom, frequency-watt curtailment and import that can fall away."""
-    storage = {unit.id: down_headroom_kw(unit, sustain_s=required.sustain_s) for unit in operation.storage}
-    cut_kw = sum(unit.power_kw * unit.frequency_watt_credit_frac for unit in operation.pv)
-    grid = operation.grid
-    grid_kw = 0.0 if grid is None else max(0.0, grid.import_kw + grid.export_limit_kw)
-    held = sum(storage.values()) + cut_kw + grid_kw
-
-    def found(name: str, loss_kw: float, lost_headroom_kw: float) -> Assessment:
-        return Assessment(
-            id=ReserveId.DOWN, contingency=name, required_kw=max(0.0, loss_kw), held_kw=held - lost_headroom_kw
+def _up_parts(operation: Operation, required: Requirement, reserve: ClassRequirement) -> Iterator[_Part]:
+    for block in operation.storage:
+        headroom = up_headroom_kw(block, sustain_s=required.sustain_s)
+        yield _Part(
+            kind=ContingencyKind.BLOCK,
+            member=block.member,
+            id=block.id,
+            loss_kw=block.power_kw,
+            headroom_kw=headroom,
         )
+    for genset in operation.gensets:
+        headroom = _genset_headroom_kw(genset, reserve)
+        yield _Part(
+            kind=ContingencyKind.GENSET,
+            member=genset.member,
+            id=genset.id,
+            loss_kw=genset.power_kw,
+            headroom_kw=headroom,
+        )
+    for pv in operation.pv:
+        certain_kw = min(pv.certain_kw, (1.0 - reserve.pv_drop_frac) * pv.available_kw)
+        headroom = max(0.0, certain_kw - pv.power_kw) if reserve.curtailed_counts else 0.0
+        yield _Part(
+            kind=ContingencyKind.PV_BLOCK, member=pv.member, id=pv.id, loss_kw=pv.power_kw, headroom_kw=headroom
+        )
+    if (grid := operation.grid) is not None:
+        headroom = max(0.0, grid.import_limit_kw - grid.import_kw)
+        yield _Part(kind=ContingencyKind.GRID, member="", id="grid", loss_kw=grid.import_kw, headroom_kw=headroom)
 
-    yield found("load_block", operation.largest_load_block_kw, 0.0)
-    if ContingencyKind.GRID in required.survive and grid is not None:
-        yield found("grid", -grid.import_kw, grid_kw)
-    if ContingencyKind.BLOCK in required.survive:
-        yield from (found(unit.id, -unit.power_kw, storage[unit.id]) for unit in operation.storage)
+
+def _genset_headroom_kw(unit: GensetUnit, reserve: ClassRequirement) -> float:
+    """Return what a running set gives: up to its rating, within ten seconds only what it accepts in one step."""
+    if not reserve.gensets_count:
+        return 0.0
+    room_kw = unit.max_kw - unit.power_kw
+    return max(0.0, room_kw if reserve.starts_count else min(room_kw, unit.step_kw))
+
+
+def _starts_kw(operation: Operation, lost: _Lost) -> float:
+    """Return what sets at rest deliver within the class time after a loss.
+
+    A common loss takes sets at rest with it where fewer run; the loss of a single set is that of a running one.
+    """
+    credited = 0.0
+    for sets in operation.resting:
+        n_running = sum(unit.member == sets.member for unit in operation.gensets)
+        n_lost = sum(loss.count for loss in lost.sets if loss.member == sets.member)
+        n_gone = max(0, n_lost - n_running) if n_lost > 1 else 0
+        credited += max(0, sets.n_sets - n_gone - sets.n_failures) * sets.max_kw
+    return credited
+
+
+def _down(operation: Operation, required: Requirement, reserve: ReserveId) -> Iterator[Assessment]:
+    """Yield E23: charge headroom, PV that can be cut, import that can fall away; within ten seconds sets too."""
+    parts = tuple(_down_parts(operation, required, slow=reserve is ReserveId.DOWN_SLOW))
+    held = sum(part.headroom_kw for part in parts)
+    yield Assessment(id=reserve, contingency="load_block", required_kw=operation.largest_load_block_kw, held_kw=held)
+    for lost in _losses(parts, required):
+        loss_kw = lost.load_kw + sum(max(0.0, part.loss_kw) for part in lost.parts)
+        if loss_kw > 0.0:
+            yield Assessment(
+                id=reserve,
+                contingency=lost.id,
+                required_kw=loss_kw,
+                held_kw=held - sum(part.headroom_kw for part in lost.parts),
+            )
+
+
+def _down_parts(operation: Operation, required: Requirement, *, slow: bool) -> Iterator[_Part]:
+    for block in operation.storage:
+        yield _Part(
+            kind=ContingencyKind.BLOCK,
+            member=block.member,
+            id=block.id,
+            loss_kw=-block.power_kw,
+            headroom_kw=down_headroom_kw(block, sustain_s=required.sustain_s),
+        )
+    for genset in operation.gensets:
+        headroom = max(0.0, genset.power_kw - genset.min_kw) if slow else 0.0
+        yield _Part(kind=ContingencyKind.GENSET, member=genset.member, id=genset.id, loss_kw=0.0, headroom_kw=headroom)
+    for pv in operation.pv:
+        cut_frac = 1.0 if slow else pv.frequency_watt_credit_frac
+        yield _Part(
+            kind=ContingencyKind.PV_BLOCK,
+            member=pv.member,
+            id=pv.id,
+            loss_kw=0.0,
+            headroom_kw=cut_frac * pv.power_kw,
+        )
+    if (grid := operation.grid) is not None:
+        yield _Part(
+            kind=ContingencyKind.GRID,
+            member="",
+            id="grid",
+            loss_kw=-grid.import_kw,
+            headroom_kw=max(0.0, grid.import_kw + grid.export_limit_kw),
+        )

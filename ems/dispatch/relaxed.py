@@ -146,9 +146,9 @@ def _amount(step: PlanStep, family: str) -> float:
         case "surplus":
             return step.surplus_kw
         case "reserve":
-            return max((item.shortfall_kw for item in step.reserve if item.id != "down"), default=0.0)
+            return max((item.shortfall_kw for item in step.reserve if not item.id.startswith("down")), default=0.0)
         case "down reserve":
-            return max((item.shortfall_kw for item in step.reserve if item.id == "down"), default=0.0)
+            return max((item.shortfall_kw for item in step.reserve if item.id.startswith("down")), default=0.0)
         case "floor":
             figures = next((dict(limit.figures) for limit in step.binding if limit.code is ReasonCode.FLOOR), None)
             return 0.0 if figures is None else max(0.0, figures["floor_kwh"] - figures["stored_end_kwh"])

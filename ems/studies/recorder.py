@@ -10,7 +10,7 @@ from typing import IO, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ems.reserve import ReserveId
+from ems.reserve import WATCHED
 from ems.runtime.cycle import CycleRecord
 from ems.runtime.observer import cycle_events
 from ems.runtime.planner import PlanningResult
@@ -121,7 +121,7 @@ def reserve_columns(record: CycleRecord) -> dict[str, float | None]:
     """Return required and held power per class."""
     found = {item.id: item for item in record.decision.assessments}
     columns: dict[str, float | None] = {}
-    for reserve in ReserveId:
+    for reserve in WATCHED:
         item = found.get(reserve)
         columns[f"reserve_{reserve.value}_required_kw"] = None if item is None else item.required_kw
         columns[f"reserve_{reserve.value}_held_kw"] = None if item is None else item.held_kw

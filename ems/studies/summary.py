@@ -7,7 +7,7 @@ from ems.accounting.cost import CostTerms, RunTotals, cost_terms, stored_value
 from ems.model.site import Site
 from ems.model.status import PlanCounts, RunCounts
 from ems.model.units import G_PER_KG
-from ems.reserve import ReserveId
+from ems.reserve import WATCHED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +114,7 @@ def summarise(
         "reserve_shortfall_h": round(counts.reserve_shortfall_h, 3),
         "reserve_shortfalls": dict(counts.shortfalls),
         "reserve_binding_h": round(counts.reserve_binding_h, 3),
-        "reserve_margin_min_kw": {item.value: _rounded(counts.margin_min_kw.get(item.value), 1) for item in ReserveId},
+        "reserve_margin_min_kw": {item.value: _rounded(counts.margin_min_kw.get(item.value), 1) for item in WATCHED},
         "demand_peak_kw": round(grid.peak_kw, 1),
         "outages": energies.n_outages,
         "ci_operational_gco2e_per_kwh": round(operational * G_PER_KG, 3),

@@ -278,7 +278,8 @@ class BenchmarkSite:
             round(0.6 * largest_kw + 0.06 * load + 0.10 * pv, 3) for load, pv in zip(load_kw, pv_kw, strict=True)
         )
         only = ReserveClassProblem(id="r1", gensets_count=True, variation_kw=variation)
-        return ReserveProblem(classes=(only,), sustain_h=0.5)
+        # a quarter of an hour: both ends of every step and no end of a later one lie within it
+        return ReserveProblem(classes=(only,), sustain_h=0.25)
 
 
 def _genset(name: str, spec: ClassSpec, units: tuple[UnitHistory, ...]) -> GensetProblem:

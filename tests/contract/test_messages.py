@@ -13,7 +13,7 @@ from ems.contract.site import ModeName, ReserveName
 from ems.contract.status import Presence, StatusText
 from ems.contract.topics import DeviceGroup, Topics, device_topic, envelope_topic, forecast_topic, setpoint_topic
 from ems.control.state import Mode
-from ems.reserve import ReserveId
+from ems.reserve import WATCHED
 from tests.conventions.sources import ROOT
 
 NOON = datetime(2026, 7, 3, 12, 0, 0, 123_999, tzinfo=UTC)
@@ -131,7 +131,7 @@ def test_status_is_plain_text() -> None:
 
 def test_the_contract_names_every_mode_and_reserve_class() -> None:
     assert set(get_args(ModeName)) == {mode.value for mode in Mode}
-    assert set(get_args(ReserveName)) == {reserve.value for reserve in ReserveId}
+    assert set(get_args(ReserveName)) == {reserve.value for reserve in WATCHED}
 
 
 def test_every_field_is_described() -> None:

@@ -15,6 +15,7 @@ from ems.model.problem import (
     GensetProblem,
     GridProblem,
     LoadProblem,
+    Loss,
     PlanningProblem,
     PoolProblem,
     PreviousCommitment,
@@ -29,7 +30,7 @@ from ems.model.problem import (
 from ems.model.timegrid import TimeGrid
 
 START: Final = datetime(2026, 1, 8, tzinfo=UTC)
-NOTHING: Final = Contingency(id="none", kind=ContingencyKind.NOTHING)
+MEMBERS: Final = {ContingencyKind.GENSET: "diesel", ContingencyKind.BLOCK: "bess", ContingencyKind.PV_BLOCK: "pv"}
 NO_RESERVE: Final[tuple[ReserveClassProblem, ...]] = ()
 PRICES: Final = PriceProblem(
     co2_per_kg=0.0,
@@ -121,6 +122,7 @@ def gensets(
     run_wear_cost_per_h: float = 0.0,
     step_kw: float = 100.0,
     band_low_kw: float = 70.0,
+    n_start_failures: int = 0,
 ) -> GensetProblem:
     """Return a class whose units burn 9 l/h at 30 kW, 17 l/h at 70 kW and 24.5 l/h at 100 kW.
 
@@ -140,6 +142,7 @@ def gensets(
         step_kw=step_kw,
         band_low_kw=band_low_kw,
         carry_h=0.05,
+        n_start_failures=n_start_failures,
     )
 
 
@@ -171,14 +174,20 @@ def reserve(
     *,
     r0_kw: float | None = None,
     r1_kw: float | None = None,
+    r2_kw: float | None = None,
     losses: Sequence[Contingency] = (),
     pv_drop_frac: float = 0.0,
     floor_kwh: float = 0.0,
     lead_kwh: float = 0.0,
     sustain_h: float = 0.1,
+    r2_sustain_h: float | None = None,
+    r2_shed_kw: float = 0.0,
+    curtailed_counts: bool = False,
+    down: bool = True,
+    down_slow: bool = False,
 ) -> ReserveProblem:
-    """Return requirements; a class exists where its variation is given."""
-    given = (("r0", False, r0_kw), ("r1", True, r1_kw))
+    """Return requirements; a class exists where its variation is given; curtailed PV may count in R1."""
+    given = (("r0", False, r0_kw), ("r1", True, r1_kw), ("r2", True, r2_kw))
     return ReserveProblem(
         classes=tuple(
             ReserveClassProblem(
@@ -186,12 +195,17 @@ def reserve(
                 gensets_count=counts,
                 variation_kw=(kw,) * n_steps,
                 pv_drop_frac=pv_drop_frac if counts else 0.0,
+                sustain_h=r2_sustain_h if name == "r2" else None,
+                starts_count=name == "r2",
+                credited_shed_kw=(r2_shed_kw,) * n_steps if name == "r2" and r2_shed_kw else (),
+                curtailed_counts=curtailed_counts and name == "r1",
             )
             for name, counts, kw in given
             if kw is not None
         ),
-        contingencies=(NOTHING, *losses),
-        down=bool(any(kw is not None for _, _, kw in given)),
+        contingencies=tuple(losses),
+        down=down and any(kw is not None for _, _, kw in given),
+        down_slow=down_slow,
         floor_kwh=(floor_kwh,) * n_steps,
         lead_kwh=(lead_kwh,) * n_steps,
         sustain_h=sustain_h,
@@ -200,9 +214,16 @@ def reserve(
 
 def loss(kind: ContingencyKind) -> Contingency:
     """Return the loss of one unit of the member that the builders above name."""
-    members = {ContingencyKind.GENSET: "diesel", ContingencyKind.BLOCK: "bess", ContingencyKind.PV_BLOCK: "pv"}
-    member = members.get(kind, "")
-    return Contingency(id=f"{kind.value} {member}".strip(), kind=kind, member=member)
+    member = MEMBERS.get(kind, "")
+    return Contingency(id=f"{kind.value} {member}".strip(), losses=(Loss(kind=kind, member=member),))
+
+
+def common_loss(*counts: tuple[ContingencyKind, int], load_kw: float = 0.0) -> Contingency:
+    """Return the loss of several units at one stroke, and of load with them."""
+    losses = [Loss(kind=kind, member=MEMBERS.get(kind, ""), count=count) for kind, count in counts]
+    if load_kw:
+        losses.append(Loss(kind=ContingencyKind.LOAD, member="racks", load_kw=load_kw))
+    return Contingency(id=" and ".join(loss.kind.value for loss in losses), losses=tuple(losses))
 
 
 def problem(

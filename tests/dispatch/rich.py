@@ -21,7 +21,7 @@ from ems.model.problem import (
     ThroughputBudget,
     WearPiece,
 )
-from tests.dispatch.problems import PRICES, connection, gensets, loss, plant, pool, problem, reserve, unit
+from tests.dispatch.problems import PRICES, common_loss, connection, gensets, loss, plant, pool, problem, reserve, unit
 
 N_STEPS = 6
 
@@ -92,16 +92,27 @@ def rich_problem() -> PlanningProblem:
             min_down_h=0.5,
             run_wear_cost_per_h=2.0,
             step_kw=60.0,
+            n_start_failures=1,
         ),
         grid=replace(grid, ramp_kw_per_min=10.0, now_kw=100.0),
         requirements=reserve(
             N_STEPS,
             r0_kw=20.0,
             r1_kw=40.0,
-            losses=[loss(kind) for kind in (ContingencyKind.GENSET, ContingencyKind.BLOCK, ContingencyKind.PV_BLOCK)],
+            r2_kw=50.0,
+            losses=[
+                *(loss(kind) for kind in (ContingencyKind.GENSET, ContingencyKind.BLOCK, ContingencyKind.PV_BLOCK)),
+                # a bus section with two sets, and a collector with a block of storage, one of PV and the racks on it
+                common_loss((ContingencyKind.GENSET, 2)),
+                common_loss((ContingencyKind.BLOCK, 1), (ContingencyKind.PV_BLOCK, 1), load_kw=30.0),
+            ],
             pv_drop_frac=0.15,
             floor_kwh=150.0,
             lead_kwh=20.0,
+            r2_sustain_h=2.0,
+            r2_shed_kw=5.0,
+            curtailed_counts=True,
+            down_slow=True,
         ),
         prices=replace(PRICES, co2_per_kg=0.05, low_load_per_kwh=0.02, commitment_change=1.0),
         previous=(PreviousCommitment(id="diesel", n_on=(0, 0)),),

@@ -30,7 +30,11 @@ def refusals(problem: PlanningProblem, plan: Plan) -> list[str]:
 
 def without(problem: PlanningProblem, *kinds: str) -> PlanningProblem:
     """Return the problem without the contingencies of some kinds."""
-    kept = tuple(loss for loss in problem.reserve.contingencies if loss.kind.value not in kinds)
+    kept = tuple(
+        contingency
+        for contingency in problem.reserve.contingencies
+        if not any(loss.kind.value in kinds for loss in contingency.losses)
+    )
     return replace(problem, reserve=replace(problem.reserve, contingencies=kept))
 
 

@@ -78,7 +78,7 @@ def test_reserve_counts_only_what_the_limit_by_soc_leaves() -> None:
     plan = solved(stated)
 
     # 30 kW are held of 80
-    assert plan.relaxed == ("reserve",)
+    assert plan.relaxed == ("reserve: r0 after none",)
     assert plan.objective.reserve_cost == pytest.approx(5.0 * 50.0)
 
 

@@ -25,6 +25,7 @@ from ems.model.problem import (
     FuelProblem,
     FuelStock,
     GroupProblem,
+    Loss,
     OfferKind,
     OfferProblem,
     PlanningProblem,
@@ -75,6 +76,10 @@ def with_load(**changes: object) -> PlanningProblem:
 
 def with_reserve(**changes: object) -> PlanningProblem:
     return rich(reserve=replace(rich_problem().reserve, **changes))  # type: ignore[arg-type]  # any field
+
+
+def lost(*losses: Loss) -> Contingency:
+    return Contingency(id="x", losses=losses)
 
 
 def with_options(**changes: object) -> PlanningProblem:
@@ -177,10 +182,18 @@ def with_options(**changes: object) -> PlanningProblem:
         (rich(groups=(GroupProblem(id="t1", members=("nobody",), limit_kw=5.0),)), "groups.0.members"),
         (with_reserve(sustain_h=-0.1), "reserve.sustain_h"),
         (
-            with_reserve(contingencies=(Contingency(id="x", kind=ContingencyKind.GENSET, member="nobody"),)),
-            "reserve.contingencies.0.member",
+            with_reserve(contingencies=(lost(Loss(kind=ContingencyKind.GENSET, member="nobody")),)),
+            "reserve.contingencies.0.losses.0.member",
         ),
-        (with_reserve(contingencies=(Contingency(id="x", kind=ContingencyKind.GRID),) * 2), "reserve.contingencies"),
+        (
+            with_reserve(contingencies=(lost(Loss(kind=ContingencyKind.BLOCK, member="bess", count=0)),)),
+            "reserve.contingencies.0.losses.0.count",
+        ),
+        (
+            with_reserve(contingencies=(lost(*(Loss(kind=ContingencyKind.GRID),) * 2),)),
+            "reserve.contingencies.0.losses",
+        ),
+        (with_reserve(contingencies=(lost(Loss(kind=ContingencyKind.GRID)),) * 2), "reserve.contingencies"),
         (with_reserve(classes=rich_problem().reserve.classes[:1] * 2), "reserve.classes"),
         (rich(previous=(PreviousCommitment(id="nobody", n_on=(1,)),)), "previous.0.id"),
         (rich(previous=(PreviousCommitment(id="diesel", n_on=(1,) * 7),)), "previous.0.n_on"),

@@ -82,7 +82,7 @@ def test_sets_give_no_headroom_within_100_milliseconds() -> None:
 
     fast, slow = solved(stated), solved(replace(stated, reserve=reserve(1, r1_kw=180.0)))
 
-    assert fast.relaxed == ("reserve",)
+    assert fast.relaxed == ("reserve: r0 after none",)
     assert (n_on(slow), slow.relaxed) == ([2], ())
 
 
@@ -126,7 +126,7 @@ def test_loss_of_a_charging_block_frees_no_reserve() -> None:
 
     # 10 kWh sustain 100 kW, half of it in the block that is lost; 100 kW charge, or the other block has no room for it
     assert storage_kw(plan) == pytest.approx([-100.0, 0.0])
-    assert plan.relaxed == ("reserve",)
+    assert plan.relaxed == ("reserve: r0 after block bess",)
     assert plan.objective.reserve_cost == pytest.approx(5.0 * 50.0)
 
 
@@ -149,7 +149,7 @@ def test_export_that_is_lost_needs_room_in_the_store(export_price: float, export
 
     # missing room costs 5 per kW
     assert plan.steps[0].export_kw == pytest.approx(exported_kw)
-    assert plan.relaxed == (("down reserve",) if exported_kw > 200.0 else ())
+    assert plan.relaxed == (("down reserve: down after grid",) if exported_kw > 200.0 else ())
     assert solved(without(stated, "grid")).steps[0].export_kw == pytest.approx(400.0)
 
 
@@ -166,7 +166,7 @@ def test_export_that_is_lost_frees_no_reserve() -> None:
 
     # 5 kWh sustain 50 kW for 0.1 h
     assert plan.steps[0].export_kw > 0.0
-    assert plan.relaxed == ("reserve",)
+    assert plan.relaxed == ("reserve: r0 after grid",)
     assert plan.objective.reserve_cost == pytest.approx(5.0 * 50.0)
 
 
@@ -326,7 +326,7 @@ def test_shortfall_of_reserve_is_priced_and_named() -> None:
     )
 
     # 100 - 50 = 50 kW are held
-    assert plan.relaxed == ("reserve",)
+    assert plan.relaxed == ("reserve: r0 after none",)
     assert plan.objective.reserve_cost == pytest.approx(5.0 * 30.0)
 
 
@@ -383,7 +383,7 @@ def test_plan_that_cannot_keep_the_floor_declares_the_reserve_that_it_lacks() ->
     plan = solved(stated)
 
     assert up_rows_can_bind(stated) is False
-    assert plan.relaxed == ("floor", "reserve")
+    assert plan.relaxed == ("floor", "reserve: r1 after none")
     assert plan.objective.reserve_cost == pytest.approx(5.0 * 2.0)
 
 

@@ -67,7 +67,7 @@ def test_plain_problem_has_no_variable_and_no_row_beyond_its_own() -> None:
     [
         ("low load", "genset_low_load_kw"),
         ("lost set", "genset_any"),
-        ("lead energy", "genset_any"),
+        ("lead energy", "any_set"),
         ("floor", "floor_slack_kwh"),
         ("no load", "stored_missing_kwh"),
         ("step", "genset_up_kw"),

@@ -42,14 +42,11 @@ def unit_ranges(problem: PlanningProblem, plan: Plan) -> tuple[UnitRange, ...]:
     return tuple(_unit_range(problem, plan, c) for c in range(len(problem.gensets)))
 
 
-def any_on_frac(problem: PlanningProblem, units: UnitRange, t: int) -> CountRange:
-    """Return how far the first class counts as running at all.
-
-    0 or 1 for whole counts; beyond the integer hours anything from n/N to 1 for n of N units.
-    """
-    n_on = units.n_on[t]
-    share = 1.0 if is_firm(problem, t) else 1.0 / len(problem.gensets[0].units)
-    return CountRange(min(1.0, share * n_on.low), min(1.0, n_on.high))
+def any_on_frac(units: tuple[UnitRange, ...], t: int) -> CountRange:
+    """Return how far the site counts as having a set on: 0 or 1 for whole counts, else the sum of fractions up to 1."""
+    return CountRange(
+        min(1.0, sum(each.n_on[t].low for each in units)), min(1.0, sum(each.n_on[t].high for each in units))
+    )
 
 
 def gensets(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...], t: int) -> Iterator[Violation]:

@@ -14,6 +14,8 @@ _FUEL_TOLERANCE_L_PER_H = 1.0
 _COST_TOLERANCE_FRAC = 1e-3
 _COST_TOLERANCE = 1.0
 TIME_TOLERANCE_H = 1e-6
+# what stands between a wish of the reserve and the loss that leaves the least, in the names of broken wishes
+AFTER = " after "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,11 @@ class Evaluation:
     def passed(self) -> bool:
         """Return whether control may follow the plan."""
         return not self.violations
+
+
+def wish_of(reserve_id: str) -> str:
+    """Return the name by which a plan declares that it lacks reserve of a class."""
+    return f"{'down reserve' if reserve_id.startswith('down') else 'reserve'}: {reserve_id}"
 
 
 def is_firm(problem: PlanningProblem, t: int) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from ems.dispatch.check.cluster import job_cost, over_curtailed_cost
 from ems.dispatch.check.commitment import UnitRange, broken_times
-from ems.dispatch.check.findings import Violation, outside, tolerance_cost
+from ems.dispatch.check.findings import AFTER, Violation, outside, tolerance_cost, wish_of
 from ems.dispatch.check.load import unserved_cost
 from ems.dispatch.check.sharing import plants_kw, too_steep_kwh
 from ems.dispatch.check.storage import energy_from_nowhere, floor_range_kwh, lowest_kwh
@@ -22,8 +22,6 @@ _PRICED_IN = {
     "surplus": "surplus_cost",
     "stored energy": "missing_cost",
     "floor": "floor_cost",
-    "reserve": "reserve_cost",
-    "down reserve": "reserve_cost",
     "minimum up time": "limit_cost",
     "minimum down time": "limit_cost",
     "ramp at the PCC": "limit_cost",
@@ -51,13 +49,21 @@ def _declared(problem: PlanningProblem, plan: Plan, reported: dict[str, float]) 
     price = {"floor_cost": prices.floor_per_kwh, "reserve_cost": prices.reserve_per_kwh}
     price["limit_cost"] = prices.limit_per_kwh
     for wish in plan.relaxed:
-        term = _PRICED_IN.get(wish)
+        term = _term_of(problem, wish)
         if term is None or (reported[term] <= 0.0 and price.get(term, prices.unserved_per_kwh) > 0.0):
             yield Violation(step=None, what=f"price of the declared '{wish}'", value=0.0, limit=0.0)
-    declared = {_PRICED_IN.get(wish) for wish in plan.relaxed}
-    for term in dict.fromkeys(_PRICED_IN.values()):
+    declared = {_term_of(problem, wish) for wish in plan.relaxed}
+    for term in (*dict.fromkeys(_PRICED_IN.values()), "reserve_cost"):
         if term not in declared and reported[term] > tolerance_cost(0.0):
             yield Violation(step=None, what=f"{term} of a wish that is not declared", value=reported[term], limit=0.0)
+
+
+def _term_of(problem: PlanningProblem, wish: str) -> str | None:
+    """Return the term with the price of a wish; each response class of the reserve is a wish of its own."""
+    reserve = problem.reserve
+    classes = [each.id for each in reserve.classes] + ["down"] * reserve.down + ["down_slow"] * reserve.down_slow
+    lacking = {wish_of(name) for name in classes}
+    return "reserve_cost" if wish.partition(AFTER)[0] in lacking else _PRICED_IN.get(wish)
 
 
 def _terms(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]) -> dict[str, CostRange]:

@@ -98,7 +98,7 @@ def floor_range_kwh(problem: PlanningProblem, units: tuple[UnitRange, ...], t: i
     reserve = problem.reserve
     if not problem.gensets:
         return reserve.floor_at(t), reserve.floor_at(t)
-    least_frac, most_frac = any_on_frac(problem, units[0], t)
+    least_frac, most_frac = any_on_frac(units, t)
     floor_kwh, lead_kwh = reserve.floor_at(t), reserve.lead_at(t)
     return floor_kwh + lead_kwh * (1.0 - most_frac), floor_kwh + lead_kwh * (1.0 - least_frac)
 

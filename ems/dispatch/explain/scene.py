@@ -60,7 +60,7 @@ class Scene:
         """Return the upward requirement with the least margin in this step, None without requirements."""
         if not self.evaluation.reserve:
             return None
-        upward = [item for item in self.evaluation.reserve[self.t] if item.id != "down"]
+        upward = [item for item in self.evaluation.reserve[self.t] if not item.id.startswith("down")]
         return min(upward, key=lambda item: item.held_kw - item.required_kw, default=None)
 
     def import_price_per_kwh(self) -> float | None:

@@ -5,6 +5,7 @@ from ems.model.problem import (
     Contingency,
     ContingencyKind,
     LoadProblem,
+    Loss,
     ReserveClassProblem,
     ReserveProblem,
 )
@@ -12,7 +13,6 @@ from ems.model.site import Site
 from ems.model.timegrid import TimeGrid
 from ems.model.units import frac, hours
 from ems.reserve import (
-    NO_LOSS,
     UP_CLASSES,
     ReserveId,
     lead_kwh,
@@ -65,8 +65,8 @@ def _contingencies(site: Site) -> tuple[Contingency, ...]:
         ContingencyKind.PV_BLOCK: [plant.id for plant in site.pv],
     }
     losses = (
-        Contingency(id=f"{kind.value} {member}".strip(), kind=kind, member=member)
+        Contingency(id=f"{kind.value} {member}".strip(), losses=(Loss(kind=kind, member=member),))
         for kind in site.reserve.survive
         for member in members[kind]
     )
-    return (NO_LOSS, *losses)
+    return tuple(losses)

@@ -137,6 +137,5 @@ def _floor(m: pyo.ConcreteModel, shape: ModelShape, t: int) -> pyo.Expression:
     stored = sum(m.stored_kwh[p, t] for p in m.POOL)
     required = m.floor_kwh[t]
     if shape.lead:
-        # the first class stands for all: the lead energy is one set's to spare
-        required = required + m.lead_kwh[t] * (1 - m.genset_any[0, t])
+        required = required + m.lead_kwh[t] * (1 - m.any_set[t])
     return stored + m.floor_slack_kwh[t] >= required

@@ -26,6 +26,8 @@ _MAX_COMPILED = 12
 _MAX_PASSES = 3
 # the least time that a later part of a solve gets, s
 _LEAST_S = 1.0
+# binaries and counts by step that are fractional beyond the integer hours
+_LATE = ("genset_on", "genset_any", "genset_all_asked", "genset_more_on", "curtailed_counts")
 
 
 class DispatchEngine:
@@ -46,7 +48,7 @@ class DispatchEngine:
         accept(problem)
         shape = shape_of(problem)
         plan = self._planned(problem, shape, time_limit_s=problem.options.time_limit_s)
-        if shape.up_classes or "floor" not in plan.relaxed or not up_rows_bind_in(problem, plan):
+        if shape.reserve.up_classes or "floor" not in plan.relaxed or not up_rows_bind_in(problem, plan):
             return plan
         left_s = max(_LEAST_S, problem.options.time_limit_s - plan.timings.solve_s)
         try:
@@ -176,7 +178,9 @@ def _late_relaxed(matrix: MatrixProblem, compiled: CompiledModel, problem: Plann
     if not late.any():
         return matrix
     integer = matrix.integer.copy()
-    for name in ("genset_on", "genset_any"):
+    for name in _LATE:
+        if name not in compiled.variables:
+            continue
         by_step = integer[compiled.variables[name]].reshape(-1, problem.grid.n_steps)
         by_step[:, late] = False
         integer[compiled.variables[name]] = by_step.ravel()

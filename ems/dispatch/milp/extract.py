@@ -9,6 +9,7 @@ import numpy.typing as npt
 from ems.dispatch.milp.compiled import CompiledModel
 from ems.dispatch.milp.objective import TERMS
 from ems.dispatch.milp.shape import ModelShape
+from ems.dispatch.milp.shortfall import lacking_reserve
 from ems.dispatch.milp.solver import Solution
 from ems.dispatch.steps import forecast_step
 from ems.model.plan import (
@@ -35,8 +36,6 @@ _SLACKS = {
     "surplus_kw": "surplus",
     "stored_missing_kwh": "stored energy",
     "floor_slack_kwh": "floor",
-    "reserve_slack_kw": "reserve",
-    "down_slack_kw": "down reserve",
     "genset_up_slack": "minimum up time",
     "genset_down_slack": "minimum down time",
     "ramp_slack_kw": "ramp at the PCC",
@@ -88,18 +87,21 @@ def extract_plan(
         objective=ObjectiveTerms(**terms),
         timings=SolveTimings(),
         steps=_steps(problem, shape, columns),
-        relaxed=_relaxed(compiled, values),
+        relaxed=_relaxed(problem, shape, compiled, parameters, values),
         note=solution.status,
     )
 
 
-def _relaxed(compiled: CompiledModel, values: Values) -> tuple[str, ...]:
+def _relaxed(
+    problem: PlanningProblem, shape: ModelShape, compiled: CompiledModel, parameters: Values, values: Values
+) -> tuple[str, ...]:
+    """Return the wishes that a solution breaks; each response class of the reserve is one."""
     used = [
         wish
         for name, wish in _SLACKS.items()
         if name in compiled.variables and (values[compiled.variables[name]] > _SLACK_TOLERANCE).any()
     ]
-    return tuple(dict.fromkeys(used))
+    return tuple(dict.fromkeys((*used, *lacking_reserve(problem, shape.reserve, compiled, parameters, values))))
 
 
 def _steps(problem: PlanningProblem, shape: ModelShape, columns: _Columns) -> tuple[PlanStep, ...]:

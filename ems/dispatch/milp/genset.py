@@ -139,21 +139,19 @@ def _band(m: pyo.ConcreteModel, c: int, t: int) -> pyo.Expression:
 
 
 def _add_any_on(m: pyo.ConcreteModel, shape: ModelShape) -> None:
-    """Add z, 1 where any unit of the class is on: the size of the lost unit in E20, the lead energy in E24.
+    """Add z, 1 where any unit of the class is on, the size of the lost unit in E20, and its like for all classes (E24).
 
-    Only E20 pushes z up against the count and so needs it binary; E24 only gains from a larger z.
+    Only E20 pushes z up against the count and so needs it binary; E24 only gains from a larger value.
     """
-    lost = shape.lost_classes
-    m.LOST_CLASS = pyo.Set(initialize=sorted(lost))
-    # the first class stands for all in the lead energy
-    m.ANY = pyo.Set(initialize=sorted(lost | {0} if shape.lead else lost))
-    m.genset_any = pyo.Var(
-        m.ANY, m.T, domain=lambda m, c, t: pyo.Binary if c in lost else pyo.NonNegativeReals, bounds=(0, 1)
-    )
+    m.ANY = pyo.Set(initialize=sorted(shape.reserve.classes_losing_one))
+    m.genset_any = pyo.Var(m.ANY, m.T, domain=pyo.Binary)
     m.genset_any_needs = pyo.Constraint(m.ANY, m.T, rule=lambda m, c, t: m.genset_any[c, t] <= m.genset_on[c, t])
     m.genset_any_covers = pyo.Constraint(
-        m.LOST_CLASS, m.T, rule=lambda m, c, t: m.genset_on[c, t] <= m.genset_n_units[c] * m.genset_any[c, t]
+        m.ANY, m.T, rule=lambda m, c, t: m.genset_on[c, t] <= m.genset_n_units[c] * m.genset_any[c, t]
     )
+    if shape.lead:
+        m.any_set = pyo.Var(m.T, bounds=(0, 1))
+        m.any_set_needs = pyo.Constraint(m.T, rule=lambda m, t: m.any_set[t] <= sum(m.genset_on[c, t] for c in m.CLASS))
 
 
 def _add_change(m: pyo.ConcreteModel, shape: ModelShape) -> None:

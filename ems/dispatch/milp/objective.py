@@ -66,7 +66,6 @@ def _parameters(m: pyo.ConcreteModel) -> None:
         m,
         "it_unserved_price",
         "unserved_price",
-        "reserve_price",
         "floor_price",
         "limit_price",
         "low_load_price",
@@ -145,12 +144,10 @@ def _add_slacks(m: pyo.ConcreteModel, shape: ModelShape) -> None:
         + (sum(m.ramp_price[t] * m.ramp_slack_kw[t] for t in m.GRID) if shape.pcc_ramp else 0.0)
         + over_curtailed_cost(m)
     )
-    m.reserve_cost = pyo.Expression(expr=0.0)
-    if shape.reserve:
-        m.reserve_cost.set_value(
-            sum(m.reserve_price[t] * m.reserve_slack_kw[k, t] for k in m.RESERVE for t in m.T)
-            + (sum(m.reserve_price[t] * m.down_slack_kw[t] for t in m.T) if shape.down else 0.0)
-        )
+    m.reserve_cost = pyo.Expression(
+        expr=sum(m.reserve_price[k, t] * m.reserve_slack_kw[k, t] for k in m.RESERVE for t in m.T)
+        + sum(m.down_reserve_price[d, t] * m.down_slack_kw[d, t] for d in m.DOWN for t in m.T)
+    )
 
 
 def _bought_values(problem: PlanningProblem) -> ParameterValues:
@@ -202,7 +199,6 @@ def _slack_values(problem: PlanningProblem) -> ParameterValues:
         # cooling and auxiliaries come before racks: a little dearer, so that racks go first
         "unserved_price": [1.1 * prices.unserved_per_kwh * h for h in dt],
         "missing_price": (1.2 * prices.unserved_per_kwh,),
-        "reserve_price": [prices.reserve_per_kwh * h for h in dt],
         "floor_price": [prices.floor_per_kwh * h for h in dt],
         # a unit and hour of a broken minimum time
         "limit_price": [prices.limit_per_kwh * h * _largest_unit_kw(problem) for h in dt],

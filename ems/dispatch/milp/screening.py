@@ -5,8 +5,19 @@ faster. Beforehand the bound holds for every plan that balances and keeps the fl
 is judged again by what it stores itself: where its rows could bind it is solved anew with all of them.
 """
 
+from typing import assert_never
+
 from ems.model.plan import Plan
-from ems.model.problem import ContingencyKind, PlanningProblem, PoolProblem, ReserveClassProblem
+from ems.model.problem import (
+    Contingency,
+    ContingencyKind,
+    Loss,
+    PlanningProblem,
+    PoolProblem,
+    ReserveClassProblem,
+)
+
+_NOTHING = Contingency(id="none")
 
 
 def up_rows_can_bind(problem: PlanningProblem) -> bool:
@@ -28,16 +39,26 @@ def up_rows_bind_in(problem: PlanningProblem, plan: Plan) -> bool:
 
 
 def _can_bind(problem: PlanningProblem, lowest_kwh: list[float]) -> bool:
+    """Judge every class in every step by the least energy of the steps that its sustain time reaches."""
     if not problem.reserve.classes:
         return False
     if len(problem.pools) != 1:
         return True
     pool = problem.pools[0]
     return any(
-        not _always_held(problem, pool, reserve, t, lowest_kwh=kwh)
+        not _always_held(problem, pool, reserve, t, lowest_kwh=min(lowest_kwh[t : _reach(problem, reserve, t)]))
         for reserve in problem.reserve.classes
-        for t, kwh in enumerate(lowest_kwh)
+        for t in range(problem.grid.n_steps)
     )
+
+
+def _reach(problem: PlanningProblem, reserve: ReserveClassProblem, t: int) -> int:
+    """Return the step after the last one that begins within the sustain time."""
+    offset_h, end_h = problem.grid.offset_h, problem.grid.offset_h[t] + problem.reserve.sustain_of(reserve)
+    end = t + 1
+    while end < problem.grid.n_steps and offset_h[end] < end_h:
+        end += 1
+    return end
 
 
 def _always_held(
@@ -52,31 +73,18 @@ def _always_held(
     discharge_kw = min(limit_kw, (demand_kw + export_kw) / max(1e-9, 1.0 - aux_frac))
     by_power = limit_kw - discharge_kw
     usable_kwh = max(0.0, lowest_kwh - min(pool.min_stored_kwh, pool.stored_kwh))
-    by_energy = usable_kwh * pool.discharge_eff_frac / max(1e-9, problem.reserve.sustain_h)
-    held_kw = min(by_power, by_energy)
-    pv_kw = problem.available_pv_kw(t)
-    variation_kw = reserve.variation_kw[t] + reserve.pv_drop_frac * pv_kw
-    block_frac = 1.0 / max(1, pool.n_blocks)
-    # the requirement without a loss holds whether or not a problem names it
-    if variation_kw > held_kw:
-        return False
-    for loss in problem.reserve.contingencies:
-        match loss.kind:
-            case ContingencyKind.NOTHING:
-                missing = variation_kw - held_kw
-            case ContingencyKind.GRID:
-                # by the balance power headroom less import does not depend on import, energy does
-                import_kw = 0.0 if problem.connection is None else problem.connection.import_limit_kw[t]
-                missing = variation_kw - min(by_power, by_energy - import_kw)
-            case ContingencyKind.GENSET:
-                lost = next(genset for genset in problem.gensets if genset.id == loss.member)
-                missing = variation_kw + lost.max_kw - held_kw
-            case ContingencyKind.BLOCK:
-                missing = variation_kw + block_frac * discharge_kw - (1.0 - block_frac) * held_kw
-            case ContingencyKind.PV_BLOCK:
-                lost_plant = next(plant for plant in problem.pv if plant.id == loss.member)
-                missing = variation_kw + lost_plant.available_kw[t] / lost_plant.n_blocks - held_kw
-        if missing > 0.0:
+    by_energy = usable_kwh * pool.discharge_eff_frac / max(1e-9, problem.reserve.sustain_of(reserve))
+    variation_kw = reserve.variation_kw[t] - reserve.shed_at(t) + reserve.pv_drop_frac * problem.available_pv_kw(t)
+    for contingency in (_NOTHING, *problem.reserve.contingencies):
+        lost_kw = 0.0
+        if [loss.kind for loss in contingency.losses] == [ContingencyKind.GRID]:
+            # by the balance power headroom less import does not depend on import, energy does
+            grid_kw = 0.0 if problem.connection is None else problem.connection.import_limit_kw[t]
+            held_kw = min(by_power, by_energy - grid_kw)
+        else:
+            held_kw = min(by_power, by_energy) * (1.0 - _block_frac(contingency, pool))
+            lost_kw = sum(_greatest_kw(problem, pool, loss, t, discharge_kw) for loss in contingency.losses)
+        if variation_kw + lost_kw > held_kw:
             return False
     return True
 
@@ -86,3 +94,27 @@ def _least_limit_kw(pool: PoolProblem, t: int, *, lowest_kwh: float) -> float:
     ends = (lowest_kwh, pool.highest_kwh(t))
     lines = (line.c0_kw + line.c1_per_h * kwh for line in pool.discharge_by_soc for kwh in ends)
     return max(0.0, min([pool.max_discharge_kw[t], *lines]))
+
+
+def _block_frac(contingency: Contingency, pool: PoolProblem) -> float:
+    """Return the share of the pool that a contingency takes."""
+    n_lost = sum(loss.count for loss in contingency.losses if loss.kind is ContingencyKind.BLOCK)
+    return min(1.0, n_lost / max(1, pool.n_blocks))
+
+
+def _greatest_kw(problem: PlanningProblem, pool: PoolProblem, loss: Loss, t: int, discharge_kw: float) -> float:
+    """Return the most that a loss can take in a step."""
+    match loss.kind:
+        case ContingencyKind.GRID:
+            return 0.0 if problem.connection is None else problem.connection.import_limit_kw[t]
+        case ContingencyKind.GENSET:
+            return loss.count * next(genset.max_kw for genset in problem.gensets if genset.id == loss.member)
+        case ContingencyKind.BLOCK:
+            return discharge_kw * min(1.0, loss.count / max(1, pool.n_blocks))
+        case ContingencyKind.PV_BLOCK:
+            plant = next(plant for plant in problem.pv if plant.id == loss.member)
+            return plant.available_kw[t] * min(1.0, loss.count / plant.n_blocks)
+        case ContingencyKind.LOAD:
+            return 0.0
+        case _:
+            assert_never(loss.kind)

@@ -6,11 +6,10 @@ from enum import Enum, auto
 from math import inf
 
 from ems.dispatch.milp.both_ways import exchange_needs_binary, storage_needs_binary
+from ems.dispatch.milp.reserve_shape import ReserveShape, reserve_shape
 from ems.dispatch.milp.screening import up_rows_can_bind
 from ems.model.problem import (
     GRID_MEMBER,
-    Contingency,
-    ContingencyKind,
     GroupProblem,
     OfferKind,
     OfferProblem,
@@ -92,23 +91,13 @@ class ModelShape:
     n_plants: int
     demand_steps: tuple[tuple[int, int], ...]
     connected_site: bool
-    # whether requirements are modelled at all, and per upward class whether gensets count in it; no class where
-    # no plan could break one (see screening.py)
-    reserve: bool
-    # whether the rows of E23 hold
-    down: bool
-    up_classes: tuple[bool, ...]
-    contingencies: tuple[tuple[ContingencyKind, int], ...]
-    # whether an export may be lost
-    export_loss: bool
+    reserve: ReserveShape
     n_change_steps: int
     # whether there is load that does not vanish with the racks
     other_load: bool
     # whether energy is to be kept in the stores, and more of it while no set runs
     floor: bool
     lead: bool
-    # per class of `up_classes` whether a cloud takes PV
-    pv_drops: tuple[bool, ...]
     # plants whose curtailment has a price
     priced_plants: tuple[int, ...] = ()
     # whether any step needs a binary between both directions of storage, and of the connection
@@ -121,24 +110,9 @@ class ModelShape:
     # support lines of the cooling where it is a variable; 0: substituted
     n_cooling_lines: int = 0
 
-    @property
-    def lost_classes(self) -> frozenset[int]:
-        """Return the genset classes of which a unit may be lost while upward rows hold (E20)."""
-        lost = {member for kind, member in self.contingencies if kind is ContingencyKind.GENSET}
-        return frozenset(lost if self.up_classes else ())
-
 
 def shape_of(problem: PlanningProblem) -> ModelShape:
     """Return the structure that a problem needs."""
-    members = {
-        ContingencyKind.GENSET: [genset.id for genset in problem.gensets],
-        ContingencyKind.BLOCK: [pool.id for pool in problem.pools],
-        ContingencyKind.PV_BLOCK: [plant.id for plant in problem.pv],
-    }
-    contingencies = tuple(
-        (loss.kind, members[loss.kind].index(loss.member) if loss.kind in members else 0)
-        for loss in (*_no_loss(problem), *problem.reserve.contingencies)
-    )
     return ModelShape(
         n_steps=problem.grid.n_steps,
         pools=tuple(_pool_shape(pool) for pool in problem.pools),
@@ -157,19 +131,12 @@ def shape_of(problem: PlanningProblem) -> ModelShape:
         if problem.connection is None
         else tuple((month.first_step, month.end_step) for month in problem.connection.demand),
         connected_site=problem.connection is not None,
-        reserve=bool(problem.reserve.classes),
-        down=problem.reserve.down,
-        up_classes=_up_classes(problem) if up_rows_can_bind(problem) else (),
-        contingencies=contingencies,
-        export_loss=problem.connection is not None
-        and max(problem.connection.export_limit_kw) > 0.0
-        and any(kind is ContingencyKind.GRID for kind, _ in contingencies),
+        reserve=reserve_shape(problem, up=up_rows_can_bind(problem)),
         n_change_steps=min((len(previous.n_on) for previous in problem.previous), default=0),
         # what a class of the cluster is bound to by its ramp may exceed the supply too
         other_load=bool(problem.offers) or any(_other_load(problem)),
         floor=any(kwh > 0.0 for kwh in (*problem.reserve.floor_kwh, *problem.reserve.lead_kwh)),
         lead=bool(problem.gensets) and any(kwh > 0.0 for kwh in problem.reserve.lead_kwh),
-        pv_drops=tuple(reserve.pv_drop_frac > 0.0 for reserve in problem.reserve.classes),
         priced_plants=tuple(j for j, plant in enumerate(problem.pv) if plant.curtailment_price_per_kwh > 0.0),
         one_way_storage=bool(problem.pools)
         and any(storage_needs_binary(problem, t) for t in range(problem.grid.n_steps)),
@@ -216,19 +183,9 @@ def _other_load(problem: PlanningProblem) -> Iterator[bool]:
         yield problem.demand_kw(t) > problem.it_weight_frac(t) * it_kw + _ROUNDING_KW
 
 
-def _no_loss(problem: PlanningProblem) -> tuple[Contingency, ...]:
-    """Return the requirement without a loss, which holds whether or not a problem names it."""
-    named = any(loss.kind is ContingencyKind.NOTHING for loss in problem.reserve.contingencies)
-    return () if named else (Contingency(id="none", kind=ContingencyKind.NOTHING),)
-
-
 def with_up_rows(shape: ModelShape, problem: PlanningProblem) -> ModelShape:
     """Return the structure with every upward reserve row."""
-    return replace(shape, up_classes=_up_classes(problem))
-
-
-def _up_classes(problem: PlanningProblem) -> tuple[bool, ...]:
-    return tuple(reserve.gensets_count for reserve in problem.reserve.classes)
+    return replace(shape, reserve=reserve_shape(problem, up=True))
 
 
 def offer_ramp_kw(offer: OfferProblem, duration_h: float) -> float:

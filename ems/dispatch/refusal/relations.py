@@ -56,9 +56,7 @@ def _names(problem: PlanningProblem) -> Iterator[Refusal]:
     classes_of_response = [part.id for part in problem.reserve.classes]
     yield from _once("reserve.classes", classes_of_response)
     for number, name in enumerate(classes_of_response):
-        yield from _known(
-            f"reserve.classes.{number}.id", name, [known.value for known in ReserveId if known is not ReserveId.DOWN]
-        )
+        yield from _known(f"reserve.classes.{number}.id", name, [known.value for known in ReserveId if known.upward])
     yield from _once("reserve.contingencies", [part.id for part in problem.reserve.contingencies])
     for number, group in enumerate(problem.groups):
         for member in group.members:
@@ -68,9 +66,13 @@ def _names(problem: PlanningProblem) -> Iterator[Refusal]:
         ContingencyKind.BLOCK: pools,
         ContingencyKind.PV_BLOCK: plants,
     }
-    for number, loss in enumerate(problem.reserve.contingencies):
-        if loss.kind in known:
-            yield from _known(f"reserve.contingencies.{number}.member", loss.member, known[loss.kind])
+    for number, contingency in enumerate(problem.reserve.contingencies):
+        path = f"reserve.contingencies.{number}.losses"
+        yield from _once(path, [f"{loss.kind.value} {loss.member}" for loss in contingency.losses])
+        for place, loss in enumerate(contingency.losses):
+            yield from _whole_from(f"{path}.{place}.count", loss.count, 1)
+            if loss.kind in known:
+                yield from _known(f"{path}.{place}.member", loss.member, known[loss.kind])
     for number, commitment in enumerate(problem.previous):
         path = f"previous.{number}"
         yield from _known(f"{path}.id", commitment.id, classes)

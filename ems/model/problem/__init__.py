@@ -27,7 +27,7 @@ from ems.model.problem.load import (
     ProgressPiece,
 )
 from ems.model.problem.pv import PvProblem
-from ems.model.problem.reserve import Contingency, ContingencyKind, ReserveClassProblem, ReserveProblem
+from ems.model.problem.reserve import Contingency, ContingencyKind, Loss, ReserveClassProblem, ReserveProblem
 from ems.model.problem.storage import (
     PoolProblem,
     PowerBySoc,
@@ -56,6 +56,7 @@ __all__ = [
     "GridProblem",
     "GroupProblem",
     "LoadProblem",
+    "Loss",
     "OfferKind",
     "OfferProblem",
     "PlanningProblem",
@@ -163,6 +164,10 @@ class PlanningProblem:
     def load_q90_at(self, t: int) -> float:
         """Return the 0.9 quantile of demand in step t; the median where quantiles are left out."""
         return at(self.load.load_q90_kw, t, self.demand_kw(t))
+
+    def reserve_price_of(self, reserve: ReserveClassProblem) -> float:
+        """Return the price of a kW that a class lacks for an hour."""
+        return self.prices.reserve_per_kwh if reserve.price_per_kwh is None else reserve.price_per_kwh
 
     def net_q90_at(self, t: int) -> float:
         """Return the 0.9 quantile of load minus PV in step t; the median where quantiles are left out."""

@@ -1,0 +1,106 @@
+"""The units of a step as physics has them: what each delivers, and what it could, sharing equally."""
+
+from collections.abc import Iterator
+
+from ems.dispatch.check.findings import TIME_TOLERANCE_H
+from ems.dispatch.check.storage import allowed_kwh, lowest_kwh, power_limits_kw
+from ems.model.plan import Plan, PlanStep
+from ems.model.problem import GensetProblem, PlanningProblem, PoolProblem
+from ems.reserve import GensetUnit, GridUnit, Operation, PvUnit, RestingSets, StorageUnit
+
+
+def operation(problem: PlanningProblem, plan: Plan, t: int, *, sustain_h: float) -> Operation:
+    """Return the units of a step; storage has the least energy of all instants within `sustain_h` of its beginning."""
+    step = plan.steps[t]
+    return Operation(
+        storage=tuple(
+            unit for p, pool in enumerate(problem.pools) for unit in _blocks(problem, plan, pool, p, t, sustain_h)
+        ),
+        gensets=tuple(unit for c, data in enumerate(problem.gensets) for unit in _running(data, step, c)),
+        resting=tuple(_resting(data, step, c) for c, data in enumerate(problem.gensets)),
+        pv=tuple(_pv(problem, step, t)),
+        grid=_grid(problem, step, t),
+        largest_load_block_kw=problem.load.largest_block_kw,
+    )
+
+
+def _blocks(
+    problem: PlanningProblem, plan: Plan, pool: PoolProblem, p: int, t: int, sustain_h: float
+) -> Iterator[StorageUnit]:
+    before = pool.stored_kwh if t == 0 else plan.steps[t - 1].pools[p].stored_end_kwh
+    after = plan.steps[t].pools[p].stored_end_kwh
+    later = _ends_within(problem, plan, p, t, sustain_h)
+    flow = plan.steps[t].pools[p]
+    charge_kw, discharge_kw = power_limits_kw(pool, t, before, after)
+    room_kwh = min(allowed_kwh(pool, max(0, t - 1)) - before, allowed_kwh(pool, t) - after)
+    n = max(1, pool.n_blocks)
+    for number in range(1, pool.n_blocks + 1):
+        yield StorageUnit(
+            id=f"{pool.id} block {number}",
+            member=pool.id,
+            power_kw=flow.power_kw / n,
+            max_discharge_kw=discharge_kw / n,
+            max_charge_kw=charge_kw / n,
+            usable_kwh=max(0.0, min([before, after, *later]) - lowest_kwh(pool)) / n,
+            room_kwh=max(0.0, room_kwh) / n,
+            charge_eff_frac=pool.charge_eff_frac,
+            discharge_eff_frac=pool.discharge_eff_frac,
+        )
+
+
+def _ends_within(problem: PlanningProblem, plan: Plan, p: int, t: int, sustain_h: float) -> Iterator[float]:
+    """Yield the energy at the ends of later steps that a loss at the beginning of this one still reaches."""
+    until_h = problem.grid.offset_h[t] + sustain_h + TIME_TOLERANCE_H
+    for later in range(t + 1, len(plan.steps)):
+        if problem.grid.offset_h[later + 1] > until_h:
+            return
+        yield plan.steps[later].pools[p].stored_end_kwh
+
+
+def _running(data: GensetProblem, step: PlanStep, c: int) -> Iterator[GensetUnit]:
+    n_on = step.gensets[c].n_on
+    for number in range(1, n_on + 1):
+        yield GensetUnit(
+            id=f"{data.id} unit {number}",
+            member=data.id,
+            power_kw=step.gensets[c].power_kw / n_on,
+            max_kw=data.max_kw,
+            min_kw=data.min_kw,
+            step_kw=data.step_limit_kw,
+        )
+
+
+def _resting(data: GensetProblem, step: PlanStep, c: int) -> RestingSets:
+    n_available = sum(unit.available for unit in data.units)
+    return RestingSets(
+        member=data.id,
+        n_sets=max(0, n_available - step.gensets[c].n_on),
+        n_failures=data.n_start_failures,
+        max_kw=data.max_kw,
+    )
+
+
+def _pv(problem: PlanningProblem, step: PlanStep, t: int) -> Iterator[PvUnit]:
+    """Yield the blocks of all plants, curtailed alike."""
+    share = step.pv_kw / step.pv_available_kw if step.pv_available_kw > 0.0 else 0.0
+    for plant in problem.pv:
+        for number in range(1, plant.n_blocks + 1):
+            yield PvUnit(
+                id=f"{plant.id} block {number}",
+                member=plant.id,
+                power_kw=share * plant.available_kw[t] / plant.n_blocks,
+                available_kw=plant.available_kw[t] / plant.n_blocks,
+                frequency_watt_credit_frac=plant.frequency_watt_credit_frac,
+                certain_kw=plant.q10_at(t) / plant.n_blocks,
+            )
+
+
+def _grid(problem: PlanningProblem, step: PlanStep, t: int) -> GridUnit | None:
+    connection = problem.connection
+    if connection is None or not connection.connected_at(t):
+        return None
+    return GridUnit(
+        import_kw=step.import_kw - step.export_kw,
+        import_limit_kw=connection.import_limit_kw[t],
+        export_limit_kw=connection.export_limit_kw[t],
+    )
