@@ -46,7 +46,7 @@ def plan_of(problem: PlanningProblem, flows: Flows) -> Plan:
     wishes = {
         "unserved": flows.unserved_kw,
         "surplus": flows.surplus_kw,
-        "reserve": flows.reserve_short_kw,
+        "reserve: r1": flows.reserve_short_kw,
     }
     return Plan(
         schema="plan/1",
