@@ -4,6 +4,10 @@ SITE ?= desert-offgrid
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# the comparison with PyPSA and oemof.solph has an environment of its own
+BENCH_VENV := .venv-bench
+BENCH_STAMP := $(BENCH_VENV)/.installed
+BENCH := $(if $(filter-out commitment,$(ONLY)),$(VENV),$(BENCH_VENV))
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
@@ -36,8 +40,15 @@ check: install ## ruff, mypy --strict, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: install ## measure (ONLY=dispatch|drivers|control|gateway|studies)
-	$(BIN)/python -m tests.campaigns.bench $(if $(ONLY),--only $(ONLY))
+bench: $(BENCH)/.installed ## measure (ONLY=dispatch|commitment|drivers|control|gateway|studies, QUICK=1)
+	QUICK=$(QUICK) $(BENCH)/bin/python -m tests.campaigns.bench $(if $(ONLY),--only $(ONLY))
+
+$(BENCH_STAMP): requirements-bench.lock pyproject.toml
+	@$(PYTHON) -m venv $(BENCH_VENV) \
+	  || { echo "python3 -m venv failed: install python3-venv" >&2; exit 1; }
+	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
+	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
 
 faults: install ## one scripted scenario per failure mode
 	$(BIN)/python -m tests.campaigns.faults
@@ -54,11 +65,14 @@ uncertainty: install ## ways of planning under forecast error, in closed loop; h
 docs: install ## regenerate the generated pages, schemas and figures
 	$(BIN)/python -m docs.build
 
-lock: install ## renew requirements.lock and requirements-runtime.lock from pyproject.toml
+lock: install ## renew the lock files from pyproject.toml
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-header --no-annotate --extra demo --extra dev -o requirements.lock pyproject.toml
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-header --no-annotate -c requirements.lock -o requirements-runtime.lock pyproject.toml
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --no-header --no-annotate -c requirements.lock --extra demo --extra dev --extra bench \
+	  -o requirements-bench.lock pyproject.toml
 
 clean: ## remove everything that make created
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BENCH_VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

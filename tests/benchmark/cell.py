@@ -6,7 +6,8 @@ compiled model) is not what a cycle costs. Memory is the process's peak over bot
 
 import json
 import resource
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,7 @@ import typer
 
 from ems.dispatch.check import evaluate
 from tests.benchmark.instances import BenchmarkSite, instance
-from tests.benchmark.stacks import PEERS, stack
+from tests.benchmark.stacks import LIBRARIES, PEERS, stack
 
 _KIB_PER_MB = 1e6 / 1024.0
 _WARM_UP_GAP_FRAC = 0.2
@@ -34,6 +35,8 @@ class Cell:
     peak_mb: float
     passed: bool | None
     violations: tuple[str, ...] = ()
+    # of the solver and of the library that stated the problem
+    versions: dict[str, str] = field(default_factory=dict)
 
 
 def measure(name: str, instance_name: str, *, gap_frac: float, time_limit_s: float) -> Cell:
@@ -59,6 +62,7 @@ def measure(name: str, instance_name: str, *, gap_frac: float, time_limit_s: flo
         peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _KIB_PER_MB,
         passed=None if verdict is None else verdict.passed,
         violations=() if verdict is None else tuple(each.sentence() for each in verdict.violations[:3]),
+        versions={library: version(library) for library in LIBRARIES[name]},
     )
 
 

@@ -46,6 +46,12 @@ def stack(name: str, *, time_limit_s: float) -> Stack:
 
 STACKS = ("dispatcher", "matrix", "pypsa", "oemof")
 PEERS = ("pypsa", "oemof")
+LIBRARIES = {
+    "dispatcher": ("highspy", "pyomo"),
+    "matrix": ("highspy", "scipy"),
+    "pypsa": ("highspy", "pypsa", "linopy"),
+    "oemof": ("highspy", "oemof.solph", "pyomo"),
+}
 
 
 def _dispatcher(time_limit_s: float) -> Stack:

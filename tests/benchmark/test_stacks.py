@@ -29,7 +29,7 @@ def test_dispatcher_and_matrix_by_hand_agree_within_the_gap(name: str) -> None:
 @pytest.mark.parametrize("name", ["S-96-grid-1", "S-84-island-2"])
 @pytest.mark.filterwarnings("ignore")
 def test_pypsa_has_the_dispatchers_objective(name: str) -> None:
-    pytest.importorskip("pypsa", reason="extra bench is not installed (make bench-install)")
+    pytest.importorskip("pypsa", reason="extra bench is not installed (make bench ONLY=commitment)")
 
     assert _checked("pypsa", name) == pytest.approx(_checked("dispatcher", name), rel=2.0 * GAP_FRAC)
 
@@ -37,7 +37,7 @@ def test_pypsa_has_the_dispatchers_objective(name: str) -> None:
 @pytest.mark.parametrize("name", ["S-96-grid-1", "S-84-island-2"])
 @pytest.mark.filterwarnings("ignore")
 def test_oemof_has_the_dispatchers_objective(name: str) -> None:
-    pytest.importorskip("oemof.solph", reason="extra bench is not installed (make bench-install)")
+    pytest.importorskip("oemof.solph", reason="extra bench is not installed (make bench ONLY=commitment)")
 
     assert _checked("oemof", name) == pytest.approx(_checked("dispatcher", name), rel=2.0 * GAP_FRAC)
 

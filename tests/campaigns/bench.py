@@ -1,10 +1,14 @@
-"""`make bench`: measured figures, as ratios where machines differ. ONLY=dispatch|drivers|control|gateway|studies."""
+"""`make bench`: measured figures, as ratios where machines differ.
+
+ONLY=dispatch|commitment|drivers|control|gateway|studies takes one part, QUICK=1 less of the comparison of stacks.
+"""
 
 import sys
 from typing import Annotated
 
 import typer
 
+from tests.campaigns.measure_commitment import measure_commitment
 from tests.campaigns.measure_control import measure_control
 from tests.campaigns.measure_daemon import measure_daemon
 from tests.campaigns.measure_dispatch import measure_dispatch
@@ -15,6 +19,7 @@ from tests.campaigns.rows import Part, carry_out, exit_code
 
 PARTS: dict[str, tuple[Part, ...]] = {
     "dispatch": (measure_dispatch,),
+    "commitment": (measure_commitment,),
     "control": (measure_control, measure_daemon),
     "drivers": (measure_drivers,),
     "gateway": (measure_gateway,),

@@ -3,14 +3,17 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+from tests.campaigns import measure_commitment as commitment_module
 from tests.campaigns import rows as rows_module
 from tests.campaigns.bench import PARTS
 from tests.campaigns.faults import DESERT, scenario_rows
 from tests.campaigns.faults import parts as fault_parts
 from tests.campaigns.fuzz import SUITES, fuzz_rows
+from tests.campaigns.measure_commitment import Scope, commitment_rows, target_rows
 from tests.campaigns.measure_control import measure_control
 from tests.campaigns.measure_daemon import measure_daemon
 from tests.campaigns.measure_dispatch import measure_dispatch
@@ -85,7 +88,7 @@ def test_every_fuzz_suite_exists() -> None:
 
 
 def test_bench_has_the_parts_that_the_makefile_names() -> None:
-    assert set(PARTS) == {"dispatch", "drivers", "control", "gateway", "studies"}
+    assert set(PARTS) == {"dispatch", "commitment", "drivers", "control", "gateway", "studies"}
 
 
 def test_faults_cover_each_single_failure() -> None:
@@ -107,3 +110,45 @@ def test_rows_are_written_and_judged(tmp_path: object, monkeypatch: pytest.Monke
     assert set(kept[0]) == {"id", "what", "value", "unit", "target", "met", "seed"}
     assert kept[2]["value"] == "SKIP"
     assert kept[2]["met"] is None
+
+
+def test_targets_of_the_commitment_table_are_judged_by_their_figures() -> None:
+    def cell(stack: str, **figures: float) -> dict[str, object]:
+        return {
+            "instance": "M-84-grid-1",
+            "stack": stack,
+            "passed": True,
+            "gap_frac": 0.001,
+            "peak_mb": 200.0,
+            **figures,
+        }
+
+    cells = [
+        cell("dispatcher", layer_s=0.02, highs_s=4.0, objective_cost=1000.5),
+        cell("matrix", layer_s=0.01, highs_s=2.0, objective_cost=1000.0),
+        cell("pypsa", layer_s=2.0, highs_s=50.0, objective_cost=1001.0),
+    ]
+
+    found = {row.id.removeprefix("commitment.target."): row for row in target_rows(cells)}
+
+    assert found["objective"].value == pytest.approx(0.05)
+    assert found["objective"].met is True
+    assert found["highs"].value == pytest.approx(2.0)
+    assert found["highs"].met is False
+    assert found["layer.M"].met is True
+    assert found["peers"].value == pytest.approx(100.0)
+    assert "peak" not in found
+
+
+def test_a_table_of_one_small_instance_is_measured_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commitment_module, "CELLS", tmp_path)
+    monkeypatch.setattr(commitment_module, "PEERS", ())
+    scope = Scope(name="test", instances=("S-84-island-2",), own_instances=(), series=(), n_cycles=0, limit_s=20.0)
+
+    first = list(commitment_rows(scope))
+    kept = {file: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
+    again = list(commitment_rows(scope))
+
+    assert [row.line() for row in again] == [row.line() for row in first]
+    assert {file: file.stat().st_mtime_ns for file in tmp_path.iterdir()} == kept
+    assert all(row.met for row in first if row.id.endswith("passed"))

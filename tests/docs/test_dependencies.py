@@ -19,7 +19,7 @@ def licences() -> dict[str, str]:
 def required() -> set[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    lines = [*project["dependencies"], *extras["demo"], *extras["dev"]]
+    lines = [*project["dependencies"], *extras["demo"], *extras["dev"], *extras["bench"]]
     return {re.split(r"[^a-z0-9._-]", line)[0] for line in lines}
 
 

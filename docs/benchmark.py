@@ -1,0 +1,141 @@
+"""Writes docs/benchmark.md from what `make bench ONLY=commitment` has measured: `python -m docs.benchmark`."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.campaigns.measure_commitment import CELLS, FULL, OWN, PEERS, Cell, quantile, target_rows
+
+PAGE = Path(__file__).parent / "benchmark.md"
+_NAMES = {"dispatcher": "this dispatcher", "matrix": "matrix by hand", "pypsa": "PyPSA", "oemof": "oemof.solph"}
+
+_INTRODUCTION = """# Benchmark
+
+The same unit commitment in four stacks, each in a process of its own, one thread, the same HiGHS. This page is
+written by `python -m docs.benchmark` from what this command measures (45 minutes; `QUICK=1` takes a small half of the
+table in five):
+
+```sh
+make bench ONLY=commitment
+```
+
+The instances are plain: load, PV, optional grid with prices and limits, unequal batteries, genset classes with linear
+fuel curves, minimum times in hours with each unit's history, one reserve requirement, prices of what is missing, a
+value of the energy at the end, a CO2 price (`tests/benchmark/instances.py`, from a seed). S has 1 battery and 2 sets
+over 96 quarters of an hour, M 4 batteries and 8 sets in 2 classes, L 16 batteries and 24 sets in 3 classes over 192
+quarters or on the 84 steps of the daemon (quarters to 12 h, hours to 48 h).
+
+"""
+_COLUMNS = """
+- *layer*: processor seconds of a cycle outside HiGHS: build or update, hand-over, reading the plan. The process has
+  solved another cycle before, so that imports and the dispatcher's compiled model are not in it.
+- *HiGHS*: processor seconds within HiGHS to a gap of 0.1 %, or to the limit of 60 s by the clock. The dispatcher's
+  includes the linear problem that follows for exact flows and marginal prices.
+- *gap*: what HiGHS had proven when it stopped; the dispatcher's gap counts the worth of stored energy into the
+  objective that it is relative to.
+- *peak*: largest resident memory of the process.
+- *check*: whether `ems.dispatch.check` passes the plan. The flows of the other stacks are turned into a plan for it.
+- PyPSA and oemof.solph state each set by itself, with their own means; the reserve row, the value of energy at the
+  end and minimum times on unequal steps are added as constraints. All times vary with the machine and its other work.
+"""
+
+
+def main() -> None:
+    """Write the page."""
+    PAGE.write_text("\n".join(_page()) + "\n", encoding="utf-8")
+
+
+def _page() -> Iterator[str]:
+    yield _INTRODUCTION.rstrip("\n")
+    yield ""
+    cells = list(_cells())
+    yield from _table(cells)
+    yield _COLUMNS.rstrip("\n")
+    yield ""
+    yield f"Versions: {_versions(cells)}."
+    yield ""
+    yield "## Targets"
+    yield ""
+    yield from _targets(cells)
+    yield ""
+    yield "## Following cycles"
+    yield ""
+    yield from _rolling()
+    yield ""
+    yield _FOUND.rstrip("\n")
+
+
+def _cells() -> Iterator[Cell]:
+    """Yield what has been measured, in the order of the table."""
+    for name in (*FULL.instances, *FULL.own_instances):
+        for stack in (*OWN, *PEERS):
+            file = CELLS / f"{stack}_{name}_{FULL.limit_s:g}.json"
+            if file.is_file():
+                yield json.loads(file.read_text(encoding="utf-8"))
+
+
+def _table(cells: list[Cell]) -> Iterator[str]:
+    yield "| instance | stack | layer, s | HiGHS, s | gap, % | objective | peak, MB | check |"
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
+    for cell in cells:
+        start = f"| {cell['instance']} | {_NAMES[cell['stack']]} | {cell['layer_s']:.3f} | {cell['highs_s']:.1f} |"
+        if cell["objective_cost"] is None:
+            yield f"{start} none | none | {cell['peak_mb']:.0f} | no plan |"
+            continue
+        passed = "passed" if cell["passed"] else "refused"
+        cost = f"{cell['objective_cost']:,.1f}"
+        yield f"{start} {100.0 * cell['gap_frac']:.2f} | {cost} | {cell['peak_mb']:.0f} | {passed} |"
+
+
+def _versions(cells: list[Cell]) -> str:
+    versions = {library: number for cell in cells for library, number in cell["versions"].items()}
+    return ", ".join(f"{library} {number}" for library, number in sorted(versions.items()))
+
+
+def _targets(cells: list[Cell]) -> Iterator[str]:
+    yield "| what | figure | target | met |"
+    yield "| --- | --- | --- | --- |"
+    for row in target_rows(cells):
+        if row.target is not None:
+            unit = "" if row.unit == "ratio" else f" {row.unit}"
+            yield f"| {row.what} | {row.value:.3g}{unit} | {row.target}{unit} | {'yes' if row.met else 'no'} |"
+    passed = [cell["passed"] for cell in cells if cell["stack"] == "dispatcher"]
+    count = f"{sum(map(bool, passed))} of {len(passed)}"
+    yield f"| plans of the dispatcher that pass the check | {count} | all | {_yes(all(passed))} |"
+    for file in sorted(CELLS.glob("series_*.json"), reverse=True):
+        found = json.loads(file.read_text(encoding="utf-8"))
+        times = sorted(found["solve_s"])
+        size, p95_s = found["names"][0][0], quantile(times, 0.95)
+        what = f"HiGHS on 84 steps of {size} to 0.5 %, p95 of {len(times)} (p50 {quantile(times, 0.5):.2f} s)"
+        yield f"| {what} | {p95_s:.2f} s | <= 6 s | {_yes(p95_s <= 6.0)} |"
+
+
+def _yes(met: bool) -> str:  # noqa: FBT001 - a cell of a table
+    return "yes" if met else "no"
+
+
+def _rolling() -> Iterator[str]:
+    yield "Fifty cycles of M on 84 steps with revised forecasts, gap 0.5 %; each plan's first step is carried out."
+    yield ""
+    yield "| site | start | p50, s | p95, s | cost of what was carried out | plans that pass |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for kind in ("island", "grid"):
+        for start in ("cold", "warm"):
+            file = CELLS / f"rolling_M-84-{kind}-1_{start}_{FULL.n_cycles}.json"
+            if not file.is_file():
+                continue
+            found = json.loads(file.read_text(encoding="utf-8"))
+            times = sorted(found["solve_s"])
+            yield (
+                f"| {kind} | {start} | {quantile(times, 0.5):.2f} | {quantile(times, 0.95):.2f} | "
+                f"{found['cost']:,.1f} | {sum(found['passed'])} of {len(found['passed'])} |"
+            )
+
+
+_FOUND = """## What helped, and what did not
+
+"""
+
+
+if __name__ == "__main__":
+    main()
