@@ -8,10 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from docs.planning_files import planning_files_page
 from docs.register_tables import drivers_page
 from ems.config.json_schema import editor_schema, schema_file_names
 from ems.config.reference import configuration_page
 from ems.contract import catalogue
+from ems.runtime.planning_schema import SCHEMA_NAMES, planning_schema
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 
@@ -19,11 +21,13 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 GENERATED: Final[Mapping[str, Callable[[], str]]] = {
     "docs/configuration.md": configuration_page,
     "docs/drivers.md": drivers_page,
+    "docs/planning-files.md": planning_files_page,
     **{f"config/schema/{name}": partial(editor_schema, name) for name in schema_file_names()},
     **{
         f"ems/contract/schemas/{name}": partial(catalogue.payload_schema, name)
         for name in catalogue.schema_file_names()
     },
+    **{f"ems/runtime/schemas/{name}.schema.json": partial(planning_schema, name) for name in SCHEMA_NAMES},
 }
 
 

@@ -92,17 +92,29 @@ def simulate(
 
 @app.command()
 def plan(
-    problem: Annotated[Path, typer.Argument(metavar="PROBLEM.json", help="A planning problem.", dir_okay=False)],
+    problem: Annotated[
+        Path | None, typer.Argument(metavar="PROBLEM.json", help="A planning problem.", dir_okay=False)
+    ] = None,
     *,
     out: Annotated[Path | None, typer.Option("--out", help="Write the plan here.", dir_okay=False)] = None,
     gap: Annotated[float | None, typer.Option("--gap", min=0.0, max=0.5, help="Relative gap.")] = None,
     time_limit: Annotated[float | None, typer.Option("--time-limit", min=1.0, help="Seconds.")] = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1, max=64, help="Threads of the solver.")] = None,
+    schema: Annotated[
+        str, typer.Option("--schema", metavar="NAME", help="Print the JSON Schema of problem or plan and stop.")
+    ] = "",
     as_json: JsonFlag = False,
 ) -> None:
     """Solve or replay one planning problem and check the plan; exit 1 if the check refuses it."""
-    from ems.app.planning import planned
+    from ems.app.planning import planned, schema_text
 
+    if schema:
+        if problem is not None:
+            raise typer.BadParameter("prints a schema and takes no PROBLEM.json", param_hint="--schema")
+        _print(schema_text(schema))
+        return
+    if problem is None:
+        raise typer.BadParameter("name a planning problem, or --schema", param_hint="PROBLEM.json")
     result = planned(problem, gap_frac=gap, time_limit_s=time_limit, threads=threads, out=out)
     _print(result.document if as_json else result.text)
     if not result.passed:

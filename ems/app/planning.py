@@ -9,6 +9,7 @@ from ems.dispatch.document import plan_document, plan_text
 from ems.dispatch.explain import explained
 from ems.dispatch.milp.engine import DispatchEngine
 from ems.errors import ConfigError, ConfigProblem
+from ems.runtime.planning_schema import SCHEMA_NAMES, planning_schema
 from ems.runtime.problem_file import read_problem
 
 
@@ -54,6 +55,19 @@ def planned(
     if out is not None:
         out.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     return PlannedResult(document=document, text=plan_text(plan, evaluation), passed=evaluation.passed)
+
+
+def schema_text(name: str) -> str:
+    """Return the JSON Schema of the files that `ems plan` reads and writes.
+
+    Raises:
+        ConfigError: There is no schema of this name.
+    """
+    if name not in SCHEMA_NAMES:
+        raise ConfigError(
+            ConfigProblem(file="--schema", message=f"there is no '{name}'", allowed=" or ".join(SCHEMA_NAMES))
+        )
+    return planning_schema(name).rstrip()
 
 
 def _check_writable(out: Path) -> None:

@@ -181,4 +181,5 @@ def _line(step: PlanStep) -> str:
 
 
 def _figure(value: float | None, digits: int) -> str:
-    return "" if value is None else f"{value:.{digits}f}"
+    # the sum turns -0.0 into 0.0
+    return "" if value is None else f"{value + 0.0:.{digits}f}"
