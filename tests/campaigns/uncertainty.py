@@ -157,15 +157,17 @@ def in_order_of_worth(fortnights: list[Period]) -> Iterator[tuple[Period, Varian
     summer, winter = CAMPUS
     week = replace(hardest, days=7)
     yield from _runs(hardest, "favourable", "unfavourable", "median")
-    yield from _runs(week, "favourable", "boldest")
-    yield from _runs(summer, "favourable", "unfavourable")
-    yield from _runs(week, "gap1", "grid66")
-    yield from _runs(summer, "median")
-    yield from _runs(second, "favourable", "unfavourable", "median")
+    yield from _runs(second, "favourable", "median")
+    yield from _runs(summer, "favourable", "median")
+    yield from _runs(week, "favourable", "gap1", "grid66")
+    yield from _runs(summer, "unfavourable")
+    for period in others:
+        yield from _runs(period, "favourable", "median")
+    yield from _runs(second, "unfavourable")
     yield from _runs(summer, "boldest", "gap1", "grid66", "rules")
     yield from _runs(winter, *VARIANTS)
     for period in others:
-        yield from _runs(period, "favourable", "unfavourable", "median")
+        yield from _runs(period, "unfavourable")
     for period in fortnights:
         yield from _runs(period, "boldest", "gap1", "grid66", "rules")
 
