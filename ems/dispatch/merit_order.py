@@ -8,11 +8,10 @@ second; this plan shows where they lead and gives the grid targets. No pyomo her
 
 from dataclasses import dataclass, replace
 
-from ems.dispatch.steps import forecast_step, unshaped_offers
+from ems.dispatch.steps import unshaped_steps
 from ems.model.plan import (
     GensetStep,
     ObjectiveTerms,
-    OfferStep,
     Plan,
     PlanSource,
     PlanStatus,
@@ -96,8 +95,8 @@ def merit_order_plan(site: Site, problem: PlanningProblem) -> Plan:
         n_on=[sum(unit.on and unit.available for unit in genset.units) for genset in problem.gensets],
         on_h=max((unit.since_h for genset in problem.gensets for unit in genset.units if unit.on), default=0.0),
     )
-    offers = unshaped_offers(problem)
-    steps = tuple(_step(site, problem, store, state, offers[t], t) for t in range(problem.grid.n_steps))
+    unshaped = unshaped_steps(problem)
+    steps = tuple(_step(site, problem, store, state, unshaped[t], t) for t in range(problem.grid.n_steps))
     return Plan(
         schema=SCHEMA,
         problem_id=problem.id,
@@ -113,12 +112,9 @@ def merit_order_plan(site: Site, problem: PlanningProblem) -> Plan:
     )
 
 
-def _step(
-    site: Site, problem: PlanningProblem, store: _Store, state: _State, offers: tuple[OfferStep, ...], t: int
-) -> PlanStep:
+def _step(site: Site, problem: PlanningProblem, store: _Store, state: _State, unshaped: PlanStep, t: int) -> PlanStep:
     hours = problem.grid.duration_h[t]
-    it_kw = problem.load.it_kw[t] + sum(offer.power_kw for offer in offers)
-    demand_kw = problem.load.served_kw(t, it_kw)
+    demand_kw = unshaped.load_kw
     pv_kw = problem.available_pv_kw(t)
     net_kw = demand_kw - pv_kw
     grid = problem.connection
@@ -142,8 +138,7 @@ def _step(
     return _plan_step(
         problem,
         store,
-        t,
-        offers=offers,
+        unshaped=unshaped,
         used_kw=used_kw,
         import_kw=import_kw,
         battery_kw=battery_kw,
@@ -271,9 +266,8 @@ def _peak_target_kw(grid: GridProblem, t: int) -> float:
 def _plan_step(
     problem: PlanningProblem,
     store: _Store,
-    t: int,
     *,
-    offers: tuple[OfferStep, ...],
+    unshaped: PlanStep,
     used_kw: float,
     import_kw: float,
     battery_kw: float,
@@ -286,8 +280,7 @@ def _plan_step(
 ) -> PlanStep:
     shares = [pool.full_kwh / max(1e-9, store.full_kwh) for pool in problem.pools]
     return replace(
-        forecast_step(problem, t, it_kw=problem.load.it_kw[t] + sum(offer.power_kw for offer in offers)),
-        offers=offers,
+        unshaped,
         pv_kw=used_kw,
         import_kw=import_kw,
         unserved_kw=unserved_kw,

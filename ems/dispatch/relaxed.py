@@ -85,6 +85,24 @@ CATALOGUE: Final[Mapping[str, RelaxedMeaning]] = MappingProxyType(
             cause="supply is short for longer than the offer was made for",
             action="ask the cluster for a longer offer, or make more supply available",
         ),
+        "cooling capacity": RelaxedMeaning(
+            term="unserved_cost",
+            meaning="the chillers cannot remove all heat in some steps",
+            cause="it is hotter than the chillers are built for, or too few of them are available",
+            action="bring chillers back or ask the cluster for less load before the first step concerned",
+        ),
+        "chiller minimum load": RelaxedMeaning(
+            term="limit_cost",
+            meaning="a chiller runs below its minimum load and will cycle",
+            cause="there is less heat than the smallest load of one chiller, and the tank cannot take the rest",
+            action="nothing if it is short; else leave the chiller off and let the supply temperature rise a little",
+        ),
+        "tank floor": RelaxedMeaning(
+            term="floor_cost",
+            meaning="the tank of cold holds less than a restart of the chillers takes",
+            cause="it is measured below its floor, or chillers have no capacity to fill it",
+            action="watch the tank; filling begins at once, more chillers or less load shortens it",
+        ),
         "minimum up time": RelaxedMeaning(
             term="limit_cost",
             meaning="sets stop before their minimum run is over",

@@ -1,6 +1,9 @@
 """Plan steps as every planner begins them: the forecast of a step, with all flows still zero."""
 
-from ems.model.plan import OfferStep, PlanStep
+from dataclasses import replace
+from math import ceil
+
+from ems.model.plan import ChillerStep, OfferStep, PlanStep
 from ems.model.problem import OfferKind, OfferProblem, PlanningProblem
 
 
@@ -37,16 +40,20 @@ def forecast_step(
     )
 
 
-def unshaped_offers(problem: PlanningProblem) -> tuple[tuple[OfferStep, ...], ...]:
-    """Return per step what the cluster does where nobody shapes its load; what is deferrable runs at once."""
+def unshaped_steps(problem: PlanningProblem) -> tuple[PlanStep, ...]:
+    """Return what the load does where nobody shapes it: deferrable work runs at once, and no tank is moved."""
     powers = [_unshaped_kw(problem, offer) for offer in problem.offers]
-    return tuple(
-        tuple(
+    steps = []
+    for t, chillers in enumerate(_resting_chillers(problem)):
+        offers = tuple(
             OfferStep(id=offer.id, power_kw=power[t], cut_kw=offer.asked_kw(t) - power[t])
             for offer, power in zip(problem.offers, powers, strict=True)
         )
-        for t in range(problem.grid.n_steps)
-    )
+        it_kw = problem.load.it_kw[t] + sum(offer.power_kw for offer in offers)
+        base_kw = 0.0 if problem.chillers is None or chillers is None else problem.chillers.base_kw * chillers.n_on
+        step = forecast_step(problem, t, it_kw=it_kw, cooling_kw=problem.load.cooling_kw(t, it_kw) + base_kw)
+        steps.append(replace(step, offers=offers, chillers=chillers))
+    return tuple(steps)
 
 
 def _unshaped_kw(problem: PlanningProblem, offer: OfferProblem) -> list[float]:
@@ -59,3 +66,31 @@ def _unshaped_kw(problem: PlanningProblem, offer: OfferProblem) -> list[float]:
         powers.append(max(offer.min_kw[t], min(kw, left_kwh / hours)))
         left_kwh = max(0.0, left_kwh - powers[-1] * hours)
     return powers
+
+
+def _resting_chillers(problem: PlanningProblem) -> tuple[ChillerStep | None, ...]:
+    """Return per step the chillers that the heat of full IT power needs, and a tank that nobody moves."""
+    data = problem.chillers
+    if data is None:
+        return (None,) * problem.grid.n_steps
+    steps = []
+    before = data.n_on
+    stored_kwh_th = 0.0 if data.tank is None else data.tank.stored_kwh_th
+    loss_frac_per_h = 0.0 if data.tank is None else data.tank.loss_frac_per_h
+    for t, hours in enumerate(problem.grid.duration_h):
+        capacity_kw_th = data.capacity_kw_th[t]
+        needed = ceil(data.heat_kw_th[t] / capacity_kw_th) if capacity_kw_th > 0.0 else 0
+        n_on = min(data.n_available, needed)
+        heat_kw_th = min(data.heat_kw_th[t], n_on * capacity_kw_th)
+        stored_kwh_th *= (1.0 - loss_frac_per_h) ** hours
+        steps.append(
+            ChillerStep(
+                n_on=n_on,
+                n_started=max(0, n_on - before),
+                heat_kw_th=heat_kw_th,
+                power_kw=data.power_frac[t] * heat_kw_th + data.base_kw * n_on,
+                tank_end_kwh_th=stored_kwh_th,
+            )
+        )
+        before = n_on
+    return tuple(steps)

@@ -5,6 +5,8 @@ from typing import Any
 
 from ems.model.problem import (
     CarbonBudget,
+    ChillerProblem,
+    ColdTankProblem,
     ContingencyKind,
     CoolingLineProblem,
     DemandProblem,
@@ -122,6 +124,7 @@ def rich_problem() -> PlanningProblem:
         groups=(GroupProblem(id="feeder", members=("grid", "pv"), limit_kw=700.0),),
         carbon_budget=CarbonBudget(kgco2e=400.0, price_per_kg=0.01),
         offers=_offers(),
+        chillers=_chillers(),
     )
 
 
@@ -158,5 +161,28 @@ def _offers() -> tuple[OfferProblem, ...]:
             max_kw=most_kw,
             value_per_kwh=0.2,
             max_curtailed_h=2.0,
+        ),
+    )
+
+
+def _chillers() -> ChillerProblem:
+    """Return two small chillers with a tank of a few kWh_th."""
+    return ChillerProblem(
+        heat_kw_th=(30.0, 32.0, 35.0, 34.0, 30.0, 28.0),
+        power_frac=(0.2,) * N_STEPS,
+        capacity_kw_th=(25.0,) * N_STEPS,
+        n_available=2,
+        n_on=2,
+        min_load_frac=0.15,
+        base_kw=0.1,
+        start_cost=0.5,
+        tank=ColdTankProblem(
+            stored_kwh_th=4.0,
+            min_kwh_th=2.0,
+            max_kwh_th=6.0,
+            max_charge_kw_th=3.0,
+            max_discharge_kw_th=3.0,
+            loss_frac_per_h=0.01,
+            value_per_kwh=0.01,
         ),
     )

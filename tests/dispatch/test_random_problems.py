@@ -14,6 +14,8 @@ from ems.dispatch.milp.screening import up_rows_can_bind
 from ems.model.plan import Plan
 from ems.model.problem import (
     CarbonBudget,
+    ChillerProblem,
+    ColdTankProblem,
     ContingencyKind,
     CoolingLineProblem,
     DemandProblem,
@@ -92,7 +94,9 @@ def pool_of(draw: st.DrawFn, n_steps: int) -> PoolProblem:
         dwell_above_kwh=700.0,
         dwell_cost_per_kwh=draw(st.sampled_from([0.0, 0.004])),
         throughput_budget=draw(st.none() | st.just(ThroughputBudget(energy_kwh=60.0, price_per_kwh=0.05))),
-        recalibration=draw(st.none() | st.just(Recalibration(first_step=0, end_step=min(2, n_steps), missed_cost=20.0))),
+        recalibration=draw(
+            st.none() | st.just(Recalibration(first_step=0, end_step=min(2, n_steps), missed_cost=20.0))
+        ),
     )
 
 
@@ -115,6 +119,35 @@ def offers_of(draw: st.DrawFn, n_steps: int) -> tuple[OfferProblem, ...]:
         )
 
     return tuple(offer(kind) for kind in OfferKind if draw(st.booleans()))
+
+
+@st.composite
+def chillers_of(draw: st.DrawFn, cooled: PlanningProblem) -> ChillerProblem:
+    n_steps = cooled.grid.n_steps
+    power = draw(per_step(st.sampled_from([0.2, 0.4]), n_steps))
+    # what the chillers draw is part of what the cooling lines hold
+    most = [cooled.load.cooling_kw(t, cooled.full_it_kw(t)) / frac for t, frac in enumerate(power)]
+    share = draw(per_step(st.sampled_from([0.0, 0.3, 1.0]), n_steps))
+    tank = ColdTankProblem(
+        stored_kwh_th=draw(st.sampled_from([0.0, 30.0, 90.0])),
+        min_kwh_th=20.0,
+        max_kwh_th=80.0,
+        max_charge_kw_th=30.0,
+        max_discharge_kw_th=50.0,
+        loss_frac_per_h=0.02,
+        value_per_kwh=draw(st.sampled_from([0.0, 0.1])),
+    )
+    return ChillerProblem(
+        heat_kw_th=tuple(x * kw for x, kw in zip(share, most, strict=True)),
+        power_frac=tuple(power),
+        capacity_kw_th=(50.0,) * n_steps,
+        n_available=draw(st.integers(1, 3)),
+        n_on=draw(st.integers(0, 1)),
+        min_load_frac=draw(st.sampled_from([0.0, 0.4])),
+        base_kw=draw(st.sampled_from([0.0, 2.0])),
+        start_cost=draw(st.sampled_from([0.0, 1.0])),
+        tank=draw(st.none() | st.just(tank)),
+    )
 
 
 @st.composite
@@ -200,9 +233,12 @@ def test_every_plan_passes_the_check(stated: PlanningProblem, integer_h: float) 
 @PLANNING
 @given(data=st.data(), stated=problems())
 def test_every_plan_with_offers_and_cooling_passes_the_check(data: st.DataObject, stated: PlanningProblem) -> None:
+    integer_h = data.draw(st.sampled_from([0.5, 1000.0]))
+    stated = replace(stated, options=replace(stated.options, integer_h=integer_h))
     n_steps = stated.grid.n_steps
     cooled = replace(stated.load, cooling=data.draw(cooling_of(n_steps)), aux_frac_of_it=0.05, site_loss_frac=0.02)
     offered = replace(stated, load=cooled, offers=data.draw(offers_of(n_steps)))
+    offered = replace(offered, chillers=data.draw(st.none() | chillers_of(offered)))
 
     plan = engine().solve(offered)
 

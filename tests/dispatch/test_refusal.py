@@ -200,6 +200,7 @@ def with_options(**changes: object) -> PlanningProblem:
         (rich(offers=(replace(OFFER, min_kw=(60.0,) * N_STEPS),)), "offers.0.min_kw.0"),
         (rich(offers=(replace(OFFER, deadline_step=7),)), "offers.0.deadline_step"),
         (rich(chillers=replace(CHILLERS, heat_kw_th=(1.0,))), "chillers.heat_kw_th"),
+        (rich(chillers=replace(CHILLERS, heat_kw_th=(900.0,) * N_STEPS)), "chillers.heat_kw_th.0"),
         (rich(chillers=replace(CHILLERS, tank=replace(TANK, min_kwh_th=101.0))), "chillers.tank.min_kwh_th"),
         (with_options(gap_frac=2.0), "options.gap_frac"),
         (with_options(time_limit_s=0.0), "options.time_limit_s"),

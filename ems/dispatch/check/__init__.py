@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from ems.dispatch.check.agreement import forecasts, numbers, shape
 from ems.dispatch.check.cluster import offers
 from ems.dispatch.check.commitment import UnitRange, gensets, minimum_times, unit_ranges
+from ems.dispatch.check.cooling import chillers
 from ems.dispatch.check.findings import Evaluation, Violation
 from ems.dispatch.check.flows import flows
 from ems.dispatch.check.objective import objective
@@ -48,6 +49,7 @@ def _physics(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...])
         yield from gensets(problem, plan, units, t)
     yield from ramp(problem, plan)
     yield from offers(problem, plan)
+    yield from chillers(problem, plan)
     yield from stored_energy(problem, plan)
     yield from power_by_energy(problem, plan)
     yield from floor(problem, plan, units)

@@ -27,6 +27,8 @@ def shape(problem: PlanningProblem, plan: Plan) -> Iterator[Violation]:
             yield Violation(step=t, what="PV plants differ", value=len(step.plants), limit=len(problem.pv))
         if tuple(offer.id for offer in step.offers) != tuple(offer.id for offer in problem.offers):
             yield Violation(step=t, what="classes of the cluster differ", value=1.0, limit=0.0)
+        if (step.chillers is None) is not (problem.chillers is None):
+            yield Violation(step=t, what="chillers differ", value=1.0, limit=0.0)
 
 
 def numbers(plan: Plan) -> Iterator[Violation]:
@@ -83,3 +85,10 @@ def _named_values(step: PlanStep) -> Iterator[tuple[str, float]]:
         yield f"{offer.id} power_kw", offer.power_kw
         yield f"{offer.id} cut_kw", offer.cut_kw
         yield f"{offer.id} unserved_kw", offer.unserved_kw
+    if step.chillers is not None:
+        yield "chillers on", step.chillers.n_on
+        yield "chiller heat_kw_th", step.chillers.heat_kw_th
+        yield "chiller power_kw", step.chillers.power_kw
+        yield "tank charge_kw_th", step.chillers.tank_charge_kw_th
+        yield "tank discharge_kw_th", step.chillers.tank_discharge_kw_th
+        yield "tank_end_kwh_th", step.chillers.tank_end_kwh_th

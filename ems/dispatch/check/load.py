@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from ems.dispatch.check.cooling import extra_range_kw
 from ems.dispatch.check.findings import Violation, above, differs, outside, tolerance_kw
 from ems.model.plan import Plan, PlanStep
 from ems.model.problem import PlanningProblem
@@ -67,11 +68,12 @@ def _aux_kw(problem: PlanningProblem, step: PlanStep, t: int) -> float:
 
 
 def _cooling_range_kw(problem: PlanningProblem, step: PlanStep, t: int) -> tuple[float, float]:
-    """Return the highest support line and the chord from no load to full load, equal at full load."""
+    """Return the highest support line and the chord from no load to full load, equal at full load; chillers on top."""
     full_kw, chord_frac = _chord(problem, t)
     lowest = _highest_line_kw(problem, t, step.it_kw)
     highest = _highest_line_kw(problem, t, full_kw) - chord_frac * (full_kw - step.it_kw)
-    return lowest, max(lowest, highest)
+    extra_low, extra_high = extra_range_kw(problem, step, t)
+    return lowest + extra_low, max(lowest, highest) + extra_high
 
 
 def _highest_line_kw(problem: PlanningProblem, t: int, it_kw: float) -> float:

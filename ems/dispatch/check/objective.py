@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from ems.dispatch.check.cluster import job_cost, over_curtailed_cost
 from ems.dispatch.check.commitment import UnitRange, broken_times
+from ems.dispatch.check.cooling import heat_missing_cost, low_load_cost, starts_cost, tank_floor_cost
 from ems.dispatch.check.findings import AFTER, Violation, outside, tolerance_cost, wish_of
 from ems.dispatch.check.load import unserved_cost
 from ems.dispatch.check.sharing import plants_kw, too_steep_kwh
@@ -26,6 +27,9 @@ _PRICED_IN = {
     "minimum down time": "limit_cost",
     "ramp at the PCC": "limit_cost",
     "curtailed hours": "limit_cost",
+    "cooling capacity": "unserved_cost",
+    "chiller minimum load": "limit_cost",
+    "tank floor": "floor_cost",
 }
 # surplus is dearer than racks, energy out of nothing is dearer still (formulation, section 6)
 _SURPLUS_FACTOR = 1.1
@@ -80,6 +84,7 @@ def _terms(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]) -
             "change_cost": _change(problem, units),
             "limit_cost": _limits(problem, plan, units),
             "floor_cost": _floor(problem, plan, units),
+            "chiller_cost": starts_cost(problem, plan),
         }
     )
 
@@ -160,7 +165,7 @@ def _lost(problem: PlanningProblem, plan: Plan) -> dict[str, float]:
     )
     return {
         "curtailment_cost": curtailed,
-        "unserved_cost": unserved_cost(problem, plan),
+        "unserved_cost": unserved_cost(problem, plan) + heat_missing_cost(problem, plan),
         "job_cost": job_cost(problem, plan),
         "surplus_cost": _SURPLUS_FACTOR * problem.prices.unserved_per_kwh * surplus_kwh,
     }
@@ -220,11 +225,11 @@ def _limits(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]) 
     )
     steep = problem.prices.limit_per_kwh * too_steep_kwh(problem, plan)
     curtailed = over_curtailed_cost(problem, plan)
-    return _total((*times, (steep, steep), (curtailed, curtailed)))
+    return _total((*times, (steep, steep), (curtailed, curtailed), low_load_cost(problem, plan)))
 
 
 def _floor(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]) -> CostRange:
-    """Energy missing to the floor, in every hour."""
+    """Energy missing to the floor, in every hour, of batteries and of the tank of cold."""
     price = problem.prices.floor_per_kwh
 
     def missing(t: int) -> CostRange:
@@ -233,7 +238,8 @@ def _floor(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]) -
         per_kwh = price * plan.steps[t].duration_h
         return per_kwh * max(0.0, low_kwh - stored_kwh), per_kwh * max(0.0, high_kwh - stored_kwh)
 
-    return _total(missing(t) for t in range(len(plan.steps)))
+    cold = tank_floor_cost(problem, plan)
+    return _total([*(missing(t) for t in range(len(plan.steps))), (cold, cold)])
 
 
 def _total(ranges: Iterable[CostRange]) -> CostRange:

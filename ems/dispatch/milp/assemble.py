@@ -9,6 +9,7 @@ from ems.dispatch.milp.battery_direction import add_battery_direction, battery_d
 from ems.dispatch.milp.battery_wear import add_battery_wear, battery_wear_values
 from ems.dispatch.milp.carbon import add_carbon, carbon_values
 from ems.dispatch.milp.cluster import add_job_cost, add_offers, job_values, offer_values
+from ems.dispatch.milp.cooling import add_chillers, chiller_values
 from ems.dispatch.milp.demand import add_load, load_values
 from ems.dispatch.milp.genset import add_gensets, genset_values
 from ems.dispatch.milp.grid import add_grid, grid_values
@@ -38,6 +39,7 @@ def build_model(shape: ModelShape) -> pyo.ConcreteModel:
     add_carbon(m, shape)
     add_offers(m, shape)
     add_load(m, shape)
+    add_chillers(m, shape)
     add_balance(m)
     add_reserve(m, shape)
     add_job_cost(m)
@@ -61,6 +63,7 @@ def model_values(problem: PlanningProblem, shape: ModelShape) -> ParameterValues
         **offer_values(problem, shape),
         **load_values(problem, shape),
         **job_values(problem, shape),
+        **chiller_values(problem),
         **reserve_values(problem, shape),
         **objective_values(problem),
     }

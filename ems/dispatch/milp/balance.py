@@ -2,6 +2,8 @@
 
 import pyomo.environ as pyo
 
+from ems.dispatch.milp.cooling import chiller_load
+
 
 def add_balance(m: pyo.ConcreteModel) -> None:
     """Add the balance of every step."""
@@ -23,4 +25,6 @@ def _balance(m: pyo.ConcreteModel, t: int) -> pyo.Expression:
         missing += m.other_unserved_kw[t]
     if t in m.COOLED:
         missing -= m.cooling_weight_frac[t] * m.cooling_kw[t]
+    if t in m.CHILLED:
+        missing -= chiller_load(m, t)
     return supply + missing - m.surplus_kw[t] == m.demand_kw[t]

@@ -35,20 +35,21 @@ def load_values(problem: PlanningProblem, shape: ModelShape) -> ParameterValues:
     steps = range(problem.grid.n_steps)
     full = [problem.full_it_kw(t) for t in steps]
     demand = [max(0.0, problem.demand_kw(t)) for t in steps]
+    whole = [kw + problem.chillers_most_kw(t) for t, kw in enumerate(demand)]
     if not shape.n_cooling_lines:
         names = ("cooling_least_kw", "cooling_full_kw", "cooling_chord_frac", "cooling_weight_frac")
         return {
             **dict.fromkeys((*names, "cooling_line_kw", "cooling_line_frac"), ()),
             "it_demand_kw": load.it_kw,
             "demand_kw": demand,
-            "whole_demand_kw": demand,
+            "whole_demand_kw": whole,
             "it_weight_frac": [problem.it_weight_frac(t) for t in steps],
         }
     loss_factor = 1.0 + load.site_loss_frac
     return {
         "it_demand_kw": load.it_kw,
         "demand_kw": [loss_factor * (full[t] + load.aux_kw(t, full[t])) for t in steps],
-        "whole_demand_kw": demand,
+        "whole_demand_kw": whole,
         "it_weight_frac": [loss_factor * (1.0 + load.aux_frac_of_it)] * len(steps),
         "cooling_least_kw": [min(load.cooling_kw(t, 0.0), load.cooling_kw(t, full[t])) for t in steps],
         "cooling_full_kw": [max(load.cooling_kw(t, 0.0), load.cooling_kw(t, full[t])) for t in steps],

@@ -13,6 +13,7 @@ from ems.dispatch.milp.shortfall import lacking_reserve
 from ems.dispatch.milp.solver import Solution
 from ems.dispatch.steps import forecast_step
 from ems.model.plan import (
+    ChillerStep,
     GensetStep,
     ObjectiveTerms,
     OfferStep,
@@ -41,6 +42,9 @@ _SLACKS = {
     "ramp_slack_kw": "ramp at the PCC",
     "offer_unserved_kw": "unserved",
     "offer_over_h": "curtailed hours",
+    "heat_missing_kw_th": "cooling capacity",
+    "chiller_low_kw_th": "chiller minimum load",
+    "tank_floor_slack_kwh_th": "tank floor",
 }
 _SLACK_TOLERANCE = 1e-3
 _COUNT_TOLERANCE = 1e-4
@@ -130,6 +134,7 @@ def _steps(problem: PlanningProblem, shape: ModelShape, columns: _Columns) -> tu
             export_kw=_flow(exported[t]),
             unserved_kw=_flow(unserved_it[t] + unserved_other[t]) + sum(offer.unserved_kw for offer in offers[t]),
             offers=offers[t],
+            chillers=_chillers(problem, columns, t),
             surplus_kw=_flow(surplus[t]),
             pools=_pools(problem, columns, t),
             gensets=_gensets(problem, columns, t),
@@ -141,10 +146,37 @@ def _steps(problem: PlanningProblem, shape: ModelShape, columns: _Columns) -> tu
 def _cooling_kw(problem: PlanningProblem, columns: _Columns, t: int, *, it_kw: float) -> float:
     """Return the cooling that the model has: its own variable, else what lies on the chord."""
     cooling = columns.table("cooling_kw")
+    extra_kw = _chillers_extra_kw(problem, columns, t)
     if len(cooling):
-        return float(cooling[0, t])
+        return float(cooling[0, t]) + extra_kw
     load = problem.load
-    return load.cooling_kw(t, 0.0) + load.cooling_slope_frac(t, problem.full_it_kw(t)) * it_kw
+    return load.cooling_kw(t, 0.0) + load.cooling_slope_frac(t, problem.full_it_kw(t)) * it_kw + extra_kw
+
+
+def _chillers_extra_kw(problem: PlanningProblem, columns: _Columns, t: int) -> float:
+    """Return what running chillers and the tank take beside the cooling lines."""
+    if problem.chillers is None:
+        return 0.0
+    running_kw = problem.chillers.base_kw * float(columns.row("chiller_on")[t])
+    return running_kw + problem.chillers.power_frac[t] * float(columns.row("tank_kw_th")[t])
+
+
+def _chillers(problem: PlanningProblem, columns: _Columns, t: int) -> ChillerStep | None:
+    data = problem.chillers
+    if data is None:
+        return None
+    on, tank = columns.row("chiller_on"), float(columns.row("tank_kw_th")[t])
+    n_on, before = _whole(on[t]), _whole(on[t - 1]) if t else data.n_on
+    heat_kw_th = _flow(columns.row("chiller_heat_kw_th")[t])
+    return ChillerStep(
+        n_on=n_on,
+        n_started=max(0, n_on - before),
+        heat_kw_th=heat_kw_th,
+        power_kw=data.power_frac[t] * heat_kw_th + data.base_kw * float(on[t]),
+        tank_charge_kw_th=_flow(tank),
+        tank_discharge_kw_th=_flow(-tank),
+        tank_end_kwh_th=max(0.0, float(columns.row("tank_kwh_th")[t])),
+    )
 
 
 def _offers(problem: PlanningProblem, shape: ModelShape, columns: _Columns, t: int) -> tuple[OfferStep, ...]:

@@ -6,6 +6,7 @@ from typing import Any
 import pyomo.environ as pyo
 
 from ems.dispatch.milp.cluster import over_curtailed_cost, unserved_offers_cost
+from ems.dispatch.milp.cooling import chiller_low_cost, heat_missing_cost, tank_floor_cost
 from ems.dispatch.milp.parameters import ParameterValues, declare
 from ems.dispatch.milp.shape import ModelShape
 from ems.model.plan import ObjectiveTerms
@@ -34,7 +35,9 @@ def greatest_value(problem: PlanningProblem) -> float:
     Without it an objective near zero, cost balanced by stored value, would ask for a solution to the last cent.
     """
     horizon_h = problem.grid.offset_h[-1]
-    return sum(
+    tank = None if problem.chillers is None else problem.chillers.tank
+    cold = 0.0 if tank is None else tank.value_per_kwh * max(tank.max_kwh_th, tank.stored_kwh_th)
+    return cold + sum(
         sum(piece.width_kwh * piece.value_per_kwh for piece in pool.terminal_value)
         + sum(piece.width_kwh * piece.value_per_kwh * horizon_h for piece in pool.hold_value_per_h)
         for pool in problem.pools
@@ -129,12 +132,15 @@ def _add_slacks(m: pyo.ConcreteModel, shape: ModelShape) -> None:
         expr=sum(m.it_unserved_price[t] * m.it_unserved_kw[t] for t in m.T)
         + sum(m.unserved_price[t] * m.other_unserved_kw[t] for t in m.OTHER)
         + unserved_offers_cost(m)
+        + heat_missing_cost(m)
     )
     m.surplus_cost = pyo.Expression(expr=sum(m.unserved_price[t] * m.surplus_kw[t] for t in m.T))
     m.missing_cost = pyo.Expression(
         expr=sum(m.missing_price * m.stored_missing_kwh[p, t] for p in m.DRAINING for t in m.T)
     )
-    m.floor_cost = pyo.Expression(expr=sum(m.floor_price[t] * m.floor_slack_kwh[t] for t in m.FLOOR))
+    m.floor_cost = pyo.Expression(
+        expr=sum(m.floor_price[t] * m.floor_slack_kwh[t] for t in m.FLOOR) + tank_floor_cost(m)
+    )
     m.limit_cost = pyo.Expression(
         expr=sum(
             m.limit_price[t] * m.genset_up_slack[c, t] + m.limit_price[t] * m.genset_down_slack[c, t]
@@ -143,6 +149,7 @@ def _add_slacks(m: pyo.ConcreteModel, shape: ModelShape) -> None:
         )
         + (sum(m.ramp_price[t] * m.ramp_slack_kw[t] for t in m.GRID) if shape.pcc_ramp else 0.0)
         + over_curtailed_cost(m)
+        + chiller_low_cost(m)
     )
     m.reserve_cost = pyo.Expression(
         expr=sum(m.reserve_price[k, t] * m.reserve_slack_kw[k, t] for k in m.RESERVE for t in m.T)

@@ -65,7 +65,7 @@ def _always_held(
     problem: PlanningProblem, pool: PoolProblem, reserve: ReserveClassProblem, t: int, *, lowest_kwh: float
 ) -> bool:
     """Compare the least headroom of the pool in a step with the greatest need of each contingency."""
-    demand_kw = problem.demand_kw(t)
+    demand_kw = problem.demand_kw(t) + problem.chillers_most_kw(t)
     export_kw = 0.0 if problem.connection is None else problem.connection.export_limit_kw[t]
     limit_kw = _least_limit_kw(pool, t, lowest_kwh=lowest_kwh)
     # auxiliaries that follow the power come on top of the demand

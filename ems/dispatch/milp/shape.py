@@ -109,6 +109,8 @@ class ModelShape:
     offers: tuple[OfferShape, ...] = ()
     # support lines of the cooling where it is a variable; 0: substituted
     n_cooling_lines: int = 0
+    chillers: bool = False
+    tank: bool = False
 
 
 def shape_of(problem: PlanningProblem) -> ModelShape:
@@ -133,8 +135,8 @@ def shape_of(problem: PlanningProblem) -> ModelShape:
         connected_site=problem.connection is not None,
         reserve=reserve_shape(problem, up=up_rows_can_bind(problem)),
         n_change_steps=min((len(previous.n_on) for previous in problem.previous), default=0),
-        # what a class of the cluster is bound to by its ramp may exceed the supply too
-        other_load=bool(problem.offers) or any(_other_load(problem)),
+        # what a class of the cluster is bound to by its ramp may exceed the supply too, and so may chillers
+        other_load=bool(problem.offers) or problem.chillers is not None or any(_other_load(problem)),
         floor=any(kwh > 0.0 for kwh in (*problem.reserve.floor_kwh, *problem.reserve.lead_kwh)),
         lead=bool(problem.gensets) and any(kwh > 0.0 for kwh in problem.reserve.lead_kwh),
         priced_plants=tuple(j for j, plant in enumerate(problem.pv) if plant.curtailment_price_per_kwh > 0.0),
@@ -147,6 +149,8 @@ def shape_of(problem: PlanningProblem) -> ModelShape:
         offers=tuple(_offer_shape(problem, offer) for offer in problem.offers),
         # without offers only unserved load lowers IT power, and its cooling is taken from the chord
         n_cooling_lines=len(problem.load.cooling) if problem.offers and len(problem.load.cooling) > 1 else 0,
+        chillers=problem.chillers is not None,
+        tank=problem.chillers is not None and problem.chillers.tank is not None,
     )
 
 

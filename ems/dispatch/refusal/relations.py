@@ -44,7 +44,7 @@ def relations(problem: PlanningProblem) -> Iterator[Refusal]:
         for number, month in enumerate(problem.connection.demand):
             yield from _window(f"connection.demand.{number}", month, n_steps)
     if problem.chillers is not None:
-        yield from _chillers("chillers", problem.chillers)
+        yield from _chillers("chillers", problem, problem.chillers)
 
 
 def _names(problem: PlanningProblem) -> Iterator[Refusal]:
@@ -140,7 +140,15 @@ def _stock(path: str, stock: FuelStock) -> Iterator[Refusal]:
     yield from _at_most(f"{path}.reserve_l", stock.reserve_l, stock.capacity_l, of="capacity_l")
 
 
-def _chillers(path: str, chillers: ChillerProblem) -> Iterator[Refusal]:
+def _chillers(path: str, problem: PlanningProblem, chillers: ChillerProblem) -> Iterator[Refusal]:
+    for t, (heat_kw_th, frac) in enumerate(zip(chillers.heat_kw_th, chillers.power_frac, strict=True)):
+        cooling_kw = problem.load.cooling_kw(t, problem.full_it_kw(t))
+        if heat_kw_th * frac > cooling_kw * (1.0 + _ROUNDING_FRAC):
+            yield Refusal(
+                path=f"{path}.heat_kw_th.{t}",
+                message=f"is {heat_kw_th:g}, for which the chillers draw {heat_kw_th * frac:g} kW",
+                allowed=f"heat for which they draw at most the cooling lines' power at full load, {cooling_kw:g} kW",
+            )
     tank = chillers.tank
     if tank is not None:
         yield from _at_most(f"{path}.tank.min_kwh_th", tank.min_kwh_th, tank.max_kwh_th, of="max_kwh_th")

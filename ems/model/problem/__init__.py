@@ -156,6 +156,15 @@ class PlanningProblem:
         """Return the whole site's median demand at the bus in step t, losses included and nothing cut."""
         return self.load.served_kw(t, self.full_it_kw(t))
 
+    def chillers_most_kw(self, t: int) -> float:
+        """Return the most that chillers and a charging tank take from the bus in step t beside the cooling lines."""
+        chillers = self.chillers
+        if chillers is None:
+            return 0.0
+        charge_kw_th = 0.0 if chillers.tank is None else chillers.tank.max_charge_kw_th
+        extra_kw = chillers.base_kw * chillers.n_available + chillers.power_frac[t] * charge_kw_th
+        return (1.0 + self.load.site_loss_frac) * extra_kw
+
     def it_weight_frac(self, t: int) -> float:
         """Return what a kW of IT takes from the bus: itself, auxiliaries, losses, cooling on the chord to full load."""
         slope_frac = self.load.cooling_slope_frac(t, self.full_it_kw(t))

@@ -134,8 +134,9 @@ class ColdTankProblem:
 class ChillerProblem:
     """Equal chillers behind the cooling lines.
 
-    `heat_kw_th` is what they remove without a tank; a kW_th more or less costs or saves `power_frac` (1 / COP).
-    Running chillers carry between `min_load_frac` and all of `capacity_kw_th` each.
+    `heat_kw_th` is what they remove at full IT power without a tank; it falls with the IT power that is served. A kW_th
+    that the tank adds or takes costs or saves `power_frac` (1 / COP). Running chillers carry between `min_load_frac`
+    and all of `capacity_kw_th` each.
     """
 
     heat_kw_th: tuple[float, ...]
