@@ -79,7 +79,8 @@ def extract_plan(
     """Return the plan of a solution that has values."""
     values = np.zeros(0) if solution.values is None else solution.values
     columns = _Columns(compiled=compiled, values=values, n_steps=shape.n_steps)
-    terms = {name: float(compiled.terms[name].at(parameters) @ values) for name in TERMS}
+    # no dot product: BLAS would wake its threads for vectors of this length
+    terms = {name: float(np.sum(compiled.terms[name].at(parameters) * values)) for name in TERMS}
     return Plan(
         schema=SCHEMA,
         problem_id=problem.id,
