@@ -161,7 +161,7 @@ def _relaxed() -> Iterator[str]:
     yield "## Requirements that a plan does not keep\n"
     yield (
         "Every requirement has a priced slack, so that a plan exists for any state. A plan that uses one says so in\n"
-        "`relaxed`, with the figures and what to do:\n"
+        "`relaxed`, with the figures and what to do; reserve names class and contingency after a colon:\n"
     )
     rows = [
         f"| `{name}` | {row.meaning} | {row.cause} | {row.action} | `{row.term}` |" for name, row in CATALOGUE.items()

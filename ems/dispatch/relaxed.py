@@ -1,7 +1,7 @@
 """Requirements that a plan cannot keep: what each means, why it usually happens, and what to do about it.
 
 A requirement is a priced slack of the model; its name is what the model reports in `Plan.relaxed`. A name may carry
-details after a colon (`reserve: r1 after grid`), which belong to the row of the part before it.
+details after a colon (`reserve: r1 after grid`: class and contingency), which belong to the row of the part before it.
 """
 
 from collections.abc import Mapping
@@ -141,32 +141,31 @@ def relaxed_items(plan: Plan) -> tuple[RelaxedItem, ...]:
                 cause=row.cause,
                 action=row.action,
                 cost=terms[row.term],
-                figures=_figures(plan, name.partition(":")[0].strip()),
+                figures=_figures(plan, name),
             )
         )
     return tuple(items)
 
 
-def _figures(plan: Plan, family: str) -> tuple[tuple[str, float], ...]:
+def _figures(plan: Plan, name: str) -> tuple[tuple[str, float], ...]:
     """Return the largest shortfall and the hours of it, where the plan's steps show it."""
-    amounts = [(_amount(step, family), step.duration_h) for step in plan.steps]
+    amounts = [(_amount(step, name), step.duration_h) for step in plan.steps]
     most = max((amount for amount, _ in amounts), default=0.0)
     if most <= 0.0:
         return ()
-    unit = "kwh" if family == "floor" else "kw"
+    unit = "kwh" if name == "floor" else "kw"
     return ((f"most_{unit}", most), ("lasts_h", sum(hours for amount, hours in amounts if amount > 0.0)))
 
 
-def _amount(step: PlanStep, family: str) -> float:
-    match family:
+def _amount(step: PlanStep, name: str) -> float:
+    match name.partition(":")[0]:
         case "unserved":
             return step.unserved_kw
         case "surplus":
             return step.surplus_kw
-        case "reserve":
-            return max((item.shortfall_kw for item in step.reserve if not item.id.startswith("down")), default=0.0)
-        case "down reserve":
-            return max((item.shortfall_kw for item in step.reserve if item.id.startswith("down")), default=0.0)
+        case "reserve" | "down reserve":
+            reserve_id = name.partition(":")[2].partition(" after ")[0].strip()
+            return max((item.shortfall_kw for item in step.reserve if item.id == reserve_id), default=0.0)
         case "floor":
             figures = next((dict(limit.figures) for limit in step.binding if limit.code is ReasonCode.FLOOR), None)
             return 0.0 if figures is None else max(0.0, figures["floor_kwh"] - figures["stored_end_kwh"])

@@ -223,7 +223,8 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         "ReserveProblem": {
             "classes": "Upward response classes.",
             "contingencies": "Losses that the site must survive, one at a time.",
-            "down": "Whether downward reserve is required.",
+            "down": "Whether downward reserve is required within 100 ms.",
+            "down_slow": "Whether it is required within ten seconds, where sets and all PV count too.",
             "floor_kwh": "Energy that all pools together keep at the end of each step.",
             "lead_kwh": "Energy that they keep on top while no set runs.",
             "sustain_h": "How long storage must sustain its headroom.",
@@ -233,11 +234,21 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "gensets_count": "Whether the headroom of running sets counts.",
             "variation_kw": "Power required beside each loss.",
             "pv_drop_frac": "Drop of available PV that is to be covered.",
+            "sustain_h": "How long storage must sustain its headroom; left out: as long as for all classes.",
+            "starts_count": "Whether sets that start count, and running sets with all their headroom (R2).",
+            "credited_shed_kw": "Load of the cluster that is certain to go within the class time; left out: none.",
+            "curtailed_counts": "Whether curtailed PV counts, up to its 0.1 quantile.",
+            "price_per_kwh": "Price of a kW missing for an hour; left out: `reserve_per_kwh` of the prices.",
         },
         "Contingency": {
-            "id": "Name of the loss.",
+            "id": "Name of the contingency.",
+            "losses": "What is lost at one stroke; left out: nothing.",
+        },
+        "Loss": {
             "kind": "What is lost.",
-            "member": "The class, pool or plant that loses one unit or block.",
+            "member": "The class, pool or plant that loses units or blocks; a name for a load; none for the grid.",
+            "count": "How many units or blocks.",
+            "load_kw": "Power of a load that vanishes.",
         },
         "CarbonBudget": {
             "kgco2e": "What fuel and import together may emit.",
