@@ -264,9 +264,15 @@ def without_set(operation: Operation, unit_id: str) -> Operation:
 
 def set_is_needed(operation: Operation, unit_id: str, required: Requirement) -> bool:
     """Return whether stopping a set would leave an upward requirement short that is held with it."""
+    return short_without_set(operation, unit_id, required) is not None
+
+
+def short_without_set(operation: Operation, unit_id: str, required: Requirement) -> Assessment | None:
+    """Return the upward requirement that stopping a set would leave shortest, None where it leaves none shorter."""
     before = {item.id: item.margin_kw for item in assess(operation, required)}
     after = assess(without_set(operation, unit_id), required)
-    return any(item.margin_kw < 0.0 and item.margin_kw < before[item.id] for item in after if item.id.upward)
+    short = [item for item in after if item.id.upward and item.margin_kw < min(0.0, before[item.id])]
+    return min(short, key=lambda item: item.margin_kw, default=None)
 
 
 def sets_are_needed(operation: Operation, required: Requirement) -> bool:

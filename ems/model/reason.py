@@ -102,6 +102,7 @@ MEANINGS: Final[Mapping[ReasonCode, CodeMeaning]] = MappingProxyType(
             "a reserve requirement has no margin, or would be short with one set less; `about`: class and contingency",
             "required_kw",
             "held_kw",
+            "held_without_kw",
         ),
         ReasonCode.FLOOR: _limit("all stores together are at their floor", "stored_end_kwh", "floor_kwh"),
         ReasonCode.STORE_FULL: _limit("the pool ends the step full", "stored_end_kwh"),

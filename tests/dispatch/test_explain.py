@@ -83,8 +83,9 @@ def test_sets_that_reserve_holds_on_say_so_with_class_and_figures() -> None:
     reason = the_reason(plan, 0, "diesel")
     assert (reason.code, reason.about) == (ReasonCode.RESERVE, "r1: none")
     assert dict(reason.figures)["required_kw"] == pytest.approx(80.0)
-    assert dict(reason.figures)["held_kw"] == pytest.approx(90.0)
-    assert limits(plan, 0)[ReasonCode.RESERVE].asset == "site"
+    # the store would have to carry 70 kW with its 60
+    assert dict(reason.figures)["held_without_kw"] == pytest.approx(0.0)
+    assert limits(plan, 0)[ReasonCode.RESERVE].asset == "diesel"
 
 
 def test_only_the_class_that_reserve_needs_is_said_to_be_held_on_by_it() -> None:
@@ -103,10 +104,10 @@ def test_only_the_class_that_reserve_needs_is_said_to_be_held_on_by_it() -> None
         problem([110.0], sets=big, requirements=reserve(1, r1_kw=5.0)), gensets=(big, replace(small, id="small"))
     )
 
-    evaluation = evaluate(stated, solved(stated))
+    (held_on,) = evaluate(stated, solved(stated)).held_on
 
     # the small set runs at its full 20 kW for its fuel: the 5 kW are held by the big one
-    assert evaluation.held_on == (("big",),)
+    assert [held.genset_class for held in held_on] == ["big"]
     assert evaluate(replace(stated, reserve=reserve(1)), solved(replace(stated, reserve=reserve(1)))).held_on == ()
 
 

@@ -11,7 +11,7 @@ from ems.dispatch.check.agreement import forecasts, numbers, shape
 from ems.dispatch.check.cluster import offers
 from ems.dispatch.check.commitment import UnitRange, gensets, minimum_times, unit_ranges
 from ems.dispatch.check.cooling import chillers
-from ems.dispatch.check.findings import Evaluation, Violation
+from ems.dispatch.check.findings import Evaluation, HeldOn, Violation
 from ems.dispatch.check.flows import flows
 from ems.dispatch.check.objective import objective
 from ems.dispatch.check.security import reserve, security
@@ -20,7 +20,7 @@ from ems.dispatch.check.storage import floor, power_by_energy, stored_energy
 from ems.model.plan import Plan
 from ems.model.problem import PlanningProblem
 
-__all__ = ["Evaluation", "Violation", "evaluate"]
+__all__ = ["Evaluation", "HeldOn", "Violation", "evaluate"]
 
 
 def evaluate(problem: PlanningProblem, plan: Plan) -> Evaluation:

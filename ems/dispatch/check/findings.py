@@ -34,16 +34,24 @@ class Violation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeldOn:
+    """A genset class of which no set can be stopped, and the requirement that one set less would leave short."""
+
+    genset_class: str
+    without: ReserveStep
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
     """What the re-simulation found.
 
-    `reserve` holds the worst contingency per class and step; `held_on` names for each step the
+    `reserve` holds the worst contingency per class and step; `held_on` holds for each step the
     classes of which no set could be stopped without breaking a reserve requirement.
     """
 
     violations: tuple[Violation, ...]
     reserve: tuple[tuple[ReserveStep, ...], ...] = ()
-    held_on: tuple[tuple[str, ...], ...] = ()
+    held_on: tuple[tuple[HeldOn, ...], ...] = ()
 
     @property
     def passed(self) -> bool:

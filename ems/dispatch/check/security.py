@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from ems.dispatch.check.findings import (
     AFTER,
+    HeldOn,
     Violation,
     differs,
     is_firm,
@@ -17,7 +18,7 @@ from ems.dispatch.check.operation import operation
 from ems.model.plan import Plan, PlanStep, ReserveStep
 from ems.model.problem import Contingency, ContingencyKind, GensetProblem, PlanningProblem, ReserveClassProblem
 from ems.model.units import seconds
-from ems.reserve import Assessment, ClassRequirement, Operation, Requirement, ReserveId, assess, set_is_needed
+from ems.reserve import Assessment, ClassRequirement, Operation, Requirement, ReserveId, assess, short_without_set
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,19 +36,20 @@ class Security:
     cases: tuple[tuple[Case, ...], ...]
     steps: tuple[tuple[ReserveStep, ...], ...]
 
-    def held_on(self) -> tuple[tuple[str, ...], ...]:
+    def held_on(self) -> tuple[tuple[HeldOn, ...], ...]:
         """Return for each step the classes of which no set could be stopped without breaking a requirement."""
-        return tuple(
-            tuple(
-                dict.fromkeys(
-                    member
-                    for case in cases
-                    for member, unit in {unit.member: unit.id for unit in case.operation.gensets}.items()
-                    if set_is_needed(case.operation, unit, case.required)
-                )
-            )
-            for cases in self.cases
-        )
+        return tuple(tuple(_held_on(cases)) for cases in self.cases)
+
+
+def _held_on(cases: tuple[Case, ...]) -> Iterator[HeldOn]:
+    """Yield each class once, with the requirement that one set less leaves shortest."""
+    found: dict[str, ReserveStep] = {}
+    for case in cases:
+        for member, unit in {unit.member: unit.id for unit in case.operation.gensets}.items():
+            short = short_without_set(case.operation, unit, case.required)
+            if short is not None and (member not in found or -short.margin_kw > found[member].shortfall_kw):
+                found[member] = _reserve_step(short)
+    yield from (HeldOn(genset_class=member, without=step) for member, step in found.items())
 
 
 def security(problem: PlanningProblem, plan: Plan) -> Security:
@@ -60,14 +62,17 @@ def _reserve_steps(problem: PlanningProblem, cases: tuple[Case, ...]) -> Iterato
     """Yield what is required and held in the problem's order of classes, the downward ones last."""
     found = {item.id.value: item for case in cases for item in assess(case.operation, case.required)}
     for name in (*(each.id for each in problem.reserve.classes), *_down_ids(problem)):
-        item = found[name]
-        yield ReserveStep(
-            id=name,
-            contingency=item.contingency,
-            required_kw=item.required_kw,
-            held_kw=item.held_kw,
-            shortfall_kw=max(0.0, -item.margin_kw),
-        )
+        yield _reserve_step(found[name])
+
+
+def _reserve_step(item: Assessment) -> ReserveStep:
+    return ReserveStep(
+        id=item.id.value,
+        contingency=item.contingency,
+        required_kw=item.required_kw,
+        held_kw=item.held_kw,
+        shortfall_kw=max(0.0, -item.margin_kw),
+    )
 
 
 def reserve(problem: PlanningProblem, plan: Plan, found: Security) -> Iterator[Violation]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ems.dispatch.check import HeldOn
 from ems.dispatch.explain.scene import FLOW_KW, NEAR_FRAC, Scene, best_cost_per_kwh, running_cost_per_kwh
 from ems.model.plan import GensetStep
 from ems.model.problem import GensetProblem
@@ -33,6 +34,7 @@ def genset_limits(scene: Scene) -> Iterator[Reason]:
         if down is not None and genset.n_on + down.n_sets >= _n_available(scene, data):
             yield _minimum_time(ReasonCode.MINIMUM_DOWN_TIME, data, down)
         yield from _count_limits(scene, data, genset)
+    yield from (held_on_reason(held, text=f"{held.genset_class}: ") for held in scene.held_on())
 
 
 def genset_reasons(scene: Scene) -> Iterator[Reason]:
@@ -45,17 +47,9 @@ def genset_reasons(scene: Scene) -> Iterator[Reason]:
 def _running(scene: Scene, c: int) -> Reason:
     """Return what is bought by the sets that run: the first answer that holds, the firmest first."""
     data, genset = scene.problem.gensets[c], scene.step.gensets[c]
-    held_on = scene.evaluation.held_on[scene.t] if scene.evaluation.held_on else ()
-    tightest = scene.tightest_reserve()
-    if data.id in held_on and tightest is not None:
-        return Reason(
-            code=ReasonCode.RESERVE,
-            asset=data.id,
-            text=f"{genset.n_on} on for reserve {tightest.id} after the loss of {tightest.contingency}: "
-            f"{tightest.required_kw:.0f} kW required, {tightest.held_kw:.0f} kW held",
-            about=f"{tightest.id}: {tightest.contingency}",
-            figures=(("required_kw", tightest.required_kw), ("held_kw", tightest.held_kw)),
-        )
+    held = next((item for item in scene.held_on() if item.genset_class == data.id), None)
+    if held is not None:
+        return held_on_reason(held, text=f"{genset.n_on} on for ")
     bound = _bound(scene, c, on=True)
     if bound is not None and genset.n_on <= bound.n_sets and not genset.n_started:
         return _minimum_time(ReasonCode.MINIMUM_UP_TIME, data, bound)
@@ -68,6 +62,19 @@ def _running(scene: Scene, c: int) -> Reason:
             figures=(("min_load_frac", exercise.min_load_frac),),
         )
     return _for_energy(scene, data, genset)
+
+
+def held_on_reason(held: HeldOn, *, text: str) -> Reason:
+    """Return the requirement that one set less would leave short."""
+    item = held.without
+    return Reason(
+        code=ReasonCode.RESERVE,
+        asset=held.genset_class,
+        text=f"{text}reserve {item.id} after the loss of {item.contingency}: {item.required_kw:.0f} kW required, "
+        f"{item.held_kw:.0f} kW held with one set less",
+        about=f"{item.id}: {item.contingency}",
+        figures=(("required_kw", item.required_kw), ("held_without_kw", item.held_kw)),
+    )
 
 
 def _for_energy(scene: Scene, data: GensetProblem, genset: GensetStep) -> Reason:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ems.dispatch.check import Evaluation
+from ems.dispatch.check import Evaluation, HeldOn
 from ems.model.plan import GensetStep, Plan, PlanStep, ReserveStep
 from ems.model.problem import GensetProblem, PlanningProblem
 
@@ -62,6 +62,10 @@ class Scene:
             return None
         upward = [item for item in self.evaluation.reserve[self.t] if not item.id.startswith("down")]
         return min(upward, key=lambda item: item.held_kw - item.required_kw, default=None)
+
+    def held_on(self) -> tuple[HeldOn, ...]:
+        """Return the classes of which no set could be stopped in this step."""
+        return self.evaluation.held_on[self.t] if self.evaluation.held_on else ()
 
     def import_price_per_kwh(self) -> float | None:
         """Return what an imported kWh costs with its carbon, None while the grid is away."""

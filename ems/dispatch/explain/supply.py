@@ -98,12 +98,11 @@ def _full_in(scene: Scene) -> int | None:
 
 
 def _reserve_limit(scene: Scene) -> Iterator[Reason]:
-    """Yield the tightest requirement where it has no margin or where a set runs for it."""
+    """Yield the tightest requirement where it has no margin."""
     item = scene.tightest_reserve()
     if item is None:
         return
-    held_on = bool(scene.evaluation.held_on and scene.evaluation.held_on[scene.t])
-    if held_on or item.held_kw - item.required_kw <= FLOW_KW + NEAR_FRAC * abs(item.required_kw):
+    if item.held_kw - item.required_kw <= FLOW_KW + NEAR_FRAC * abs(item.required_kw):
         yield Reason(
             code=ReasonCode.RESERVE,
             asset=SITE,
