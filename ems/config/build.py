@@ -6,7 +6,7 @@ from datetime import UTC
 from ems.config.files import ConfigFiles
 from ems.config.naming import block_ids, container_ids, expand_devices, expand_links, pv_block_ids, unit_ids
 from ems.config.schema.assets import BatteryPoolTable, GensetClassTable, PvPlantTable
-from ems.config.schema.limits import BatteryLimits, GensetLimits
+from ems.config.schema.limits import BatteryLimits, ContingencyTable, GensetLimits
 from ems.config.schema.tariffs import SeasonTable, TariffTable
 from ems.config.schema.twin import TwinFile
 from ems.errors import ConfigError, ConfigProblem
@@ -25,7 +25,7 @@ from ems.model.fuel import FuelCurve, FuelPoint
 from ems.model.genset import FuelTank, GensetClass
 from ems.model.grid import AnnouncedOutage, FlowGroup, GridConnection, OutageStatistics
 from ems.model.load import Auxiliaries, CoolingKind, CoolingPlant, ItCluster
-from ems.model.problem import ContingencyKind
+from ems.model.problem import Contingency, ContingencyKind, Loss
 from ems.model.pv import PvArray, PvMount, PvPlant
 from ems.model.site import (
     ControlSettings,
@@ -36,6 +36,7 @@ from ems.model.site import (
     PlanningSettings,
     ReservePolicy,
     Site,
+    SlowReserve,
 )
 from ems.model.tariff import DemandCharge, Tariff, TariffSeason, TouWindow
 from ems.model.timegrid import GridShape
@@ -71,12 +72,7 @@ def build_site(files: ConfigFiles) -> Site:
         pv=tuple(_pv(name, table) for name, table in assets.pv.items()),
         grid=_grid(files),
         tank=_tank(files),
-        reserve=ReservePolicy(
-            **{
-                **limits.reserve.model_dump(),
-                "survive": tuple(ContingencyKind(kind) for kind in limits.reserve.survive),
-            }
-        ),
+        reserve=_reserve(files),
         economics=_economics(files),
         penalties=Penalties(**tariffs.penalties.model_dump()),
         planning=_planning(files),
@@ -86,6 +82,30 @@ def build_site(files: ConfigFiles) -> Site:
             for name, group in limits.group.items()
         ),
     )
+
+
+def _reserve(files: ConfigFiles) -> ReservePolicy:
+    table = files.limits.reserve
+    return ReservePolicy(
+        **table.model_dump(exclude={"survive", "r2"}),
+        survive=tuple(ContingencyKind(kind) for kind in table.survive),
+        r2=None if table.r2 is None else SlowReserve(**table.r2.model_dump()),
+        contingencies=tuple(_contingency(name, each) for name, each in files.limits.contingency.items()),
+    )
+
+
+def _contingency(name: str, table: ContingencyTable) -> Contingency:
+    counted = (
+        (ContingencyKind.GENSET, table.gensets),
+        (ContingencyKind.BLOCK, table.blocks),
+        (ContingencyKind.PV_BLOCK, table.pv_blocks),
+    )
+    losses = [Loss(kind=kind, member=member, count=n) for kind, counts in counted for member, n in counts.items()]
+    if table.grid:
+        losses.append(Loss(kind=ContingencyKind.GRID))
+    if table.load_kw:
+        losses.append(Loss(kind=ContingencyKind.LOAD, load_kw=table.load_kw))
+    return Contingency(id=name, losses=tuple(losses))
 
 
 def _economics(files: ConfigFiles) -> Economics:

@@ -18,6 +18,8 @@ from ems.model.forecast import (
 )
 from ems.model.pv import PvPlant
 from ems.model.site import Site
+from ems.model.units import hours
+from ems.reserve import lead_time_s
 
 _QUARTER_S = 900.0
 _HOUR_S = 3600.0
@@ -89,7 +91,22 @@ def compose_outlook(
         carbon_kgco2e_per_kwh=None if carbon is None else _carbon(carbon, now=now, horizon_h=horizon_h),
         cooling_ratio_frac=measured.cooling_ratio_frac,
         aux_ratio_frac=measured.aux_ratio_frac,
+        load_error_frac=_shortage_frac(site, load_errors, rising=True),
+        pv_error_frac=tuple(_shortage_frac(site, pv_errors[plant.id], rising=False) for plant in site.pv),
     )
+
+
+def _shortage_frac(site: Site, errors: ErrorRecord, *, rising: bool) -> float | None:
+    """Return by what share of a forecast supply is short at the lead of a set's start, None without a record.
+
+    A load that rises above its forecast is short of supply, and so is PV that stays below it.
+    """
+    if site.reserve.r2 is None:
+        return None
+    lead_h = hours(lead_time_s(site.reserve, site.gensets))
+    quantile = site.reserve.r2.error_quantile_frac
+    error = errors.quantile(lead_h, quantile if rising else 1.0 - quantile)
+    return None if error is None else max(0.0, error if rising else -error)
 
 
 def raw_pv(plant: PvPlant, basis: PvBasis, errors: ErrorRecord) -> EvenSeries:

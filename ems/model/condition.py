@@ -66,3 +66,7 @@ class Outlook:
     carbon_kgco2e_per_kwh: SignalForecast | None
     cooling_ratio_frac: float
     aux_ratio_frac: float
+    # how far load exceeds its forecast and each plant falls short of it at the lead of a set's start, at the quantile
+    # of class R2, as shares of the forecast; None, or left out: no record yet
+    load_error_frac: float | None = None
+    pv_error_frac: tuple[float | None, ...] = ()

@@ -64,6 +64,11 @@ class GensetClass:
         return self.fix_s + self.ramp_s
 
     @property
+    def first_attempt_s(self) -> float:
+        """Return detection to rated load where the first attempt to start succeeds."""
+        return self.detect_s + self.start_s + self.sync_s + self.ramp_s
+
+    @property
     def carry_h(self) -> float:
         """Return t_carry in hours."""
         return self.carry_s / SECONDS_PER_HOUR

@@ -6,7 +6,7 @@ from ems.model.battery import BatteryPool
 from ems.model.genset import FuelTank, GensetClass
 from ems.model.grid import FlowGroup, GridConnection
 from ems.model.load import Auxiliaries, CoolingPlant, ItCluster
-from ems.model.problem import ContingencyKind
+from ems.model.problem import Contingency, ContingencyKind
 from ems.model.pv import PvPlant
 from ems.model.timegrid import GridShape
 from ems.model.units import KG_PER_T
@@ -20,6 +20,17 @@ class Place:
     longitude_deg: float
     altitude_m: float
     timezone: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlowReserve:
+    """Parameters of response class R2, within 120 s."""
+
+    sustain_s: float
+    pv_drop_frac: float
+    # quantile of the net forecast error that is covered, and of the starts that are counted on
+    error_quantile_frac: float
+    start_quantile_frac: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +51,13 @@ class ReservePolicy:
     # cold start of the net forecast error, until the site's own record exists
     forecast_error_pv_frac: float
     forecast_error_load_frac: float
+    # whether curtailed PV counts in R1, and whether E23 is planned within ten seconds too
+    curtailed_counts: bool = False
+    down_slow: bool = False
+    # None: no reserve is planned within 120 s
+    r2: SlowReserve | None = None
+    # common losses beside the single ones
+    contingencies: tuple[Contingency, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

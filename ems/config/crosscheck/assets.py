@@ -27,6 +27,7 @@ def contradictions(files: ConfigFiles) -> Iterator[Finding]:
     yield from _pv(files.assets)
     yield from _forming_source(files)
     yield from _survived_losses(files)
+    yield from _common_losses(files)
     yield from _load(files.assets)
     yield from _tank(files)
 
@@ -212,6 +213,50 @@ def _survived_losses(files: ConfigFiles) -> Iterator[Finding]:
                 path=("reserve", "survive", index),
                 message=f"'{loss}' is listed twice",
                 allowed="every loss once",
+            )
+
+
+def _common_losses(files: ConfigFiles) -> Iterator[Finding]:
+    """Yield members of a contingency that the site does not have, or not so many of."""
+    present = {
+        "gensets": {name: table.n_units for name, table in files.assets.genset.items()},
+        "blocks": {name: table.n_blocks for name, table in files.assets.battery.items()},
+        "pv_blocks": {name: table.n_blocks for name, table in files.assets.pv.items()},
+    }
+    for name, table in files.limits.contingency.items():
+        for key, counts in present.items():
+            yield from _lost_members(("contingency", name, key), getattr(table, key), counts)
+        if table.grid and files.limits.grid is None:
+            yield Finding(
+                file="limits.toml",
+                path=("contingency", name, "grid"),
+                message="the site has no grid to lose",
+                allowed="false",
+            )
+        if not (table.grid or table.gensets or table.blocks or table.pv_blocks or table.load_kw):
+            yield Finding(
+                file="limits.toml",
+                path=("contingency", name),
+                message="nothing is lost",
+                allowed="at least one of gensets, blocks, pv_blocks, grid = true and load_kw",
+            )
+
+
+def _lost_members(path: tuple[str, ...], lost: dict[str, int], present: dict[str, int]) -> Iterator[Finding]:
+    for member, n_lost in lost.items():
+        if member not in present:
+            yield Finding(
+                file="limits.toml",
+                path=(*path, member),
+                message=f"assets.toml has no {member}",
+                allowed=", ".join(present) or "nothing: the site has none of this kind",
+            )
+        elif n_lost > present[member]:
+            yield Finding(
+                file="limits.toml",
+                path=(*path, member),
+                message=f"{n_lost} are lost of {present[member]}",
+                allowed=f"1 to {present[member]}",
             )
 
 

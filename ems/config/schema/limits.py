@@ -36,6 +36,10 @@ class TaperTable(Table):
     power_frac: Frac = Field(description="Share of the limit; 1 at one of the points.")
 
 
+UnitCount = Annotated[int, Field(ge=1, le=1000)]
+QuantileFrac = Annotated[float, Field(ge=0.5, lt=1.0)]
+
+
 class BatteryLimits(Table):
     """Limits of one block of a pool, and the SoC window of its containers."""
 
@@ -97,6 +101,29 @@ class FuelTankLimits(Table):
     reserve_l: VolumeOrZeroL = Field(description="Kept for emergencies; an alarm below it.")
 
 
+class ContingencyTable(Table):
+    """What is lost at one stroke beside single units: a bus section, a transformer, a collector, a coolant unit."""
+
+    grid: bool = Field(False, description="Whether the connection is lost with it.")
+    gensets: dict[Name, UnitCount] = Field(default_factory=dict, description="Units that are lost, per genset class.")
+    blocks: dict[Name, UnitCount] = Field(default_factory=dict, description="Blocks that are lost, per battery pool.")
+    pv_blocks: dict[Name, UnitCount] = Field(default_factory=dict, description="Blocks that are lost, per PV plant.")
+    load_kw: PowerOrZeroKw = Field(0.0, description="Load that vanishes with it: room downwards is kept for it.")
+
+
+class SlowReserveLimits(Table):
+    """Response class R2, within 120 s: forecast errors and clouds, covered by sets that start too."""
+
+    sustain_s: DurationS = Field(description="How long storage must sustain what it holds in this class.")
+    pv_drop_frac: Frac = Field(description="Drop of available PV within 120 s.")
+    error_quantile_frac: QuantileFrac = Field(
+        0.99, description="Quantile of the net forecast error at the lead of a set's start that is covered."
+    )
+    start_quantile_frac: QuantileFrac = Field(
+        0.999, description="Share of all cases in which no more sets fail to start than are left out of account."
+    )
+
+
 class ReserveLimits(Table):
     """What the site must survive, and how the reserve for it is sized."""
 
@@ -114,6 +141,13 @@ class ReserveLimits(Table):
     lead_s: DurationS = Field(description="Added to t_carry for the early start of gensets (t_lead).")
     forecast_error_pv_frac: Frac = Field(description="Cold start of the net forecast error: share of PV rating.")
     forecast_error_load_frac: Frac = Field(description="Cold start of the net forecast error: share of load.")
+    curtailed_counts: bool = Field(
+        False, description="Whether curtailed PV counts within 10 s, up to the 0.1 quantile of what is available."
+    )
+    down_slow: bool = Field(
+        False, description="Whether room for lost load is planned within 10 s too, where sets and all PV count."
+    )
+    r2: SlowReserveLimits | None = Field(None, description="Reserve within 120 s; missing: none is planned.")
 
 
 class LimitsFile(Table):
@@ -125,5 +159,8 @@ class LimitsFile(Table):
     fuel_tank: FuelTankLimits | None = None
     group: dict[Name, GroupTable] = Field(
         default_factory=dict, description="Transformers, collectors and feeders by name."
+    )
+    contingency: dict[Name, ContingencyTable] = Field(
+        default_factory=dict, description="Common losses by name, survived beside those in `survive`."
     )
     reserve: ReserveLimits

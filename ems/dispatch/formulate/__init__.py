@@ -63,7 +63,7 @@ def formulate(
             GroupProblem(id=group.id, members=group.members, limit_kw=group.limit_kw) for group in site.groups
         ),
         carbon_budget=_carbon_budget(site, grid),
-        reserve=reserve_problem(site, condition, load=load, grid=grid),
+        reserve=reserve_problem(site, condition, outlook, load=load, pv=pv, grid=grid),
         prices=_prices(site),
         previous=_previous(site, previous, grid),
         options=SolveOptions(

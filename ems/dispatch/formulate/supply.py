@@ -10,6 +10,7 @@ from ems.model.problem import DemandProblem, FuelProblem, GensetProblem, GridPro
 from ems.model.site import Site
 from ems.model.tariff import Tariff
 from ems.model.timegrid import TimeGrid
+from ems.reserve import R2_WITHIN_S, start_failures
 
 # an outage that outlasts every expectation is taken to last this much longer
 _OVERDUE_H = 0.25
@@ -32,6 +33,19 @@ def genset_problem(site: Site, genset: GensetClass, state: GensetCondition) -> G
         step_kw=genset.step_frac * genset.rated_kw,
         band_low_kw=genset.band_low_frac * genset.rated_kw,
         carry_h=genset.carry_h,
+        n_start_failures=_n_start_failures(site, genset, state),
+    )
+
+
+def _n_start_failures(site: Site, genset: GensetClass, state: GensetCondition) -> int:
+    """Return how many sets R2 does not count on: all of them where the first attempt takes too long."""
+    if site.reserve.r2 is None:
+        return 0
+    if genset.first_attempt_s > R2_WITHIN_S:
+        return len(state.units)
+    n_available = sum(unit.available for unit in state.units)
+    return start_failures(
+        n_available, failure_frac=genset.start_failure_frac, quantile_frac=site.reserve.r2.start_quantile_frac
     )
 
 
