@@ -1,8 +1,9 @@
-"""The dialogue with the GPU cluster: the power envelope that the site offers."""
+"""The dialogue with the GPU cluster: the power envelope of the site, and the flexibility that the cluster offers."""
 
-from typing import Literal
+from itertools import pairwise
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field, model_validator
 
 from ems.contract.message import Message, Payload
 from ems.contract.quantities import Count, Duration, Instant, Intensity, Power, Price
@@ -49,3 +50,102 @@ class EnvelopeMessage(Message):
     reason: str = Field(description="Why it is in that state; one sentence.")
     ramp_kw_per_min: RampPart = Field(description="How fast the cluster may change its power.")
     intervals: tuple[EnvelopeInterval, ...] = Field(description="In order and without gaps.")
+
+
+# what comes from outside is bounded: no cluster is larger than this
+_MAX_KW = 1e6
+OfferedPower = Annotated[float, Field(ge=0.0, le=_MAX_KW)]
+OfferedPrice = Annotated[float, Field(ge=0.0, le=1e4)]
+Seconds = Annotated[float, Field(ge=0.0, le=86_400.0)]
+OfferName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class OfferForecastPart(Payload):
+    """Expected IT power of the whole cluster."""
+
+    start: AwareDatetime = Field(description="Beginning.")
+    duration_min: Annotated[float, Field(gt=0.0, le=2880.0)] = Field(description="Length; min.")
+    kw: OfferedPower = Field(description="Mean power; kW.")
+
+
+class OfferClassPart(Payload):
+    """A class of load: what it draws now, and between which powers the site may move it."""
+
+    id: OfferName = Field(description="Name of the class.")
+    kind: Literal["firm", "shapeable", "deferrable", "curtailable"] = Field(description="What the site may do with it.")
+    now_kw: OfferedPower = Field(description="Present power; kW.")
+    min_kw: OfferedPower = Field(description="Least power; kW.")
+    max_kw: OfferedPower = Field(description="Greatest power; kW.")
+    notice_s: Seconds = Field(0.0, description="Time that a change must be announced ahead; s.")
+    ramp_kw_per_min: Annotated[float, Field(gt=0.0, le=_MAX_KW)] | None = Field(
+        None, description="Fastest change; kW per minute; null: any."
+    )
+    value_per_kwh: OfferedPrice = Field(0.0, description="Worth of a kWh at full power, or of a kWh short; per kWh.")
+    penalty_per_kwh: OfferedPrice = Field(0.0, description="Curtailable: cost of a kWh that is curtailed; per kWh.")
+    power_to_progress: tuple[tuple[Fraction, Fraction], ...] = Field(
+        (), max_length=20, description="Shapeable: shares of power and of progress; rising and concave."
+    )
+    max_slowdown_share: Fraction | None = Field(None, description="Shapeable: progress that may be lost.")
+    energy_kwh: Annotated[float, Field(ge=0.0, le=1e9)] = Field(0.0, description="Deferrable: energy to be had; kWh.")
+    deadline: AwareDatetime | None = Field(None, description="Deferrable: when it must be had.")
+    min_run_min: Annotated[float, Field(ge=0.0)] = Field(
+        0.0, description="Deferrable: least run; min. Not planned with."
+    )
+    min_pause_min: Annotated[float, Field(ge=0.0)] = Field(
+        0.0, description="Deferrable: least pause; min. Not planned with."
+    )
+    max_pauses: Count | None = Field(None, description="Deferrable: pauses allowed. Not planned with.")
+    restart_kwh: Annotated[float, Field(ge=0.0)] = Field(
+        0.0, description="Deferrable: energy of a restart; kWh. Not planned with."
+    )
+    max_hours_per_day: Annotated[float, Field(ge=0.0, le=24.0)] | None = Field(
+        None, description="Curtailable: hours of curtailment per day; null: any."
+    )
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if self.min_kw > self.max_kw:
+            raise ValueError(f"class {self.id}: min_kw is above max_kw")
+        if self.kind == "deferrable" and self.deadline is None:
+            raise ValueError(f"class {self.id}: a deferrable class needs a deadline")
+        if len(self.power_to_progress) == 1:
+            raise ValueError(f"class {self.id}: power_to_progress needs two points or none")
+        slopes = []
+        for (power, progress), (more_power, more_progress) in pairwise(self.power_to_progress):
+            if more_power <= power or more_progress <= progress:
+                raise ValueError(f"class {self.id}: power_to_progress must rise")
+            slopes.append((more_progress - progress) / (more_power - power))
+        if any(later > earlier + 1e-9 for earlier, later in pairwise(slopes)):
+            raise ValueError(f"class {self.id}: power_to_progress must be concave")
+        return self
+
+
+class FastShedPart(Payload):
+    """Power that the cluster gives up within a time; cumulative."""
+
+    within_s: Seconds = Field(description="Time; s.")
+    kw: OfferedPower = Field(description="Power; kW.")
+
+
+class FlexOfferMessage(Payload):
+    """What the cluster lets the site do with its load. Comes from the cluster; unknown fields are refused."""
+
+    schema_name: Literal["flex-offer/1"] = Field(alias="schema", description="Name and version of this form.")
+    seq: Count = Field(description="Rises with every offer.")
+    cluster: str = Field(max_length=80, description="Cluster.")
+    issued: AwareDatetime = Field(description="When it was made.")
+    valid_until: AwareDatetime = Field(description="From then on all load is firm.")
+    forecast_kw: tuple[OfferForecastPart, ...] = Field((), max_length=1000, description="Expected power; may be empty.")
+    classes: tuple[OfferClassPart, ...] = Field((), max_length=20, description="Classes of load.")
+    fast_shed: tuple[FastShedPart, ...] = Field((), max_length=20, description="What can be shed at once.")
+    idle_kw: OfferedPower = Field(0.0, description="Power of the idle cluster, part of the classes; kW.")
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        names = [each.id for each in self.classes]
+        if len(set(names)) < len(names):
+            raise ValueError("two classes have the same id")
+        if self.valid_until <= self.issued:
+            raise ValueError("valid_until is not after issued")
+        return self

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ems.model.forecast import LoadForecast, PvForecast, SignalForecast
+from ems.model.offer import FlexOffer
 from ems.model.problem import UnitHistory
 
 
@@ -54,6 +55,8 @@ class SiteCondition:
     pools: tuple[PoolCondition, ...]
     gensets: tuple[GensetCondition, ...]
     grid: GridCondition | None
+    # the cluster's newest offer that is valid at `utc`
+    offer: FlexOffer | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

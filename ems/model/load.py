@@ -15,6 +15,8 @@ class ItCluster:
     # the largest block that can drop or start at once, as a share of design
     largest_block_frac: float
     job_step_kw: float
+    # whether the cluster sends offers of what the site may do with its load
+    takes_offers: bool = False
 
     @property
     def idle_kw(self) -> float:

@@ -36,6 +36,10 @@ WITHOUT_UNIT: Final = {
     "frac_of_it": "a share, named for what it is a share of",
     "aux_frac_of_it": "a share, named for what it is a share of",
     "aux_frac_of_power": "a share, named for what it is a share of",
+    "max_hours_per_day": "hours, as the cluster contract names them",
+    "max_slowdown_share": "a share, as the cluster contract names it",
+    "power_to_progress": "pairs of shares, as the cluster contract names them",
+    "penalty_per_kwh": "site currency per kWh, as the cluster contract names it",
 }
 
 # fields of classes that hold numbers of every unit, or that say the unit themselves

@@ -36,6 +36,13 @@ class ItTable(Table):
     idle_frac: Frac = Field(description="Share of design that the idle cluster draws.")
     largest_block_frac: Frac = Field(description="Largest block that can drop at once, as a share of design.")
     job_step_kw: PowerOrZeroKw = Field(description="Largest step of one job start or stop that is not announced.")
+    takes_offers: bool = Field(
+        False,
+        description=(
+            "Whether the cluster's offers are taken from `cluster/<id>/offer`; without a valid one all load is then "
+            "planned as firm at its 0.9 quantile."
+        ),
+    )
 
 
 class CoolingTable(Table):

@@ -4,6 +4,7 @@ Pure; no pyomo. The problem states everything that the dispatcher may know, in t
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ems.dispatch.formulate.demand import load_problem, on_steps, pv_problems
@@ -39,7 +40,11 @@ def formulate(
     """
     grid = planning_grid(condition.utc, shape=site.planning.shape, edges_utc=_edges(site, condition))
     pv = pv_problems(site, outlook, grid)
-    load = load_problem(site, outlook, grid, pv)
+    offer = condition.offer if site.it.takes_offers else None
+    load, offers = load_problem(site, outlook, grid, pv, offer=offer)
+    # stores are valued by what the site takes as a whole
+    whole_kw = tuple(kw + sum(each.asked_kw(t) for each in offers) for t, kw in enumerate(load.it_kw))
+    whole = replace(load, it_kw=whole_kw)
     ambient_degc = on_steps(outlook.ambient_degc.values, grid, name="ambient temperature")
     return PlanningProblem(
         schema=SCHEMA,
@@ -49,9 +54,10 @@ def formulate(
         created_utc=condition.utc,
         grid=grid,
         load=load,
+        offers=offers,
         pv=pv,
         pools=tuple(
-            pool_problem(site, pool, state, load=load, pv=pv, ambient_degc=ambient_degc, previous=previous, grid=grid)
+            pool_problem(site, pool, state, load=whole, pv=pv, ambient_degc=ambient_degc, previous=previous, grid=grid)
             for pool, state in zip(site.batteries, condition.pools, strict=True)
         ),
         gensets=tuple(

@@ -3,9 +3,11 @@
 from dataclasses import replace
 from math import hypot
 
+from ems.dispatch.formulate.cluster import OfferedLoad, offered_load
 from ems.model.condition import Outlook
 from ems.model.forecast import EvenSeries
-from ems.model.problem import CoolingLineProblem, LoadProblem, PvProblem
+from ems.model.offer import FlexOffer
+from ems.model.problem import CoolingLineProblem, LoadProblem, OfferProblem, PvProblem
 from ems.model.site import Site
 from ems.model.timegrid import TimeGrid
 from ems.thermal.plant import cooling_lines
@@ -47,30 +49,43 @@ def pv_problems(site: Site, outlook: Outlook, grid: TimeGrid) -> tuple[PvProblem
     )
 
 
-def load_problem(site: Site, outlook: Outlook, grid: TimeGrid, pv: tuple[PvProblem, ...]) -> LoadProblem:
-    """Return demand: firm IT power, cooling lines at the forecast ambient (E17), auxiliaries, quantiles."""
+def load_problem(
+    site: Site, outlook: Outlook, grid: TimeGrid, pv: tuple[PvProblem, ...], *, offer: FlexOffer | None = None
+) -> tuple[LoadProblem, tuple[OfferProblem, ...]]:
+    """Return demand, and the classes of a cluster's offer beside it (E16).
+
+    Demand is firm IT power, cooling lines at the forecast ambient (E17), auxiliaries, and quantiles of the whole.
+    """
     it_p50_kw = on_steps(outlook.it.p50_kw, grid, name="IT load")
     it_q90_kw = on_steps(outlook.it.q90_kw, grid, name="IT load")
     # the favourable side of the load lies as far below the median as the q90 lies above it
     it_kw = _between(it_p50_kw, it_q90_kw, -site.planning.optimism_frac)
+    if site.it.takes_offers and offer is None:
+        # what may not be shaped is planned as it may be at most
+        it_kw = it_q90_kw
+    offered = OfferedLoad(firm_kw=it_kw) if offer is None else offered_load(offer, grid, forecast_kw=it_kw)
     aux = outlook.aux_ratio_frac * (site.auxiliaries.constant_kw + _container_base_kw(site))
     firm = LoadProblem(
-        it_kw=it_kw,
+        it_kw=offered.firm_kw,
         cooling=_cooling_problems(site, outlook, grid),
         aux_constant_kw=(aux,) * grid.n_steps,
         aux_frac_of_it=site.auxiliaries.frac_of_it,
         site_loss_frac=site.economics.site_loss_frac,
         largest_block_kw=site.it.largest_block_kw,
     )
-    load_kw = [firm.served_kw(t, kw) for t, kw in enumerate(it_kw)]
-    load_q90_kw = [firm.served_kw(t, kw) for t, kw in enumerate(it_q90_kw)]
+    full_kw = [kw + sum(each.asked_kw(t) for each in offered.offers) for t, kw in enumerate(offered.firm_kw)]
+    load_kw = [firm.served_kw(t, kw) for t, kw in enumerate(full_kw)]
+    load_q90_kw = [
+        firm.served_kw(t, full + max(0.0, q90 - kw))
+        for t, (full, q90, kw) in enumerate(zip(full_kw, it_q90_kw, it_kw, strict=True))
+    ]
     net_q90_kw = []
     for t, (load, load_q90) in enumerate(zip(load_kw, load_q90_kw, strict=True)):
         available = sum(plant.available_kw[t] for plant in pv)
         available_q10 = sum(plant.available_q10_kw[t] for plant in pv)
         # independent errors of load and PV
         net_q90_kw.append(load - available + hypot(load_q90 - load, available - available_q10))
-    return replace(firm, load_q90_kw=tuple(load_q90_kw), net_q90_kw=tuple(net_q90_kw))
+    return replace(firm, load_q90_kw=tuple(load_q90_kw), net_q90_kw=tuple(net_q90_kw)), offered.offers
 
 
 def _cooling_problems(site: Site, outlook: Outlook, grid: TimeGrid) -> tuple[CoolingLineProblem, ...]:
