@@ -10,8 +10,8 @@ from ems.model.problem import PlanningProblem
 from ems.model.reason import Reason, ReasonCode
 
 SCHEMA = "plan/2"
-# reasons that a terminal has no room for: the price has its column, and what stands by is not news
-_LEFT_OUT = frozenset({ReasonCode.MARGINAL_SOURCE, ReasonCode.TOO_DEAR})
+# reasons that a terminal has no room for: the price has its column, and what stands by or waits is not news
+_LEFT_OUT = frozenset({ReasonCode.MARGINAL_SOURCE, ReasonCode.TOO_DEAR, ReasonCode.KEPT_FOR_LATER})
 _PHASES = ("build", "handover", "solve", "extract")
 
 
@@ -171,13 +171,25 @@ def _line(step: PlanStep) -> str:
     storage = sum(pool.power_kw for pool in step.pools)
     stored = sum(pool.stored_end_kwh for pool in step.pools)
     price, carbon = _figure(step.marginal_price_per_kwh, 3), _figure(step.marginal_gco2e_per_kwh, 0)
-    limits = dict.fromkeys(limit.text for limit in step.binding)
-    reasons = dict.fromkeys(reason.text for reason in step.reasons if reason.code not in _LEFT_OUT)
     return (
         f"{step.start_utc:%m-%d %H:%M}  {step.duration_h:5.2f} {step.load_kw:8.0f} {step.pv_kw:8.0f} "
-        f"{storage:8.0f} {stored:8.0f} {gensets:>8s} {step.import_kw:8.0f} {price:>8s} {carbon:>6s}  "
-        f"{'; '.join(dict.fromkeys([*reasons, *limits]))}"
+        f"{storage:8.0f} {stored:8.0f} {gensets:>8s} {step.import_kw:8.0f} {price:>8s} {carbon:>6s}  {_why(step)}"
     )
+
+
+def _why(step: PlanStep) -> str:
+    """Return reasons and limits in a few words; assets that share one are named once."""
+    groups: dict[tuple[str, str], list[Reason]] = {}
+    for reason in (*step.reasons, *step.binding):
+        if reason.code not in _LEFT_OUT:
+            groups.setdefault((reason.code.value, reason.about), []).append(reason)
+    classes = {genset.id for genset in step.gensets}
+    texts = []
+    for first, *others in groups.values():
+        names = {reason.asset for reason in others} - {first.asset}
+        text = f"{first.asset}: {first.text}" if first.asset in classes else first.text
+        texts.append(f"{text} (and {len(names)} more)" if names else text)
+    return "; ".join(texts)
 
 
 def _figure(value: float | None, digits: int) -> str:

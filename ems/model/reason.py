@@ -48,6 +48,7 @@ class ReasonCode(StrEnum):
     CHARGE_FOR_LATER = "charge_for_later"
     CHARGE_FOR_END = "charge_for_end"
     CHARGE_TO_FLOOR = "charge_to_floor"
+    RECALIBRATION = "recalibration"
     KEPT_FOR_LATER = "kept_for_later"
     NO_TAKER = "no_taker"
     EXPORT_PAYS = "export_pays"
@@ -163,6 +164,7 @@ MEANINGS: Final[Mapping[ReasonCode, CodeMeaning]] = MappingProxyType(
         ReasonCode.CHARGE_TO_FLOOR: _why(
             "the pool charges because energy is missing to the floor", "charge_kw", "missing_kwh"
         ),
+        ReasonCode.RECALIBRATION: _why("the pool charges above its maximum: a full charge is due", "charge_kw"),
         ReasonCode.KEPT_FOR_LATER: _why(
             "the pool waits: its energy is worth more later; `about`: the start of that step, UTC",
             "ahead_h",

@@ -5,11 +5,20 @@ from dataclasses import replace
 import pytest
 
 from ems.dispatch.check import evaluate
+from ems.dispatch.document import plan_text
 from ems.dispatch.explain import explained
 from ems.dispatch.milp.extract import _SLACKS
 from ems.dispatch.relaxed import CATALOGUE, relaxed_items, relaxed_meaning
-from ems.model.plan import ObjectiveTerms, Plan
-from ems.model.problem import CarbonBudget, ContingencyKind, GroupProblem, PlanningProblem
+from ems.model.plan import ChillerStep, ObjectiveTerms, Plan
+from ems.model.problem import (
+    CarbonBudget,
+    ContingencyKind,
+    GroupProblem,
+    OfferKind,
+    OfferProblem,
+    PlanningProblem,
+    Recalibration,
+)
 from ems.model.reason import MEANINGS, Reason, ReasonCode
 from tests.conventions.suffixes import unit_of
 from tests.dispatch.problems import connection, gensets, loss, plant, pool, problem, reserve, unit
@@ -329,3 +338,79 @@ def test_details_after_a_colon_belong_to_the_row_before_it() -> None:
     assert relaxed_meaning("reserve: r1 after grid") is CATALOGUE["reserve"]
     with pytest.raises(KeyError):
         relaxed_meaning("no such slack")
+
+
+def test_offered_classes_say_whether_they_run_wait_or_are_cut() -> None:
+    wait = OfferProblem(
+        id="wait",
+        kind=OfferKind.DEFERRABLE,
+        min_kw=(0.0, 0.0),
+        max_kw=(50.0, 50.0),
+        value_per_kwh=1.0,
+        energy_kwh=50.0,
+        deadline_step=2,
+    )
+    cut = OfferProblem(id="cut", kind=OfferKind.CURTAILABLE, min_kw=(0.0, 0.0), max_kw=(20.0, 20.0), value_per_kwh=0.2)
+    stated = replace(problem([100.0, 100.0], grid=connection([0.5, 0.1])), offers=(wait, cut))
+
+    plan = told(stated)
+
+    waiting, running = the_reason(plan, 0, "wait"), the_reason(plan, 1, "wait")
+    assert waiting.code is ReasonCode.OFFER_DEFERRED
+    assert dict(waiting.figures)["left_h"] == pytest.approx(2.0)
+    assert running.code is ReasonCode.OFFER_SERVED
+    assert dict(running.figures)["power_kw"] == pytest.approx(50.0)
+    reduced = the_reason(plan, 0, "cut")
+    assert reduced.code is ReasonCode.OFFER_REDUCED
+    assert dict(reduced.figures)["value_per_kwh"] == pytest.approx(0.2)
+    assert the_reason(plan, 1, "cut").code is ReasonCode.OFFER_SERVED
+
+
+def test_cold_tank_says_when_it_is_charged_and_used() -> None:
+    stated = problem([100.0])
+    plan = solved(stated)
+    cold = ChillerStep(n_on=1, n_started=0, heat_kw_th=50.0, power_kw=10.0, tank_charge_kw_th=20.0)
+    warm = replace(cold, tank_charge_kw_th=0.0, tank_discharge_kw_th=30.0)
+
+    charged, used = (
+        explained(stated, replace(plan, steps=(replace(plan.steps[0], chillers=tank),)), evaluate(stated, plan))
+        for tank in (cold, warm)
+    )
+
+    stored = the_reason(charged, 0, "chillers")
+    assert (stored.code, dict(stored.figures)["tank_charge_kw_th"]) == (ReasonCode.COLD_STORED, 20.0)
+    assert the_reason(used, 0, "chillers").code is ReasonCode.COLD_USED
+
+
+def test_full_charge_that_is_due_is_the_reason_to_charge_above_the_maximum() -> None:
+    store = replace(
+        pool(1, stored_kwh=80.0, full_kwh=100.0),
+        max_stored_kwh=90.0,
+        recalibration=Recalibration(first_step=0, end_step=1, missed_cost=100.0),
+    )
+
+    plan = told(problem([50.0], store=store, grid=connection([0.1])))
+
+    reason = the_reason(plan, 0, "bess")
+    assert reason.code is ReasonCode.RECALIBRATION
+    assert dict(reason.figures) == pytest.approx({"charge_kw": 20.0})
+
+
+def test_store_that_carries_alone_names_the_set_that_it_spares() -> None:
+    stated = problem([50.0], store=pool(1, stored_kwh=500.0), sets=gensets([unit(1)]))
+
+    reason = the_reason(told(stated), 0, "bess")
+
+    assert (reason.code, reason.about) == (ReasonCode.CHEAPEST, "diesel")
+    assert dict(reason.figures)["alternative_price_per_kwh"] == pytest.approx(0.245)
+
+
+def test_terminal_names_assets_that_share_a_reason_once() -> None:
+    pools = tuple(replace(pool(1, stored_kwh=500.0, power_kw=100.0), id=name) for name in ("one", "two"))
+    stated = replace(problem([200.0], sets=gensets([unit(1)])), pools=pools)
+    plan = solved(stated)
+    evaluation = evaluate(stated, plan)
+
+    line = plan_text(explained(stated, plan, evaluation), evaluation).splitlines()[-1]
+
+    assert line.count("discharges: a further set of diesel would cost 0.245 per kWh (and 1 more)") == 1

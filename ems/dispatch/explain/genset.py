@@ -34,7 +34,7 @@ def genset_limits(scene: Scene) -> Iterator[Reason]:
         if down is not None and genset.n_on + down.n_sets >= _n_available(scene, data):
             yield _minimum_time(ReasonCode.MINIMUM_DOWN_TIME, data, down)
         yield from _count_limits(scene, data, genset)
-    yield from (held_on_reason(held, text=f"{held.genset_class}: ") for held in scene.held_on())
+    yield from (held_on_reason(held, text="held on by ") for held in scene.held_on())
 
 
 def genset_reasons(scene: Scene) -> Iterator[Reason]:
@@ -137,22 +137,22 @@ def _load_limits(scene: Scene, data: GensetProblem, genset: GensetStep) -> Itera
     usable_kw = min(data.max_kw, data.usable_kw[scene.t]) if data.usable_kw else data.max_kw
     figures = (("power_kw", genset.power_kw),)
     if genset.power_kw >= genset.n_on * usable_kw * (1.0 - NEAR_FRAC) - FLOW_KW:
-        text = f"{data.id}: {genset.n_on} on at full load"
+        text = f"{genset.n_on} on at full load"
         yield Reason(code=ReasonCode.GENSET_MAXIMUM, asset=data.id, text=text, figures=figures)
     elif data.min_kw > 0.0 and genset.power_kw <= genset.n_on * data.min_kw * (1.0 + NEAR_FRAC) + FLOW_KW:
-        text = f"{data.id}: {genset.n_on} on at minimum load"
+        text = f"{genset.n_on} on at minimum load"
         yield Reason(code=ReasonCode.GENSET_MINIMUM, asset=data.id, text=text, figures=figures)
 
 
 def _count_limits(scene: Scene, data: GensetProblem, genset: GensetStep) -> Iterator[Reason]:
     """Yield quiet hours and maintenance where they leave no further set."""
     for code, counts, what in (
-        (ReasonCode.QUIET_HOURS, data.n_permitted, "quiet hours"),
+        (ReasonCode.QUIET_HOURS, data.n_permitted, "the quiet time"),
         (ReasonCode.MAINTENANCE, data.n_available, "maintenance"),
     ):
         if counts and counts[scene.t] < len(data.units) and genset.n_on >= counts[scene.t]:
             n_sets = counts[scene.t]
-            text = f"{data.id}: {what} leave {n_sets}" if n_sets else f"{data.id}: {what} leave none"
+            text = f"{what} leaves {n_sets or 'none'}"
             yield Reason(code=code, asset=data.id, text=text, figures=(("n_sets", float(n_sets)),))
 
 

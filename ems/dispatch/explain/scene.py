@@ -1,5 +1,6 @@
 """One step of a plan with everything that its reasons may refer to."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ems.dispatch.check import Evaluation, HeldOn
@@ -118,3 +119,11 @@ def next_genset_cost_per_kwh(problem: PlanningProblem, data: GensetProblem, gens
             return segment.fuel_l_per_kwh * litre_cost(problem)
         above_kw -= segment.width_kw
     return None
+
+
+def further_set_cost_per_kwh(scene: Scene) -> Iterator[tuple[float, str]]:
+    """Yield what a kWh of one more set would cost at full load, without its start, for classes that have one."""
+    for data, genset in zip(scene.problem.gensets, scene.step.gensets, strict=True):
+        n_available = data.n_available[scene.t] if data.n_available else len(data.units)
+        if genset.n_on < min(n_available, sum(unit.available for unit in data.units)):
+            yield best_cost_per_kwh(scene.problem, data), data.id

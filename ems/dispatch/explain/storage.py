@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from ems.dispatch.explain.scene import FLOW_KW, NEAR_FRAC, Scene, next_genset_cost_per_kwh
+from ems.dispatch.check.storage import power_limits_kw
+from ems.dispatch.explain.scene import FLOW_KW, NEAR_FRAC, Scene, further_set_cost_per_kwh, next_genset_cost_per_kwh
 from ems.model.reason import SITE, Reason, ReasonCode
 
 
@@ -20,13 +21,14 @@ def storage_limits(scene: Scene) -> Iterator[Reason]:
         pool = scene.step.pools[p]
         near_kwh = NEAR_FRAC * data.full_kwh
         stored = (("stored_end_kwh", pool.stored_end_kwh),)
-        if pool.stored_end_kwh >= data.max_stored_kwh - near_kwh:
+        if pool.stored_end_kwh >= data.highest_kwh(scene.t) - near_kwh:
             yield Reason(code=ReasonCode.STORE_FULL, asset=data.id, text=f"{data.id} full", figures=stored)
         elif pool.stored_end_kwh <= data.min_stored_kwh + near_kwh:
             yield Reason(code=ReasonCode.STORE_EMPTY, asset=data.id, text=f"{data.id} empty", figures=stored)
+        charge_kw, discharge_kw = power_limits_kw(data, scene.t, scene.before_kwh(p), pool.stored_end_kwh)
         for code, flow_kw, limit_kw, word in (
-            (ReasonCode.CHARGE_LIMIT, pool.charge_kw, data.max_charge_kw[scene.t], "charges"),
-            (ReasonCode.DISCHARGE_LIMIT, pool.discharge_kw, data.max_discharge_kw[scene.t], "discharges"),
+            (ReasonCode.CHARGE_LIMIT, pool.charge_kw, charge_kw, "charges"),
+            (ReasonCode.DISCHARGE_LIMIT, pool.discharge_kw, discharge_kw, "discharges"),
         ):
             if flow_kw > FLOW_KW and flow_kw >= limit_kw * (1.0 - NEAR_FRAC):
                 text = f"{data.id} {word} with all its {limit_kw:.0f} kW"
@@ -56,6 +58,18 @@ def _charging(scene: Scene, p: int) -> Reason:
             asset=pool.id,
             text=f"{pool.id} charges: {missing_kwh:.0f} kWh are missing to the floor",
             figures=(charge, ("missing_kwh", missing_kwh)),
+        )
+    due = scene.problem.pools[p].recalibration
+    if (
+        due is not None
+        and due.first_step <= scene.t < due.end_step
+        and pool.stored_end_kwh > scene.problem.pools[p].max_stored_kwh
+    ):
+        return Reason(
+            code=ReasonCode.RECALIBRATION,
+            asset=pool.id,
+            text=f"{pool.id} charges: a full charge is due",
+            figures=(charge,),
         )
     surplus_kw = scene.step.pv_kw - scene.step.load_kw
     if surplus_kw >= pool.charge_kw - FLOW_KW:
@@ -139,12 +153,15 @@ def _discharging(scene: Scene, pool_id: str, *, wear_per_kwh: float) -> Reason:
     known = [(price, name) for name, price in alternatives if price is not None]
     marginal = scene.marginal_price_per_kwh
     figures: tuple[tuple[str, float], ...] = (("cost_per_kwh", wear_per_kwh), *_prices(marginal, None))
+    words = "more from"
+    if not known:
+        known, words = list(further_set_cost_per_kwh(scene)), "a further set of"
     if known:
         price, name = min(known)
         return Reason(
             code=ReasonCode.CHEAPEST,
             asset=pool_id,
-            text=f"{pool_id} discharges: more from {name} would cost {price:.3f} per kWh",
+            text=f"{pool_id} discharges: {words} {name} would cost {price:.3f} per kWh",
             about=name,
             figures=(*figures, ("alternative_price_per_kwh", price)),
         )
