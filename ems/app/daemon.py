@@ -115,7 +115,7 @@ async def _run_once(
         )
         restore_accounts(accounts, store)
         memory = ForecastMemory(scaled.site, climate)
-        worker = WorkerClient()
+        worker = WorkerClient(memory_mb=scaled.site.planning.worker_memory_mb)
         issued = files.forecasts.weather.issued_file
         planner = Planner(
             scaled.site,

@@ -8,7 +8,9 @@ from ems.dispatch.check import evaluate
 from ems.dispatch.document import plan_document, plan_text
 from ems.dispatch.explain import explained
 from ems.dispatch.milp.engine import DispatchEngine
-from ems.errors import ConfigError, ConfigProblem
+from ems.errors import ConfigError, ConfigProblem, DispatchError, ProblemRefusedError
+from ems.model.plan import Plan
+from ems.model.problem import PlanningProblem
 from ems.runtime.planning_schema import SCHEMA_NAMES, planning_schema
 from ems.runtime.problem_file import read_problem
 
@@ -47,7 +49,7 @@ def planned(
         threads=options.threads if threads is None else threads,
     )
     problem = replace(problem, options=options)
-    plan = DispatchEngine().solve(problem)
+    plan = _plan(problem)
     evaluation = evaluate(problem, plan)
     if evaluation.passed:
         plan = explained(problem, plan, evaluation)
@@ -68,6 +70,17 @@ def schema_text(name: str) -> str:
             ConfigProblem(file="--schema", message=f"there is no '{name}'", allowed=" or ".join(SCHEMA_NAMES))
         )
     return planning_schema(name).rstrip()
+
+
+def _plan(problem: PlanningProblem) -> Plan:
+    """Return the incumbent; without one in time the rounded linear relaxation."""
+    engine = DispatchEngine()
+    try:
+        return engine.solve(problem)
+    except ProblemRefusedError:
+        raise
+    except DispatchError:
+        return engine.relax(problem)
 
 
 def _check_writable(out: Path) -> None:

@@ -117,6 +117,11 @@ class PlanningSettings:
     max_age_periods: float
     floor_margin_pct: float
     terminal_value_frac: float
+    # of the solver, and whether it begins with the previous plan's commitment
+    threads: int
+    warm_start: bool
+    # address space that the worker process may take
+    worker_memory_mb: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

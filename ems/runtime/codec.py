@@ -16,9 +16,10 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SolveRequest:
-    """Ask the worker for the plan of a problem."""
+    """Ask the worker for the plan of a problem; `relaxed`: of its linear relaxation, rounded and repaired."""
 
     problem: PlanningProblem
+    relaxed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -24,6 +24,7 @@ from ems.runtime.worker_client import WorkerClient
 
 # receives every problem with the plan that was made of it, for the archive
 ProblemSink = Callable[[PlanningProblem, Plan], None]
+PlanMaker = Callable[[PlanningProblem], Awaitable[Plan]]
 _KEPT_TIMES = 2000
 
 
@@ -138,26 +139,38 @@ class Planner:
         return replace(plan, change=change)
 
     async def _solved(self, problem: PlanningProblem, trouble: list[str]) -> tuple[Plan, Evaluation | None]:
-        """Return the checked incumbent, else the last plan while it is young, else the rules' plan."""
+        """Return the first plan of the chain: incumbent, last plan while young, rounded relaxation, rules."""
         if not self._use_milp:
             return merit_order_plan(self._site, problem), None
         self.statistics.made += 1
-        try:
-            plan = await self._worker.solve(problem)
+        plan, evaluation = await self._checked(problem, self._worker.solve, trouble)
+        if plan is not None:
             self.statistics.solve_s.append(plan.timings.solve_s)
-            evaluation = await asyncio.to_thread(evaluate, problem, plan)
-            if evaluation.passed:
-                return explained(problem, plan, evaluation), evaluation
-            self.statistics.rejected_by_check += 1
-            sentences = "; ".join(violation.sentence() for violation in evaluation.violations[:3])
-            trouble.append(f"the plan was refused by the check: {sentences}")
-        except DispatchError as error:
-            evaluation = None
-            trouble.append(str(error))
+            return plan, evaluation
         self.statistics.fallback += 1
         if (last := self._still_good(problem.created_utc)) is not None:
             return last, evaluation
+        relaxed, of_relaxed = await self._checked(problem, self._worker.relax, trouble)
+        if relaxed is not None:
+            return relaxed, of_relaxed
         return merit_order_plan(self._site, problem), evaluation
+
+    async def _checked(
+        self, problem: PlanningProblem, make: PlanMaker, trouble: list[str]
+    ) -> tuple[Plan | None, Evaluation | None]:
+        """Return the worker's plan with its reasons if the check lets it pass; what went wrong goes to `trouble`."""
+        try:
+            plan = await make(problem)
+        except DispatchError as error:
+            trouble.append(str(error))
+            return None, None
+        evaluation = await asyncio.to_thread(evaluate, problem, plan)
+        if evaluation.passed:
+            return explained(problem, plan, evaluation), evaluation
+        self.statistics.rejected_by_check += 1
+        sentences = "; ".join(violation.sentence() for violation in evaluation.violations[:3])
+        trouble.append(f"the plan was refused by the check: {sentences}")
+        return None, evaluation
 
     def _still_good(self, now: datetime) -> Plan | None:
         """Return the last plan shifted by the time that has passed, while it is younger than its limit."""

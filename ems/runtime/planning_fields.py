@@ -62,6 +62,7 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "co2_per_kg": "Price of emissions, currency per kg CO2e.",
             "low_load_per_kwh": "Price of output missing to the economic band (wet stacking), currency per kWh.",
             "commitment_change": "Price of a unit that differs from the previous plan for an hour, currency.",
+            "commitment_change_h": "Hours of the plan that are compared with the previous one.",
         },
         "PvProblem": {
             "id": "Name of the plant.",
@@ -263,6 +264,7 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "time_limit_s": "Wall time of the solver.",
             "integer_h": "Hours for which commitment is decided in whole units.",
             "threads": "Threads of the solver.",
+            "warm_start": "Whether the solver begins with `previous`, repaired for this problem.",
         },
     }
 )

@@ -25,7 +25,8 @@ _MAX_LINE_BYTES = 64 * 1024 * 1024
 class WorkerClient:
     """Asks one worker process, one request at a time. Times are real seconds: solving is not accelerated."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, memory_mb: int | None = None) -> None:
+        self._memory = () if memory_mb is None else (str(memory_mb),)
         self._process: Process | None = None
         self._number = 0
         self._turn = asyncio.Lock()
@@ -47,8 +48,19 @@ class WorkerClient:
         Raises:
             DispatchError: The worker found none, died, or took longer than its limit and was killed.
         """
-        limit_s = problem.options.time_limit_s + _GRACE_S
-        answer = await self._ask(WorkerRequest(number=0, solve=SolveRequest(problem=problem)), limit_s=limit_s)
+        return await self._plan(SolveRequest(problem=problem), limit_s=problem.options.time_limit_s)
+
+    async def relax(self, problem: PlanningProblem) -> Plan:
+        """Return the plan of the rounded linear relaxation.
+
+        Raises:
+            DispatchError: The worker found none, died, or took longer than its limit and was killed.
+        """
+        limit_s = 2.0 * problem.options.relaxed_time_limit_s
+        return await self._plan(SolveRequest(problem=problem, relaxed=True), limit_s=limit_s)
+
+    async def _plan(self, request: SolveRequest, *, limit_s: float) -> Plan:
+        answer = await self._ask(WorkerRequest(number=0, solve=request), limit_s=limit_s + _GRACE_S)
         if answer.plan is None:
             raise DispatchError(answer.error or "the worker answered without a plan")
         return answer.plan
@@ -113,6 +125,7 @@ class WorkerClient:
             sys.executable,
             "-m",
             "ems.runtime.worker",
+            *self._memory,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=_MAX_LINE_BYTES,

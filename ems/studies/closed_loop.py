@@ -82,7 +82,7 @@ async def simulate(files: ConfigFiles, request: RunRequest, out: Path, *, progre
         ConfigError: The site has no simulation settings, or an input file is not readable.
     """
     spec = build_simulation(files)
-    worker = WorkerClient()
+    worker = WorkerClient(memory_mb=files.control.planning.worker_memory_mb)
     try:
         with Recorder(out) as recorder:
             run = ClosedLoop(files, request, spec, worker=worker, recorder=recorder)

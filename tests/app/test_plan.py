@@ -6,6 +6,10 @@ from pathlib import Path
 import pytest
 
 from ems.cli import execute
+from ems.dispatch.milp.engine import DispatchEngine
+from ems.errors import DispatchError
+from ems.model.plan import Plan
+from ems.model.problem import PlanningProblem
 from ems.runtime.codec import to_json
 from tests.dispatch.rich import rich_problem
 
@@ -60,3 +64,34 @@ def test_out_that_cannot_be_written_is_refused(
 
     assert code == 2
     assert "--out" in capsys.readouterr().err
+
+
+def test_absurd_figures_are_refused_with_their_field(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    document = json.loads(to_json(rich_problem()))
+    document["pools"][0]["max_charge_kw"] = [1.0, 2.0, 3.0]
+    file = tmp_path / "problem.json"
+    file.write_text(json.dumps(document), encoding="utf-8")
+
+    code = execute(["plan", str(file), "--json"])
+
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert code == 2
+    assert error["key"] == "pools.0.max_charge_kw"
+    assert error["message"] == "has 3 values, the grid has 6 steps"
+    assert error["allowed"] == "6 values"
+
+
+def test_without_an_incumbent_the_rounded_relaxation_is_printed_as_a_fallback(
+    problem: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def nothing(_: DispatchEngine, stated: PlanningProblem) -> Plan:
+        raise DispatchError(f"no feasible point for {stated.id}")
+
+    monkeypatch.setattr(DispatchEngine, "solve", nothing)
+
+    code = execute(["plan", str(problem), "--threads", "1", "--json"])
+
+    printed = json.loads(capsys.readouterr().out)
+    assert code == 0
+    assert (printed["status"], printed["source"]) == ("fallback", "relaxed")
+    assert printed["check"]["passed"]

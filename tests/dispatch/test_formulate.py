@@ -268,8 +268,9 @@ def test_previous_commitment_is_that_of_the_plan_which_was_followed() -> None:
 
     (commitment,) = again.previous
     assert list(commitment.n_on) == n_on(last)[: len(commitment.n_on)]
-    # four hours of quarters
-    assert len(commitment.n_on) == 16
+    # the whole horizon, of which four hours of quarters are compared
+    assert len(commitment.n_on) == again.grid.n_steps
+    assert again.n_change_steps == 16
     assert fresh.previous == ()
 
 

@@ -14,6 +14,7 @@ from ems.model.plan import Plan, PlanSource, PlanStatus
 from ems.model.problem import PlanningProblem
 from ems.model.pv import PvPlant
 from ems.model.site import Place
+from ems.runtime import worker_client
 from ems.runtime.worker_client import WorkerClient
 from tests.runtime.problems import PlannedSite
 
@@ -93,7 +94,8 @@ def test_a_plan_that_the_check_refuses_is_not_followed() -> None:
         assert not result.evaluation.passed
         assert any("refused by the check" in trouble for trouble in result.trouble)
         counts = planned.planner.statistics.counts()
-        assert (counts.made, counts.fallback, counts.rejected_by_check) == (1, 1, 1)
+        # neither the incumbent nor the rounded relaxation serves what it says
+        assert (counts.made, counts.fallback, counts.rejected_by_check) == (1, 1, 2)
 
     _with_site(run)
 
@@ -116,6 +118,82 @@ def test_the_last_plan_is_followed_only_while_it_is_young() -> None:
         assert young.plan.source is PlanSource.SHIFTED
         assert young.plan.created_utc == first.plan.created_utc
         assert old.plan.source is PlanSource.MERIT_ORDER
+
+    _with_site(run)
+
+
+def test_without_an_incumbent_the_rounded_relaxation_is_followed() -> None:
+    async def run(planned: PlannedSite) -> None:
+        planned.planner._worker = _Slow(planned.worker)
+
+        result = await planned.planner.make(planned.condition())
+
+        assert result.plan is not None
+        assert (result.plan.source, result.plan.status) == (PlanSource.RELAXED, PlanStatus.FALLBACK)
+        assert result.plan.followed
+        assert result.evaluation is not None
+        assert result.evaluation.passed
+        assert result.trouble == (f"no feasible point for {result.plan.problem_id}",)
+        assert planned.planner.statistics.counts().fallback == 1
+
+    _with_site(run)
+
+
+def test_a_young_plan_comes_before_the_relaxation_and_a_refused_relaxation_before_the_rules() -> None:
+    async def run(planned: PlannedSite) -> None:
+        await planned.planner.make(planned.condition())
+        planned.planner._worker = _Slow(planned.worker, lies=True)
+
+        young = await planned.planner.make(planned.condition())
+        planned.planner.latest = None
+        refused = await planned.planner.make(planned.condition())
+
+        assert young.plan is not None
+        assert young.plan.source is PlanSource.SHIFTED
+        assert refused.plan is not None
+        assert refused.plan.source is PlanSource.MERIT_ORDER
+        assert planned.planner.statistics.counts().rejected_by_check == 1
+
+    _with_site(run)
+
+
+def test_a_worker_that_hangs_is_killed_and_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run(planned: PlannedSite) -> None:
+        await planned.planner.make(planned.condition())
+        problem, _ = planned.archived[0]
+        short = replace(problem, options=replace(problem.options, time_limit_s=0.2))
+        hung_pid = planned.worker.pid
+        assert hung_pid is not None
+        os.kill(hung_pid, signal.SIGSTOP)
+        with monkeypatch.context() as patch:
+            patch.setattr(worker_client, "_GRACE_S", 0.1)
+            with pytest.raises(DispatchError, match="took longer than 0 s and was killed"):
+                await planned.worker.solve(short)
+
+        assert (await planned.worker.solve(problem)).problem_id == problem.id
+        assert planned.worker.pid != hung_pid
+        assert planned.worker.n_restarts == 1
+
+    _with_site(run)
+
+
+def test_a_worker_that_grows_past_its_memory_ends_alone() -> None:
+    async def run(planned: PlannedSite) -> None:
+        await planned.planner.make(planned.condition())
+        problem, _ = planned.archived[0]
+        # less than the libraries have taken by the time the limit is set
+        cramped = WorkerClient(memory_mb=64)
+        try:
+            with pytest.raises(DispatchError):
+                await cramped.solve(problem)
+        finally:
+            await cramped.close()
+
+        roomy = WorkerClient(memory_mb=planned.site.planning.worker_memory_mb)
+        try:
+            assert (await roomy.solve(problem)).problem_id == problem.id
+        finally:
+            await roomy.close()
 
     _with_site(run)
 
@@ -171,8 +249,31 @@ class _Liar(WorkerClient):
         return await self._honest.convert_pv(plants, place, weather)
 
     async def solve(self, problem: PlanningProblem) -> Plan:
-        plan = await self._honest.solve(problem)
-        return replace(plan, steps=tuple(replace(step, it_kw=0.5 * step.it_kw) for step in plan.steps))
+        return _halved(await self._honest.solve(problem))
+
+    async def relax(self, problem: PlanningProblem) -> Plan:
+        return _halved(await self._honest.relax(problem))
+
+
+class _Slow(WorkerClient):
+    """A worker that finds no incumbent in its time, and a relaxation of which it is told how good it is."""
+
+    def __init__(self, honest: WorkerClient, *, lies: bool = False) -> None:
+        super().__init__()
+        self._honest = honest
+        self._lies = lies
+
+    async def convert_pv(
+        self, plants: tuple[PvPlant, ...], place: Place, weather: WeatherForecast
+    ) -> tuple[EvenSeries, ...]:
+        return await self._honest.convert_pv(plants, place, weather)
+
+    async def solve(self, problem: PlanningProblem) -> Plan:
+        raise DispatchError(f"no feasible point for {problem.id}")
+
+    async def relax(self, problem: PlanningProblem) -> Plan:
+        plan = await self._honest.relax(problem)
+        return _halved(plan) if self._lies else plan
 
 
 class _Dead(WorkerClient):
@@ -185,12 +286,19 @@ class _Dead(WorkerClient):
     async def solve(self, problem: PlanningProblem) -> Plan:
         raise DispatchError(f"no answer about {problem.id}")
 
+    async def relax(self, problem: PlanningProblem) -> Plan:
+        raise DispatchError(f"no relaxation of {problem.id}")
+
     async def convert_pv(
         self, plants: tuple[PvPlant, ...], place: Place, weather: WeatherForecast
     ) -> tuple[EvenSeries, ...]:
         if self._converting is None:
             raise DispatchError("the worker is dead")
         return await self._converting.convert_pv(plants, place, weather)
+
+
+def _halved(plan: Plan) -> Plan:
+    return replace(plan, steps=tuple(replace(step, it_kw=0.5 * step.it_kw) for step in plan.steps))
 
 
 def _with_site(

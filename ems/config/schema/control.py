@@ -69,6 +69,15 @@ class PlanningTable(Table):
     terminal_value_frac: Frac = Field(
         0.9, description="Share of the avoided cost that stored energy is worth at the end."
     )
+    threads: Annotated[int, Field(ge=1, le=64)] = Field(1, description="Threads of the solver.")
+    warm_start: bool = Field(
+        False, description="Whether the solver begins with the previous plan's commitment, repaired for new forecasts."
+    )
+    worker_memory_mb: Annotated[int, Field(ge=1024, le=262144)] = Field(
+        4096,
+        description="Address space that the solver's process may take, in MiB; past it the process ends, a fallback "
+        "plan is followed, and the process is started again.",
+    )
 
 
 class ControlFile(Table):

@@ -201,9 +201,9 @@ def _low_load(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]
 
 
 def _change(problem: PlanningProblem, units: tuple[UnitRange, ...]) -> CostRange:
-    """Distance from the previous plan's commitment, over the steps that it has for every class."""
+    """Distance from the previous plan's commitment, over the first hours."""
     previous = {commitment.id: commitment.n_on for commitment in problem.previous}
-    n_compared = min((len(n_on) for n_on in previous.values()), default=0)
+    n_compared = problem.n_change_steps
     price = problem.prices.commitment_change
     return _total(
         (price * hours * max(0.0, low - was, was - high), price * hours * max(0.0, high - was, was - low))

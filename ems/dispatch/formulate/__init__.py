@@ -26,9 +26,6 @@ from ems.model.site import Site
 from ems.model.timegrid import TimeGrid, planning_grid
 from ems.model.units import HOURS_PER_DAY, KG_PER_T
 
-# the commitment of this many hours is compared with the previous plan's
-_CHANGE_H = 4.0
-
 
 def formulate(
     site: Site, condition: SiteCondition, outlook: Outlook, *, previous: Plan | None, problem_id: str
@@ -76,6 +73,8 @@ def formulate(
             gap_frac=site.planning.gap_frac,
             time_limit_s=site.planning.time_limit_s,
             integer_h=site.planning.integer_h,
+            threads=site.planning.threads,
+            warm_start=site.planning.warm_start,
         ),
     )
 
@@ -113,14 +112,16 @@ def _prices(site: Site) -> PriceProblem:
 
 
 def _previous(site: Site, previous: Plan | None, grid: TimeGrid) -> tuple[PreviousCommitment, ...]:
-    """Return what the previous plan had on in the first hours; nothing after a plan that was not followed."""
-    if previous is None or not previous.followed:
+    """Return what the previous plan had on in every step; nothing after a plan that was not followed.
+
+    The hours by which this horizon is longer go on as the previous plan ended.
+    """
+    if previous is None or not previous.followed or previous.step_at(grid.start_utc) is None:
         return ()
-    starts = [start for start, offset in zip(grid.starts_utc, grid.offset_h, strict=False) if offset < _CHANGE_H]
-    steps = [step for start in starts if (step := previous.step_at(start)) is not None]
+    steps = [previous.step_at(start) or previous.steps[-1] for start in grid.starts_utc]
     counts = [{genset.id: genset.n_on for genset in step.gensets} for step in steps]
-    # a plan that ends too soon, or that was made for other classes, says nothing
-    if len(steps) < len(starts) or any(genset.id not in count for genset in site.gensets for count in counts):
+    # a plan that was made for other classes says nothing
+    if any(genset.id not in count for genset in site.gensets for count in counts):
         return ()
     return tuple(
         PreviousCommitment(id=genset.id, n_on=tuple(count[genset.id] for count in counts)) for genset in site.gensets

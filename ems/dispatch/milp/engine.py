@@ -6,6 +6,7 @@ from time import perf_counter
 import numpy as np
 
 from ems.dispatch.milp.assemble import build_model, model_values
+from ems.dispatch.milp.commitment import shifted_start, with_rounded
 from ems.dispatch.milp.compiled import CompiledModel, MatrixProblem, Values, compile_model
 from ems.dispatch.milp.directions import both_at_once, one_way, smaller_closed
 from ems.dispatch.milp.extract import extract_plan
@@ -14,10 +15,10 @@ from ems.dispatch.milp.objective import TERMS, greatest_value
 from ems.dispatch.milp.phases import PhaseClock, together
 from ems.dispatch.milp.screening import up_rows_bind_in
 from ems.dispatch.milp.shape import ModelShape, shape_of, with_up_rows
-from ems.dispatch.milp.solver import LinearSolution, Solution, solve, solve_linear
+from ems.dispatch.milp.solver import LinearSolution, Solution, Start, solve, solve_linear
 from ems.dispatch.refusal import accept
 from ems.errors import DispatchError
-from ems.model.plan import Plan
+from ems.model.plan import Plan, PlanSource, PlanStatus
 from ems.model.problem import PlanningProblem
 
 # shapes differ by the clock phase of the grid and by tariff and outage edges; older ones are dropped
@@ -58,15 +59,32 @@ class DispatchEngine:
             return plan
         return replace(complete, timings=together(plan.timings, complete.timings))
 
-    def _planned(self, problem: PlanningProblem, shape: ModelShape, *, time_limit_s: float) -> Plan:
+    def relax(self, problem: PlanningProblem) -> Plan:
+        """Return the plan of the linear relaxation's commitment, rounded up and repaired: quick, and seldom the best.
+
+        Raises:
+            ProblemRefusedError: A field of the problem holds what no site has.
+            DispatchError: Not even the relaxation was solved in its time.
+        """
+        accept(problem)
+        limit_s = problem.options.relaxed_time_limit_s
+        plan = self._planned(problem, with_up_rows(shape_of(problem), problem), time_limit_s=limit_s, rounded=True)
+        return replace(plan, source=PlanSource.RELAXED, status=PlanStatus.FALLBACK, gap_frac=None)
+
+    def _planned(
+        self, problem: PlanningProblem, shape: ModelShape, *, time_limit_s: float, rounded: bool = False
+    ) -> Plan:
         clock = PhaseClock()
         compiled = self._model(shape)
         parameters = compiled.parameter_vector(model_values(problem, shape))
         clock.next()
         matrix = _late_relaxed(compiled.matrix_problem(parameters), compiled, problem)
         emitted = emitted_kg(compiled, parameters, problem)
+        start = shifted_start(matrix, compiled, problem) if problem.options.warm_start and not rounded else None
         clock.next()
-        flows = _solved(matrix, compiled, problem, measured=emitted, time_limit_s=time_limit_s)
+        if rounded:
+            matrix = _rounded(matrix, compiled, problem, time_limit_s=time_limit_s)
+        flows = _solved(matrix, compiled, problem, measured=emitted, time_limit_s=time_limit_s, start=start)
         clock.next()
         solution = flows.solution
         if solution.values is None:
@@ -86,8 +104,25 @@ class DispatchEngine:
         return compiled
 
 
+def _rounded(
+    matrix: MatrixProblem, compiled: CompiledModel, problem: PlanningProblem, *, time_limit_s: float
+) -> MatrixProblem:
+    """Return the problem with the counts of its linear relaxation, rounded up and repaired."""
+    relaxed = replace(matrix, integer=np.zeros_like(matrix.integer))
+    found = solve(relaxed, gap_frac=0.0, time_limit_s=time_limit_s, threads=problem.options.threads)
+    if found.values is None:
+        raise DispatchError(f"HiGHS ended with '{found.status}' on the linear relaxation of {problem.id}")
+    return with_rounded(matrix, compiled, problem, found.values)
+
+
 def _solved(
-    matrix: MatrixProblem, compiled: CompiledModel, problem: PlanningProblem, *, measured: Values, time_limit_s: float
+    matrix: MatrixProblem,
+    compiled: CompiledModel,
+    problem: PlanningProblem,
+    *,
+    measured: Values,
+    time_limit_s: float,
+    start: Start | None = None,
 ) -> LinearSolution:
     """Solve; where a pool charges and discharges at once, close the smaller direction there and solve again.
 
@@ -104,6 +139,7 @@ def _solved(
             time_limit_s=left_s,
             threads=problem.options.threads,
             shift=greatest_value(problem),
+            start=start,
         )
         left_s = max(_LEAST_S, left_s - (perf_counter() - begin))
         if solution.values is None:

@@ -176,7 +176,7 @@ def _genset_values(problem: PlanningProblem) -> ParameterValues:
     co2 = 0.0 if problem.fuel is None else problem.fuel.kgco2e_per_l * prices.co2_per_kg
     run = [genset.min_fuel_l_per_h * h for genset in gensets for h in dt]
     segment = [s.fuel_l_per_kwh * h for genset in gensets for s in genset.segments for h in dt]
-    n_change = min((len(previous.n_on) for previous in problem.previous), default=0)
+    n_change = problem.n_change_steps
     return {
         "start_cost": [genset.start_cost for genset in gensets],
         "run_fuel_cost": [price * litres for litres in run],

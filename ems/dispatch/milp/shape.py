@@ -134,7 +134,7 @@ def shape_of(problem: PlanningProblem) -> ModelShape:
         else tuple((month.first_step, month.end_step) for month in problem.connection.demand),
         connected_site=problem.connection is not None,
         reserve=reserve_shape(problem, up=up_rows_can_bind(problem)),
-        n_change_steps=min((len(previous.n_on) for previous in problem.previous), default=0),
+        n_change_steps=problem.n_change_steps,
         # what a class of the cluster is bound to by its ramp may exceed the supply too, and so may chillers
         other_load=bool(problem.offers) or problem.chillers is not None or any(_other_load(problem)),
         floor=any(kwh > 0.0 for kwh in (*problem.reserve.floor_kwh, *problem.reserve.lead_kwh)),

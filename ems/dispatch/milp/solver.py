@@ -6,7 +6,7 @@ import highspy
 import numpy as np
 import numpy.typing as npt
 
-from ems.dispatch.milp.compiled import MatrixProblem
+from ems.dispatch.milp.compiled import Indices, MatrixProblem
 
 Values = npt.NDArray[np.float64]
 
@@ -36,6 +36,14 @@ class LinearSolution:
     row_measured: Values | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Values of some whole columns to begin with; HiGHS completes them by solving for the others."""
+
+    columns: Indices
+    values: Values
+
+
 @dataclass(slots=True)
 class _Scheduler:
     """HiGHS keeps the threads of the first solve of a process until its scheduler is reset."""
@@ -52,7 +60,13 @@ _SCHEDULER = _Scheduler()
 
 
 def solve(
-    problem: MatrixProblem, *, gap_frac: float, time_limit_s: float, threads: int = 1, shift: float = 0.0
+    problem: MatrixProblem,
+    *,
+    gap_frac: float,
+    time_limit_s: float,
+    threads: int = 1,
+    shift: float = 0.0,
+    start: Start | None = None,
 ) -> Solution:
     """Solve a matrix problem; `shift` is added to the objective that the gap is relative to.
 
@@ -61,6 +75,8 @@ def solve(
     """
     solver = _solver(problem, time_limit_s=time_limit_s, threads=threads, shift=shift)
     solver.setOptionValue("mip_rel_gap", gap_frac)
+    if start is not None:
+        solver.setSolution(len(start.columns), start.columns, start.values)
     solver.run()
     return _solution(solver, integer=bool(problem.integer.any()), shift=shift)
 

@@ -78,6 +78,9 @@ __all__ = [
 ]
 
 SCHEMA = "planning-problem/2"
+# the linear relaxation may take this share of the solve's time, and at least this long
+_RELAXED_FRAC = 0.25
+_LEAST_RELAXED_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +94,8 @@ class PriceProblem:
     co2_per_kg: float = 0.0
     low_load_per_kwh: float = 0.0
     commitment_change: float = 0.0
+    # the commitment of this many hours is compared with the previous plan's
+    commitment_change_h: float = 4.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +108,7 @@ class CarbonBudget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviousCommitment:
-    """How many units of a class the previous plan had on, per step of this grid."""
+    """How many units of a class the previous plan had on, per step of this grid; the first steps or all."""
 
     id: str
     n_on: tuple[int, ...]
@@ -117,6 +122,13 @@ class SolveOptions:
     time_limit_s: float = 60.0
     integer_h: float = 24.0
     threads: int = 1
+    # begin with the previous plan's commitment, repaired
+    warm_start: bool = False
+
+    @property
+    def relaxed_time_limit_s(self) -> float:
+        """Return the time that each of the two solves of a rounded linear relaxation may take."""
+        return max(_LEAST_RELAXED_S, _RELAXED_FRAC * self.time_limit_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +155,14 @@ class PlanningProblem:
     carbon_budget: CarbonBudget | None = None
     previous: tuple[PreviousCommitment, ...] = ()
     options: SolveOptions = field(default_factory=SolveOptions)
+
+    @property
+    def n_change_steps(self) -> int:
+        """Return how many steps are compared with the previous plan's commitment."""
+        if not self.previous:
+            return 0
+        near = sum(offset_h < self.prices.commitment_change_h for offset_h in self.grid.offset_h[:-1])
+        return min(near, *(len(commitment.n_on) for commitment in self.previous))
 
     def available_pv_kw(self, t: int) -> float:
         """Return the median available power of all plants in step t."""

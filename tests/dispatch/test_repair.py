@@ -1,0 +1,185 @@
+"""Repair of a commitment: units are added until the step holds, and every minimum time is kept."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ems.dispatch.check import evaluate
+from ems.dispatch.repair import repaired
+from ems.model.plan import PlanSource, PlanStatus
+from ems.model.problem import ContingencyKind, GensetProblem, PlanningProblem, PreviousCommitment
+from tests.dispatch.problems import connection, gensets, loss, plant, pool, problem, reserve, unit
+from tests.dispatch.rich import rich_problem
+from tests.dispatch.solving import engine, solved
+from tests.dispatch.test_random_problems import PLANNING, problems
+
+FOUR = [unit(n) for n in range(4)]
+
+
+def test_commitment_that_holds_is_left_as_it_is() -> None:
+    stated = problem([150.0, 150.0, 80.0], sets=gensets(FOUR))
+
+    assert repaired(stated, [[2, 2, 1]]) == ((2, 2, 1),)
+
+
+def test_units_are_added_until_they_carry_the_load() -> None:
+    # 250 kW need three sets of 100 kW, 80 kW one
+    stated = problem([250.0, 80.0], sets=gensets(FOUR))
+
+    assert repaired(stated, [[1, 0]]) == ((3, 1),)
+
+
+def test_pv_storage_and_import_take_their_part_first() -> None:
+    stated = problem(
+        [250.0] * 3,
+        pv=plant([100.0, 0.0, 0.0]),
+        store=pool(3, stored_kwh=100.0, power_kw=100.0),
+        sets=gensets(FOUR),
+        grid=connection([0.1] * 3, import_limit_kw=150.0, connected=[1, 1, 0]),
+    )
+
+    # PV and import; 100 kW of storage in its only hour; after it three sets
+    assert repaired(stated, [[0, 0, 0]]) == ((0, 0, 3),)
+
+
+def test_sets_run_beforehand_where_the_last_step_has_none_to_add() -> None:
+    # 600 kW ask for 400 of the sets and 200 of the store, which holds 50 and takes what runs before
+    stated = problem(
+        [50.0, 50.0, 600.0], store=pool(3, stored_kwh=50.0), sets=gensets(FOUR, min_kw=10.0, segments=((90.0, 0.2),))
+    )
+
+    counts = repaired(stated, [[0, 0, 0]])
+
+    charged_kwh = sum(100.0 * n - 50.0 for n in counts[0][:2])
+    assert counts[0][2] == 4
+    assert 50.0 + charged_kwh >= 200.0
+    assert 50.0 + charged_kwh - 100.0 < 200.0
+
+
+@pytest.mark.parametrize(("variation_kw", "n_on"), [(40.0, 1), (60.0, 2)])
+def test_units_are_added_until_the_reserve_holds(variation_kw: float, n_on: int) -> None:
+    # one set and 50 kW of storage less 100 kW of load leave 50 kW
+    stated = problem(
+        [100.0],
+        store=pool(1, stored_kwh=500.0, power_kw=50.0),
+        sets=gensets(FOUR),
+        requirements=reserve(1, r1_kw=variation_kw),
+    )
+
+    assert repaired(stated, [[1]]) == ((n_on,),)
+
+
+def test_loss_of_a_set_asks_for_another() -> None:
+    stated = problem(
+        [100.0], sets=gensets(FOUR), requirements=reserve(1, r1_kw=0.0, losses=[loss(ContingencyKind.GENSET)])
+    )
+
+    assert repaired(stated, [[1]]) == ((2,),)
+
+
+def test_store_is_kept_above_its_floor() -> None:
+    stated = problem(
+        [100.0, 100.0], store=pool(2, stored_kwh=250.0), sets=gensets(FOUR), requirements=reserve(2, floor_kwh=120.0)
+    )
+
+    # 250 - 100 = 150; another hour without a set would leave 50
+    assert repaired(stated, [[0, 0]]) == ((0, 1),)
+
+
+def test_unit_that_started_stays_on_for_its_minimum_time() -> None:
+    stated = problem([80.0, 0.0, 0.0, 0.0], sets=gensets(FOUR, min_up_h=3.0))
+
+    assert repaired(stated, [[1, 0, 0, 0]]) == ((1, 1, 1, 0),)
+
+
+def test_history_holds_units_on_and_off() -> None:
+    sets = gensets([unit(1, on=True, since_h=0.5), unit(2, since_h=0.5)], min_up_h=2.0, min_down_h=2.0)
+    stated = problem([0.0, 0.0, 150.0], sets=sets)
+
+    # the first runs 1.5 h more; the second may start after 1.5 h
+    assert repaired(stated, [[0, 0, 0]]) == ((1, 1, 2),)
+
+
+def test_gap_shorter_than_the_minimum_down_time_is_run_through() -> None:
+    sets = gensets([unit(1, on=True)], min_down_h=3.0)
+    stated = problem([80.0, 0.0, 0.0, 80.0], sets=sets)
+
+    assert repaired(stated, [[1, 0, 0, 1]]) == ((1, 1, 1, 1),)
+
+
+def test_units_that_are_out_are_not_counted_on() -> None:
+    sets = gensets([unit(1), unit(2, available=False), unit(3)])
+    stated = problem([250.0], sets=replace(sets, n_available=(1,)))
+
+    assert repaired(stated, [[3]]) == ((1,),)
+
+
+def test_cheaper_class_is_added_first() -> None:
+    thrifty = replace(gensets([unit(1)]), id="thrifty", min_fuel_l_per_h=1.0)
+    stated = replace(problem([90.0]), gensets=(gensets([unit(1)]), thrifty))
+
+    assert repaired(stated, [[0], [0]]) == ((0,), (1,))
+
+
+@settings(PLANNING, max_examples=200)
+@given(stated=problems(), data=st.data())
+def test_repaired_commitment_keeps_every_limit_of_its_units(stated: PlanningProblem, data: st.DataObject) -> None:
+    wanted = [
+        data.draw(st.lists(st.integers(0, 4), min_size=stated.grid.n_steps, max_size=stated.grid.n_steps))
+        for _ in stated.gensets
+    ]
+
+    counts = repaired(stated, wanted)
+
+    for genset, row in zip(stated.gensets, counts, strict=True):
+        assert _broken_times(stated, genset, list(row)) == []
+        assert all(0 <= n <= sum(each.available for each in genset.units) for n in row)
+
+
+@PLANNING
+@given(stated=problems())
+def test_plan_of_the_rounded_relaxation_passes_the_check(stated: PlanningProblem) -> None:
+    plan = engine().relax(stated)
+
+    assert [violation.sentence() for violation in evaluate(stated, plan).violations] == []
+    assert (plan.source, plan.status, plan.gap_frac) == (PlanSource.RELAXED, PlanStatus.FALLBACK, None)
+
+
+def test_rounded_relaxation_costs_no_less_than_the_optimum() -> None:
+    stated = rich_problem()
+
+    relaxed, best = engine().relax(stated), solved(stated)
+
+    assert relaxed.objective.total_cost() >= best.objective.total_cost() - 1e-3
+
+
+@PLANNING
+@given(stated=problems(), n_on=st.integers(0, 3))
+def test_start_changes_nothing_but_the_way_to_the_optimum(stated: PlanningProblem, n_on: int) -> None:
+    previous = tuple(PreviousCommitment(id=genset.id, n_on=(n_on,) * stated.grid.n_steps) for genset in stated.gensets)
+    cold = replace(stated, previous=previous)
+    warm = replace(cold, options=replace(cold.options, warm_start=True))
+
+    assert solved(warm).objective.total_cost() == pytest.approx(solved(cold).objective.total_cost(), rel=1e-4, abs=0.01)
+
+
+def _broken_times(stated: PlanningProblem, genset: GensetProblem, row: list[int]) -> list[str]:
+    """Replay starts and stops, longest first, and return every one that comes too early."""
+    running = sorted(-each.since_h for each in genset.units if each.available and each.on)
+    resting = sorted(-each.since_h for each in genset.units if each.available and not each.on)
+    broken = []
+    for t, n in enumerate(row):
+        now = stated.grid.offset_h[t]
+        while len(running) > n:
+            since = running.pop(0)
+            if now - since < genset.min_up_h - 1e-6:
+                broken.append(f"stop at {now} after {now - since}")
+            resting.append(now)
+        while len(running) < n:
+            since = resting.pop(0)
+            if now - since < genset.min_down_h - 1e-6:
+                broken.append(f"start at {now} after {now - since}")
+            running.append(now)
+    return broken
