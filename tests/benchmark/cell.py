@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from ems.dispatch.check import evaluate
+from tests.benchmark.clock import highs_clock
 from tests.benchmark.instances import BenchmarkSite, instance
 from tests.benchmark.stacks import LIBRARIES, PEERS, stack
 
@@ -30,6 +31,7 @@ class Cell:
     target_gap_frac: float
     layer_s: float
     highs_s: float
+    highs_wall_s: float
     gap_frac: float | None
     objective_cost: float | None
     peak_mb: float
@@ -49,7 +51,8 @@ def measure(name: str, instance_name: str, *, gap_frac: float, time_limit_s: flo
     solve = stack(name, time_limit_s=time_limit_s)
     solve(warm_up)
     problem = site.problem(gap_frac=gap_frac)
-    timed = solve(problem)
+    with highs_clock() as clock:
+        timed = solve(problem)
     verdict = None if timed.plan is None else evaluate(problem, timed.plan)
     return Cell(
         stack=name,
@@ -57,6 +60,7 @@ def measure(name: str, instance_name: str, *, gap_frac: float, time_limit_s: flo
         target_gap_frac=gap_frac,
         layer_s=timed.layer_s,
         highs_s=timed.highs_s,
+        highs_wall_s=clock.highs_wall_s,
         gap_frac=timed.gap_frac if timed.plan is not None else None,
         objective_cost=None if timed.plan is None else timed.plan.objective.total_cost(),
         peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _KIB_PER_MB,

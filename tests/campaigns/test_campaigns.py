@@ -13,7 +13,7 @@ from tests.campaigns.bench import PARTS
 from tests.campaigns.faults import DESERT, scenario_rows
 from tests.campaigns.faults import parts as fault_parts
 from tests.campaigns.fuzz import SUITES, fuzz_rows
-from tests.campaigns.measure_commitment import Scope, commitment_rows, target_rows
+from tests.campaigns.measure_commitment import Scope, commitment_rows, target_rows, was_crowded_out
 from tests.campaigns.measure_control import measure_control
 from tests.campaigns.measure_daemon import measure_daemon
 from tests.campaigns.measure_dispatch import measure_dispatch
@@ -152,3 +152,16 @@ def test_a_table_of_one_small_instance_is_measured_and_kept(tmp_path: Path, monk
     assert [row.line() for row in again] == [row.line() for row in first]
     assert {file: file.stat().st_mtime_ns for file in tmp_path.iterdir()} == kept
     assert all(row.met for row in first if row.id.endswith("passed"))
+
+
+@pytest.mark.parametrize(
+    ("gap_frac", "highs_s", "crowded_out"), [(0.001, 20.0, False), (0.02, 59.0, False), (0.02, 20.0, True)]
+)
+def test_cell_that_was_stopped_on_a_busy_machine_is_not_kept(
+    gap_frac: float,
+    highs_s: float,
+    crowded_out: bool,  # noqa: FBT001 - a case's value
+) -> None:
+    cell = {"gap_frac": gap_frac, "target_gap_frac": 0.001, "highs_s": highs_s, "highs_wall_s": 60.0}
+
+    assert was_crowded_out(cell) is crowded_out
