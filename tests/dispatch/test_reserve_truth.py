@@ -177,7 +177,7 @@ def believed(case: PlanningProblem, model: CompiledModel, drawn: list[Point], st
         "export_kw": [point.export_kw for point in drawn],
     }
     for name, at in fixed.items():
-        lower[model.variables[name]] = upper[model.variables[name]] = at
+        lower[model.variables[name]] = upper[model.variables[name]] = np.asarray(at)
     kept = np.zeros(len(matrix.row_lower), dtype=bool)
     for family in FAMILIES:
         kept[model.rows[family]] = True

@@ -29,7 +29,7 @@ def _blocks(
 ) -> Iterator[StorageUnit]:
     before = pool.stored_kwh if t == 0 else plan.steps[t - 1].pools[p].stored_end_kwh
     after = plan.steps[t].pools[p].stored_end_kwh
-    later = _ends_within(problem, plan, p, t, sustain_h)
+    least_kwh = min([before, after, *_ends_within(problem, plan, p, t, sustain_h)])
     flow = plan.steps[t].pools[p]
     charge_kw, discharge_kw = power_limits_kw(pool, t, before, after)
     room_kwh = min(allowed_kwh(pool, max(0, t - 1)) - before, allowed_kwh(pool, t) - after)
@@ -41,7 +41,7 @@ def _blocks(
             power_kw=flow.power_kw / n,
             max_discharge_kw=discharge_kw / n,
             max_charge_kw=charge_kw / n,
-            usable_kwh=max(0.0, min([before, after, *later]) - lowest_kwh(pool)) / n,
+            usable_kwh=max(0.0, least_kwh - lowest_kwh(pool)) / n,
             room_kwh=max(0.0, room_kwh) / n,
             charge_eff_frac=pool.charge_eff_frac,
             discharge_eff_frac=pool.discharge_eff_frac,
