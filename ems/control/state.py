@@ -70,3 +70,5 @@ class ControlState:
     block_setpoints_kw: Mapping[str, float] = field(default_factory=dict)
     pv_limits_kw: Mapping[str, float] = field(default_factory=dict)
     billed: BilledImport = field(default_factory=BilledImport)
+    # when each block was last full
+    full_utc: Mapping[str, datetime] = field(default_factory=dict)

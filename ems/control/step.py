@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from ems.control.full_charge import last_full, opened
 from ems.control.genset_sequencer import Situation, adopted, sequence
 from ems.control.guard import Clip, GuardContext, guard
 from ems.control.import_limit import counted
@@ -49,6 +50,7 @@ def step(site: Site, snapshot: SiteSnapshot, plan: Plan | None, state: ControlSt
     `plan` may be any plan, the rules' own included; one that is too old is taken as a forecast only. The caller
     passes the state of the cycle before and keeps the one returned.
     """
+    site = opened(site, _fresh(site, plan, snapshot), snapshot)
     now_s = snapshot.at_s
     dt_s = site.control.period_s if state.last_s is None else max(1e-3, now_s - state.last_s)
     powers = measure_powers(site, snapshot)
@@ -165,6 +167,7 @@ def _followed(
         grid_lost_since_s=lost_since_s,
         stored_kwh=stored_energy(site, snapshot, before=state.stored_kwh, dt_s=dt_s),
         billed=billed,
+        full_utc=last_full(snapshot, before=state.full_utc),
     )
 
 

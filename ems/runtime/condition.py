@@ -1,5 +1,7 @@
 """The measured condition that a plan starts from, out of the last snapshot and control's memory."""
 
+from datetime import datetime
+
 from ems.control.import_limit import running_interval_h, running_kwh
 from ems.control.measurement import live_charge_kw, live_discharge_kw
 from ems.control.state import ControlState, GensetTrack
@@ -36,8 +38,17 @@ def _pool(pool: BatteryPool, snapshot: SiteSnapshot, state: ControlState) -> Poo
         full_kwh=sum(states[block.id].full_kwh or pool.block_kwh for block in ready),
         max_charge_kw=sum(_steady_kw(pool.max_charge_kw, live_charge_kw(pool, states[b.id])) for b in ready),
         max_discharge_kw=sum(_steady_kw(pool.max_discharge_kw, live_discharge_kw(pool, states[b.id])) for b in ready),
+        full_since_h=_full_since_h([state.full_utc.get(block.id) for block in ready], now=snapshot.utc),
         cell_max_degc=max((t for b in ready if (t := states[b.id].cell_max_degc) is not None), default=None),
     )
+
+
+def _full_since_h(full_utc: list[datetime | None], *, now: datetime) -> float | None:
+    """Return how long ago every block had been full, None unless that is known of all."""
+    known = [instant for instant in full_utc if instant is not None]
+    if not known or len(known) < len(full_utc):
+        return None
+    return hours((now - min(known)).total_seconds())
 
 
 def _steady_kw(configured_kw: float, live_kw: float) -> float:

@@ -31,6 +31,7 @@ def control_document(state: ControlState, *, now_s: float) -> dict[str, object]:
             "counter_wh": state.billed.counter_wh,
         },
         "stored_kwh": dict(state.stored_kwh),
+        "full_utc": {name: instant.isoformat() for name, instant in state.full_utc.items()},
         "grid_lost_ago_s": None if state.grid_lost_since_s is None else now_s - state.grid_lost_since_s,
     }
 
@@ -62,6 +63,7 @@ def restored_control(document: dict[str, object], *, saved_ago_s: float, now_s: 
             counter_wh=None if (counter_wh := billed.get("counter_wh")) is None else int(counter_wh),
         ),
         stored_kwh={str(name): float(kwh) for name, kwh in stored.items()},
+        full_utc=_instants(document.get("full_utc")),
         grid_lost_since_s=origin_s - float(lost) if isinstance(lost, int | float) else None,
     )
 
@@ -125,6 +127,13 @@ def _since(age: object, origin_s: float) -> float | None:
 
 def _text(instant: datetime | None) -> str | None:
     return None if instant is None else instant.isoformat()
+
+
+def _instants(document: object) -> dict[str, datetime]:
+    """Return instants by name; documents of before them have none."""
+    if not isinstance(document, dict):
+        return {}
+    return {str(name): datetime.fromisoformat(text) for name, text in document.items()}
 
 
 def _instant(text: object) -> datetime | None:
