@@ -26,7 +26,7 @@ from ems.runtime.accounts import Accounts
 from ems.runtime.archive import ProblemArchive
 from ems.runtime.daemon import Daemon, DaemonParts, Ending
 from ems.runtime.forecasts import ForecastMemory
-from ems.runtime.inputs import load_climate, weather_file_source
+from ems.runtime.inputs import load_climate, price_file_source, weather_file_source
 from ems.runtime.ledger_file import LedgerFiles
 from ems.runtime.lock import only_daemon
 from ems.runtime.logs import configure_logging
@@ -35,6 +35,7 @@ from ems.runtime.notify import SystemdNotifier
 from ems.runtime.observer import Observer
 from ems.runtime.persistence import StateStore
 from ems.runtime.planner import Planner
+from ems.runtime.prices import SitePrices
 from ems.runtime.supervisor import Supervisor
 from ems.runtime.timescale import (
     plan_period_s,
@@ -107,10 +108,13 @@ async def _run_once(
         ledger = LedgerFiles(state_directory / "ledger")
         stack.callback(ledger.close)
         fleet = build_fleet(scaled.site, scaled.wiring, clock, directories=files.search)
+        market = files.forecasts.price
+        prices = SitePrices(scaled.site, None if market is None else price_file_source(files.directory / market.file))
         accounts = Accounts(
             scaled.site,
             interval_min=files.persistence.ledger.interval_min,
             carbon=climate.carbon,
+            prices=prices,
             sink=ledger,
         )
         restore_accounts(accounts, store)
@@ -124,6 +128,7 @@ async def _run_once(
             climate=climate,
             weather=weather_file_source(None if issued is None else files.directory / issued),
             archive=archive,
+            prices=prices,
         )
         parts = DaemonParts(
             site=scaled.site,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from ems.model.forecast import LoadForecast, PvForecast, SignalForecast
+from ems.model.forecast import LoadForecast, PriceForecast, PvForecast, SignalForecast
 from ems.model.offer import FlexOffer
 from ems.model.problem import UnitHistory
 
@@ -73,3 +73,5 @@ class Outlook:
     # of class R2, as shares of the forecast; None, or left out: no record yet
     load_error_frac: float | None = None
     pv_error_frac: tuple[float | None, ...] = ()
+    # of a real-time tariff; None, and beyond its end: the contract's time-of-use prices
+    prices: PriceForecast | None = None

@@ -90,6 +90,14 @@ class LoadForecast:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PriceForecast:
+    """Prices of a real-time tariff, per kWh, as far as they are known; without export prices the contract's holds."""
+
+    import_price_per_kwh: EvenSeries
+    export_price_per_kwh: EvenSeries | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SignalForecast:
     """A grid signal without quantiles: carbon intensity or ambient temperature; the unit is in the name."""
 

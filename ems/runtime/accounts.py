@@ -12,6 +12,7 @@ from ems.model.site import Site
 from ems.model.status import CarbonTotals, EnergyTotals
 from ems.model.units import G_PER_KG, MG_PER_KG, WH_PER_KWH
 from ems.runtime.cycle import CycleRecord
+from ems.runtime.prices import SitePrices
 
 # takes one ledger record, ready for JSON
 RecordSink = Callable[[dict[str, object]], None]
@@ -20,8 +21,17 @@ RecordSink = Callable[[dict[str, object]], None]
 class Accounts:
     """Feeds snapshots to the meter and closed intervals to the ledger."""
 
-    def __init__(self, site: Site, *, interval_min: int, carbon: YearTable | None, sink: RecordSink) -> None:
+    def __init__(
+        self,
+        site: Site,
+        *,
+        interval_min: int,
+        carbon: YearTable | None,
+        sink: RecordSink,
+        prices: SitePrices | None = None,
+    ) -> None:
         self._site = site
+        self._prices = SitePrices(site) if prices is None else prices
         self._carbon = carbon
         self._sink = sink
         self._meter = IntervalMeter(site, interval_min)
@@ -133,8 +143,7 @@ class Accounts:
         imported = interval.import_wh / WH_PER_KWH
         self._scope2_kg += imported * factors.grid_kgco2e_per_kwh
         self._cost += interval.fuel_l * self._site.economics.diesel_price_per_l
-        if self._site.grid is not None:
-            self._cost += imported * self._site.grid.tariff.price_per_kwh(interval.start_utc)
+        self._cost += imported * (self._prices.import_price_per_kwh(interval.start_utc) or 0.0)
 
 
 _KWH = (

@@ -6,14 +6,17 @@ import zlib
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 from ems.config.files import ConfigFiles
 from ems.errors import ConfigError, ConfigProblem
+from ems.forecast.price import parse_prices
 from ems.forecast.weather import HORIZONTAL, PLANE_OF_ARRAY, parse_issue
 from ems.forecast.yearly import YearTable, parse_year
-from ems.model.forecast import WeatherForecast
+from ems.model.forecast import PriceForecast, WeatherForecast
 from ems.runtime.forecasts import Climate
 
+_Content = TypeVar("_Content")
 _AIR = ("ambient_degc", "wind_m_per_s")
 
 
@@ -56,20 +59,30 @@ def weather_file_source(file: Path | None) -> Callable[[datetime], WeatherForeca
 
     The source returns None without a file, and raises ConfigError for one that is not readable as a forecast.
     """
-    seen: tuple[int, int] | None = None
-    issue: WeatherForecast | None = None
+    newest = _newest(file, _issue)
+    return lambda _: newest()
 
-    def source(_: datetime) -> WeatherForecast | None:
-        nonlocal seen, issue
+
+def price_file_source(file: Path) -> Callable[[], PriceForecast | None]:
+    """Return a source that reads the market's file again whenever it has changed, under the same rules."""
+    return _newest(file, _prices)
+
+
+def _newest(file: Path | None, read: Callable[[Path], _Content]) -> Callable[[], _Content | None]:
+    seen: tuple[int, int] | None = None
+    content: _Content | None = None
+
+    def source() -> _Content | None:
+        nonlocal seen, content
         mark = None if file is None else _mark(file)
         if file is None or mark is None:
             return None
         if mark != seen:
             # a file that cannot be read is tried again, and the reason told again, at every call
-            seen, issue = None, None
-            issue = _issue(file)
+            seen, content = None, None
+            content = read(file)
             seen = mark
-        return issue
+        return content
 
     return source
 
@@ -91,6 +104,14 @@ def _issue(file: Path) -> WeatherForecast:
         return parse_issue(text, file=str(file))
     except (csv.Error, OverflowError, ValueError) as error:
         raise ConfigError(ConfigProblem(file=str(file), message=f"is no weather forecast: {error}")) from error
+
+
+def _prices(file: Path) -> PriceForecast:
+    text = read_text(file)
+    try:
+        return parse_prices(text, file=str(file))
+    except csv.Error as error:
+        raise ConfigError(ConfigProblem(file=str(file), message=f"holds no prices: {error}")) from error
 
 
 def _year(files: ConfigFiles, relative: str, columns: tuple[str, ...], *, shift_min: float = 0.0) -> YearTable:

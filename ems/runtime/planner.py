@@ -20,6 +20,7 @@ from ems.model.problem import PlanningProblem
 from ems.model.site import Site
 from ems.model.status import PlanCounts
 from ems.runtime.forecasts import Climate, ForecastMemory, WeatherSource, choose_weather
+from ems.runtime.prices import SitePrices
 from ems.runtime.worker_client import WorkerClient
 
 # receives every problem with the plan that was made of it, for the archive
@@ -85,6 +86,7 @@ class Planner:
         climate: Climate,
         weather: WeatherSource,
         archive: ProblemSink,
+        prices: SitePrices | None = None,
         use_milp: bool = True,
     ) -> None:
         self._site = site
@@ -93,6 +95,7 @@ class Planner:
         self._climate = climate
         self._weather = weather
         self._archive = archive
+        self._prices = SitePrices(site) if prices is None else prices
         self._use_milp = use_milp
         self._basis: PvBasis | None = None
         self.latest: Plan | None = None
@@ -105,9 +108,12 @@ class Planner:
         weather, why = await asyncio.to_thread(choose_weather, self._site, self._climate, self._weather, condition.utc)
         if why is not None:
             trouble.append(why)
+        prices, why = await asyncio.to_thread(self._prices.newest)
+        if why is not None:
+            trouble.append(why)
         try:
             basis = await self._pv_basis(weather)
-            outlook = self._memory.outlook(basis, condition.utc)
+            outlook = replace(self._memory.outlook(basis, condition.utc), prices=prices)
             problem = formulate(
                 self._site,
                 condition,

@@ -8,6 +8,7 @@ from drivers.sim.plant import Plant
 from ems.forecast.yearly import YearTable
 from ems.model.site import Site
 from ems.model.timegrid import clock_floor
+from ems.runtime.prices import SitePrices
 from ems.studies.summary import GridAccount, TrueEnergies
 
 _DEFAULT_INTERVAL_MIN = 15
@@ -17,8 +18,16 @@ _DAY_S = 86400.0
 class GridBook:
     """Cost, carbon and the billed peak of the true import."""
 
-    def __init__(self, site: Site, carbon: YearTable | None, *, peak_so_far_kw: float = 0.0) -> None:
+    def __init__(
+        self,
+        site: Site,
+        carbon: YearTable | None,
+        *,
+        prices: SitePrices | None = None,
+        peak_so_far_kw: float = 0.0,
+    ) -> None:
         self._site = site
+        self._prices = SitePrices(site) if prices is None else prices
         self._carbon = carbon
         self._cost = 0.0
         self._kgco2e = 0.0
@@ -31,7 +40,7 @@ class GridBook:
 
     def price_per_kwh(self, utc: datetime) -> float | None:
         """Return the import price, None without a grid."""
-        return None if self._site.grid is None else self._site.grid.tariff.price_per_kwh(utc)
+        return self._prices.import_price_per_kwh(utc)
 
     def kgco2e_per_kwh(self, utc: datetime) -> float | None:
         """Return the grid's carbon intensity, None without a grid."""

@@ -24,8 +24,9 @@ from ems.runtime.clock import ManualClock
 from ems.runtime.condition import condition_of
 from ems.runtime.cycle import ControlCycle, CycleRecord
 from ems.runtime.forecasts import ForecastMemory
-from ems.runtime.inputs import load_climate
+from ems.runtime.inputs import load_climate, price_file_source
 from ems.runtime.planner import Planner, ProblemSink
+from ems.runtime.prices import SitePrices
 from ems.runtime.statistics import RunStatistics
 from ems.runtime.timescale import stretched_device, stretched_site
 from ems.runtime.worker_client import WorkerClient
@@ -122,6 +123,8 @@ class ClosedLoop:
         climate = load_climate(files)
         self._memory = ForecastMemory(self._site, climate)
         weather = WeatherService(spec, native.place, search=files.search, seed=self._seed)
+        market = files.forecasts.price
+        prices = SitePrices(self._site, None if market is None else price_file_source(files.resolve(market.file)))
         self._planner = Planner(
             self._site,
             worker=worker,
@@ -129,6 +132,7 @@ class ClosedLoop:
             climate=climate,
             weather=weather.issue,
             archive=_no_archive if archive is None else archive,
+            prices=prices,
             use_milp=request.policy is Policy.PLAN,
         )
         self._statistics = RunStatistics(self._site)
@@ -136,9 +140,10 @@ class ClosedLoop:
             self._site,
             interval_min=files.persistence.ledger.interval_min,
             carbon=climate.carbon,
+            prices=prices,
             sink=recorder.ledger,
         )
-        self._grid = GridBook(self._site, climate.carbon, peak_so_far_kw=spec.peak_so_far_kw)
+        self._grid = GridBook(self._site, climate.carbon, prices=prices, peak_so_far_kw=spec.peak_so_far_kw)
         self._stored_start_kwh = self._plant.stored_kwh
 
     async def run(self, progress: Progress) -> dict[str, object]:

@@ -19,7 +19,8 @@ from drivers.sim.wire.faults import Faults
 from ems.config.build import build_simulation, build_site, build_wiring
 from ems.config.files import ConfigFiles
 from ems.ports import Clock
-from ems.runtime.inputs import load_climate
+from ems.runtime.inputs import load_climate, price_file_source
+from ems.runtime.prices import SitePrices
 from ems.runtime.timescale import stretch_factor, stretched_device, stretched_link
 from ems.studies.books import GridBook, true_energies
 
@@ -55,7 +56,10 @@ class TwinProcess:
         self._wiring = build_wiring(files)
         self._plant = Plant(site, spec, start=start, search=files.search, seed=self.seed)
         self._stored_start_kwh = self._plant.stored_kwh
-        self._book = GridBook(site, load_climate(files).carbon, peak_so_far_kw=spec.peak_so_far_kw)
+        market = files.forecasts.price
+        prices = SitePrices(site, None if market is None else price_file_source(files.resolve(market.file)))
+        prices.newest()
+        self._book = GridBook(site, load_climate(files).carbon, prices=prices, peak_so_far_kw=spec.peak_so_far_kw)
         self._weather = WeatherService(spec, site.place, search=files.search, seed=self.seed)
         issued = files.forecasts.weather.issued_file
         self._issue_file = None if issued is None else files.directory / issued

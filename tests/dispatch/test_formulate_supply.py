@@ -15,11 +15,12 @@ from ems.model.battery import (
     Warranty,
 )
 from ems.model.condition import SiteCondition
+from ems.model.forecast import EvenSeries, PriceForecast
 from ems.model.grid import FlowGroup
 from ems.model.plan import Plan
 from ems.model.problem import PlanningProblem, PoolProblem
 from ems.model.site import DailyCarbonBudget, Site
-from tests.dispatch.sites import condition, outlook, site
+from tests.dispatch.sites import NOON, condition, outlook, site
 from tests.dispatch.solving import solved
 
 DESERT = site("desert-offgrid")
@@ -159,6 +160,43 @@ def test_full_charge_beyond_the_horizon_is_not_asked_for() -> None:
 
 def on_campus(of: Site, measured: SiteCondition) -> PlanningProblem:
     return formulate(of, measured, outlook(of, carbon_kgco2e_per_kwh=0.4), previous=None, problem_id="p")
+
+
+def spot(first: float, *, hours: int, export: bool) -> PriceForecast:
+    """Return hourly prices from noon: the first once, then rising by one each hour."""
+    values = tuple(first + hour for hour in range(hours))
+    series = EvenSeries(start_utc=NOON, step_s=3600.0, values=values)
+    return PriceForecast(import_price_per_kwh=series, export_price_per_kwh=series if export else None)
+
+
+def with_prices(prices: PriceForecast | None) -> PlanningProblem:
+    known = replace(outlook(CAMPUS, carbon_kgco2e_per_kwh=0.4), prices=prices)
+    return formulate(CAMPUS, condition(CAMPUS), known, previous=None, problem_id="p")
+
+
+def test_real_time_prices_hold_as_far_as_they_are_known() -> None:
+    contract = with_prices(None).connection
+    some = with_prices(spot(-2.0, hours=12, export=True)).connection
+    assert contract is not None
+    assert some is not None
+
+    # quarters of twelve hours, then the contract
+    assert some.price_per_kwh[:8] == (-2.0,) * 4 + (-1.0,) * 4
+    assert some.export_price_per_kwh[4:8] == (-1.0,) * 4
+    assert some.price_per_kwh[48:] == contract.price_per_kwh[48:]
+    assert with_prices(spot(-2.0, hours=12, export=False)).connection == replace(
+        some, export_price_per_kwh=contract.export_price_per_kwh
+    )
+
+
+def test_energy_at_the_end_is_worth_the_cheap_hours_of_real_time_prices() -> None:
+    share = CAMPUS.planning.terminal_value_frac
+
+    # the last day's prices are those of the hours 24 to 47; the six cheapest are 124 to 129
+    assert with_prices(spot(100.0, hours=60, export=False)).pools[0].terminal_value[0].value_per_kwh == pytest.approx(
+        share * 126.5
+    )
+    assert with_prices(spot(-100.0, hours=60, export=False)).pools[0].terminal_value[0].value_per_kwh == 0.0
 
 
 def test_ramp_of_the_contract_starts_from_the_measured_exchange() -> None:

@@ -51,6 +51,7 @@ def _grid(files: ConfigFiles) -> Iterator[Finding]:
     tables = (
         ("tariffs.toml", ("tariff",), files.tariffs.tariff, True),
         ("forecasts.toml", ("carbon",), files.forecasts.carbon, True),
+        ("forecasts.toml", ("price",), files.forecasts.price, False),
         ("forecasts.toml", ("outages",), files.forecasts.outages, True),
         ("twin.toml", ("outages",), files.twin and files.twin.outages, False),
     )

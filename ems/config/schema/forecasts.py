@@ -41,6 +41,15 @@ class CarbonTable(Table):
     boundary: Literal["combustion", "lifecycle"] = Field(description="What the factor counts; never mixed in a report.")
 
 
+class PriceTable(Table):
+    """Prices of a real-time tariff; hours that they do not cover have the prices of tariffs.toml."""
+
+    file: RelativePath = Field(
+        description="CSV that the market's client rewrites: time_utc, import_price_per_kwh and, if there is one, "
+        "export_price_per_kwh, in even steps of an hour at most."
+    )
+
+
 class AnnouncedTable(Table):
     """A planned interruption of the grid."""
 
@@ -63,4 +72,5 @@ class ForecastsFile(Table):
     weather: WeatherTable
     load: LoadTable = Field(default_factory=LoadTable)
     carbon: CarbonTable | None = Field(None, description="Required where limits.toml has a grid.")
+    price: PriceTable | None = Field(None, description="Missing: the contract has no real-time prices.")
     outages: OutagesTable | None = Field(None, description="Required where limits.toml has a grid.")

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from ems.dispatch.formulate.demand import load_problem, on_steps, pv_problems
 from ems.dispatch.formulate.security import reserve_problem
 from ems.dispatch.formulate.storage import pool_problem
-from ems.dispatch.formulate.supply import fuel_problem, genset_problem, grid_problem
+from ems.dispatch.formulate.supply import cheap_hour_price_per_kwh, fuel_problem, genset_problem, grid_problem
 from ems.model.condition import Outlook, SiteCondition
 from ems.model.plan import Plan
 from ems.model.problem import (
@@ -43,6 +43,8 @@ def formulate(
     whole_kw = tuple(kw + sum(each.asked_kw(t) for each in offers) for t, kw in enumerate(load.it_kw))
     whole = replace(load, it_kw=whole_kw)
     ambient_degc = on_steps(outlook.ambient_degc.values, grid, name="ambient temperature")
+    connection = grid_problem(site, condition, outlook, grid)
+    cheap_price_per_kwh = cheap_hour_price_per_kwh(site, connection, outlook, grid)
     return PlanningProblem(
         schema=SCHEMA,
         id=problem_id,
@@ -54,14 +56,24 @@ def formulate(
         offers=offers,
         pv=pv,
         pools=tuple(
-            pool_problem(site, pool, state, load=whole, pv=pv, ambient_degc=ambient_degc, previous=previous, grid=grid)
+            pool_problem(
+                site,
+                pool,
+                state,
+                load=whole,
+                pv=pv,
+                ambient_degc=ambient_degc,
+                cheap_price_per_kwh=cheap_price_per_kwh,
+                previous=previous,
+                grid=grid,
+            )
             for pool, state in zip(site.batteries, condition.pools, strict=True)
         ),
         gensets=tuple(
             genset_problem(site, genset, state) for genset, state in zip(site.gensets, condition.gensets, strict=True)
         ),
         fuel=fuel_problem(site),
-        connection=grid_problem(site, condition, outlook, grid),
+        connection=connection,
         groups=tuple(
             GroupProblem(id=group.id, members=group.members, limit_kw=group.limit_kw) for group in site.groups
         ),

@@ -38,10 +38,14 @@ def pool_problem(
     load: LoadProblem,
     pv: tuple[PvProblem, ...],
     ambient_degc: Sequence[float],
+    cheap_price_per_kwh: float,
     previous: Plan | None,
     grid: TimeGrid,
 ) -> PoolProblem:
-    """Return one pool; `ambient_degc` and the previous plan's power say how warm its cells become."""
+    """Return one pool; `ambient_degc` and the previous plan's power say how warm its cells become.
+
+    `cheap_price_per_kwh` is that of the grid's cheap hours; what lies in the store need not be bought then.
+    """
     charge_kw, discharge_kw = power_limits_kw(pool, state, ambient_degc=ambient_degc, previous=previous, grid=grid)
     min_pct = pool.soc_tech_min_pct + pool.soc_error_pct
     min_kwh = frac(min_pct) * state.full_kwh
@@ -70,7 +74,15 @@ def pool_problem(
         dwell_cost_per_kwh=0.0 if pool.dwell is None else pool.dwell.cost_per_kwh,
         throughput_budget=_throughput_budget(pool, state, grid),
         recalibration=_recalibration(pool, state, grid),
-        terminal_value=_terminal_value(site, pool, net_kw=net_kw, grid=grid, share=share_frac, window_kwh=window_kwh),
+        terminal_value=_terminal_value(
+            site,
+            pool,
+            cheap_price_per_kwh=cheap_price_per_kwh,
+            net_kw=net_kw,
+            grid=grid,
+            share=share_frac,
+            window_kwh=window_kwh,
+        ),
         hold_value_per_h=_hold_value(site, pool, net_kw=net_kw, share=share_frac, window_kwh=window_kwh),
     )
 
@@ -106,13 +118,21 @@ def _recalibration(pool: BatteryPool, state: PoolCondition, grid: TimeGrid) -> R
 
 
 def _terminal_value(
-    site: Site, pool: BatteryPool, *, net_kw: list[float], grid: TimeGrid, share: float, window_kwh: float
+    site: Site,
+    pool: BatteryPool,
+    *,
+    cheap_price_per_kwh: float,
+    net_kw: list[float],
+    grid: TimeGrid,
+    share: float,
+    window_kwh: float,
 ) -> tuple[ValuePiece, ...]:
     """E12: the first need after the horizon at the avoided cost, the rest at little; never worth a genset's fuel.
 
     What comes after the horizon is taken to look like its last day at the same hour.
     """
-    value = site.planning.terminal_value_frac * _avoided_cost_per_kwh(site, pool, at=grid)
+    avoided = cheap_price_per_kwh if site.grid is not None else _avoided_cost_per_kwh(site, pool)
+    value = site.planning.terminal_value_frac * avoided
     if site.grid is not None:
         return (ValuePiece(width_kwh=window_kwh, value_per_kwh=value),)
     need_kwh = min(window_kwh, share * _need_until_surplus_kwh(net_kw, grid) / pool.discharge_eff_frac)
@@ -122,10 +142,8 @@ def _terminal_value(
     )
 
 
-def _avoided_cost_per_kwh(site: Site, pool: BatteryPool, *, at: TimeGrid) -> float:
+def _avoided_cost_per_kwh(site: Site, pool: BatteryPool) -> float:
     """Return what a stored kWh saves, bounded by what it would cost to put it there from a running set."""
-    if site.grid is not None:
-        return site.grid.tariff.cheapest_price_per_kwh(at.end_utc)
     if not site.gensets:
         return 0.0
     fuel_cost = site.economics.fuel_cost_per_l

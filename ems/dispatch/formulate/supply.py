@@ -4,16 +4,20 @@ from datetime import datetime
 
 from ems.dispatch.formulate.demand import on_steps
 from ems.model.condition import GensetCondition, GridCondition, Outlook, SiteCondition
+from ems.model.forecast import EvenSeries, PriceForecast
 from ems.model.genset import GensetClass
 from ems.model.grid import GridConnection, OutageStatistics
 from ems.model.problem import DemandProblem, FuelProblem, GensetProblem, GridProblem
 from ems.model.site import Site
 from ems.model.tariff import Tariff
 from ems.model.timegrid import TimeGrid
+from ems.model.units import HOURS_PER_DAY
 from ems.reserve import R2_WITHIN_S, start_failures
 
 # an outage that outlasts every expectation is taken to last this much longer
 _OVERDUE_H = 0.25
+# hours of a day in which a store can be filled again
+_CHEAP_H = 6.0
 
 
 def genset_problem(site: Site, genset: GensetClass, state: GensetCondition) -> GensetProblem:
@@ -67,8 +71,8 @@ def grid_problem(site: Site, condition: SiteCondition, outlook: Outlook, grid: T
         import_limit_kw=(site.grid.import_limit_kw,) * n_steps,
         export_limit_kw=(site.grid.export_limit_kw,) * n_steps,
         connected=_connected(site.grid, condition.grid, grid),
-        price_per_kwh=tuple(tariff.price_per_kwh(start) for start in grid.starts_utc),
-        export_price_per_kwh=(tariff.export_price_per_kwh,) * n_steps,
+        price_per_kwh=_import_prices(tariff, outlook.prices, grid),
+        export_price_per_kwh=_export_prices(tariff, outlook.prices, grid),
         kgco2e_per_kwh=(0.0,) * n_steps
         if carbon is None
         else on_steps(carbon.values, grid, name="grid carbon intensity"),
@@ -77,6 +81,49 @@ def grid_problem(site: Site, condition: SiteCondition, outlook: Outlook, grid: T
         ramp_kw_per_min=None if condition.grid.exchange_kw is None else site.grid.ramp_kw_per_min,
         now_kw=condition.grid.exchange_kw or 0.0,
     )
+
+
+def cheap_hour_price_per_kwh(site: Site, connection: GridProblem | None, outlook: Outlook, grid: TimeGrid) -> float:
+    """E12: return the price at which energy for the time after the horizon can be bought, 0 without a grid.
+
+    Of a time-of-use tariff the season's lowest; of real-time prices the mean of the last day's cheapest hours, never
+    below zero: a single paid hour says nothing of the next day.
+    """
+    if site.grid is None or connection is None:
+        return 0.0
+    if outlook.prices is None:
+        return site.grid.tariff.cheapest_price_per_kwh(grid.end_utc)
+    last_day = [
+        (price, hours)
+        for price, hours, offset in zip(connection.price_per_kwh, grid.duration_h, grid.offset_h, strict=False)
+        if offset >= grid.offset_h[-1] - HOURS_PER_DAY
+    ]
+    cost = taken_h = 0.0
+    for price, hours in sorted(last_day):
+        part_h = min(hours, _CHEAP_H - taken_h)
+        cost, taken_h = cost + part_h * price, taken_h + part_h
+    return max(0.0, cost / taken_h)
+
+
+def _import_prices(tariff: Tariff, prices: PriceForecast | None, grid: TimeGrid) -> tuple[float, ...]:
+    """Return the real-time price of each step that is wholly known, else the contract's."""
+    known = _known(None if prices is None else prices.import_price_per_kwh, grid)
+    return tuple(
+        tariff.price_per_kwh(start) if price is None else price
+        for start, price in zip(grid.starts_utc, known, strict=True)
+    )
+
+
+def _export_prices(tariff: Tariff, prices: PriceForecast | None, grid: TimeGrid) -> tuple[float, ...]:
+    known = _known(None if prices is None else prices.export_price_per_kwh, grid)
+    return tuple(tariff.export_price_per_kwh if price is None else price for price in known)
+
+
+def _known(series: EvenSeries | None, grid: TimeGrid) -> list[float | None]:
+    ends = (*grid.starts_utc[1:], grid.end_utc)
+    return [
+        None if series is None else series.mean(start, end) for start, end in zip(grid.starts_utc, ends, strict=True)
+    ]
 
 
 def expected_outage_h(outages: OutageStatistics, *, lost_h: float) -> float:
