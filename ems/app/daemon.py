@@ -16,6 +16,7 @@ from ems.app.clocks import clock_for
 from ems.app.devices import build_fleet, check_own_drivers
 from ems.app.log_observer import LogObserver
 from ems.app.publishing import Publishing
+from ems.cluster.offers import OfferInbox
 from ems.config.build import Wiring, build_site, build_wiring
 from ems.config.files import ConfigFiles
 from ems.config.loader import load_files
@@ -121,6 +122,7 @@ async def _run_once(
         memory = ForecastMemory(scaled.site, climate)
         worker = WorkerClient(memory_mb=scaled.site.planning.worker_memory_mb)
         issued = files.forecasts.weather.issued_file
+        offers = OfferInbox(scaled.site.it, _offer_refused) if scaled.site.it.takes_offers else None
         planner = Planner(
             scaled.site,
             worker=worker,
@@ -129,6 +131,7 @@ async def _run_once(
             weather=weather_file_source(None if issued is None else files.directory / issued),
             archive=archive,
             prices=prices,
+            offers=None if offers is None else offers.offer_at,
         )
         parts = DaemonParts(
             site=scaled.site,
@@ -146,7 +149,7 @@ async def _run_once(
             speed=scaled.speed,
             stretch=scaled.stretch,
         )
-        publishing = Publishing(files, scaled.site, clock, fleet.devices, state_directory)
+        publishing = Publishing(files, scaled.site, clock, fleet.devices, state_directory, offers=offers)
         stack.callback(publishing.close)
         observers: Sequence[Observer] = (LogObserver(), publishing)
         daemon = Daemon(parts, observers)
@@ -168,6 +171,10 @@ async def _until_ended(
         await publishing.finish()
         gateway.cancel()
     return reloader.fresh if ending is Ending.RELOAD else None
+
+
+def _offer_refused(reason: str) -> None:
+    structlog.get_logger("cluster").warning("offer_refused", reason=reason)
 
 
 class _Reloader:

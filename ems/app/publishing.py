@@ -9,9 +9,22 @@ from pathlib import Path
 import structlog
 
 from ems.cluster.envelope import Situation, envelope
+from ems.cluster.offers import OfferInbox
 from ems.config.files import ConfigFiles
 from ems.contract.outgoing import Outgoing
-from ems.contract.topics import CARBON, ENERGY, EVENT, GUARD, HEALTH, PLAN, READINESS, RESERVE, STATE, Topics
+from ems.contract.topics import (
+    CARBON,
+    ENERGY,
+    EVENT,
+    GUARD,
+    HEALTH,
+    PLAN,
+    READINESS,
+    RESERVE,
+    STATE,
+    Topics,
+    offer_topic,
+)
 from ems.gateway.broker import broker_settings
 from ems.gateway.historian import HistorianSettings, SqliteHistorian
 from ems.gateway.messages.daemon import carbon_message, energy_message, event_message, health_message
@@ -39,9 +52,16 @@ class Publishing:
     """The daemon's gateway; `watch` names what it shows before it runs."""
 
     def __init__(
-        self, files: ConfigFiles, site: Site, clock: Clock, devices: Mapping[str, Device], state_directory: Path
+        self,
+        files: ConfigFiles,
+        site: Site,
+        clock: Clock,
+        devices: Mapping[str, Device],
+        state_directory: Path,
+        *,
+        offers: OfferInbox | None = None,
     ) -> None:
-        """Build from a configuration; `devices` by the asset that they serve.
+        """Build from a configuration; `devices` by the asset that they serve, `offers` takes what the cluster offers.
 
         Raises:
             ConfigError: A file that mqtt.toml names cannot be used.
@@ -51,7 +71,9 @@ class Publishing:
         self._devices = devices
         self._period_s = files.mqtt.mqtt.publish_s
         topics = Topics(prefix=files.mqtt.mqtt.prefix, site_id=site.id)
-        self._publisher = MqttPublisher(broker_settings(files, refresh_s=_REFRESH_S), topics)
+        receivers = {} if offers is None else {offer_topic(site.it.id): lambda data: offers.receive(data, clock.utc())}
+        broker = broker_settings(files, refresh_s=_REFRESH_S)
+        self._publisher = MqttPublisher(broker, topics, receivers=receivers)
         table = files.persistence.historian
         self._historian: SqliteHistorian | None = None
         if table.enabled:

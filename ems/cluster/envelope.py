@@ -1,7 +1,7 @@
 """The power envelope: how much IT power the site can supply in the next hours, and at what price and intensity.
 
-Made of the newest plan. Nothing here shapes load: what a cluster could defer is not known to the plan yet, so
-the envelope says what is planned and how much more the planned reserve would bear.
+Made of the newest plan. What the plan takes back of the classes that a cluster offers lowers the limit; without an
+offer nothing shapes load, and the envelope says what is planned and how much more the planned reserve would bear.
 """
 
 from dataclasses import dataclass
@@ -99,13 +99,20 @@ def _interval(situation: Situation, step: PlanStep, *, is_kept: bool) -> Envelop
 
 
 def _limit_kw(site: Site, step: PlanStep) -> float:
-    """Return planned IT power and its share of the scarcest upward margin, at least the 0.9 quantile of demand."""
+    """Return planned IT power and its share of the scarcest upward margin, at least the 0.9 quantile of demand.
+
+    Where the cluster makes offers the plan shapes its load, and the limit leaves room for the forecast's error only.
+    """
     limit_kw = step.it_kw
     if step.unserved_kw <= _UNSERVED_KW:
         margins = [item.held_kw - item.required_kw for item in step.reserve if item.id in _UP_NAMES]
         # the mean ratio stands for the marginal one: cooling and auxiliaries have constant parts, so it errs low
         bus_per_it = max(1.0, step.load_kw / step.it_kw) if step.it_kw > 0.0 else 1.0
-        limit_kw += max(0.0, min(margins, default=0.0), step.load_q90_kw - step.load_kw) / bus_per_it
+        # what the plan takes back of the cluster's classes is not given again as the forecast's error
+        asked_kw = step.load_kw + bus_per_it * sum(offer.cut_kw for offer in step.offers)
+        error_kw = step.load_q90_kw - asked_kw
+        spare_kw = error_kw if step.offers else max(min(margins, default=0.0), error_kw)
+        limit_kw += max(0.0, spare_kw) / bus_per_it
     return min(site.it.design_kw, max(site.it.idle_kw, limit_kw))
 
 

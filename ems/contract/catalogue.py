@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode
 
 from ems.contract.accounts import CarbonMessage, EnergyMessage
-from ems.contract.cluster import EnvelopeMessage
+from ems.contract.cluster import EnvelopeMessage, FlexOfferMessage
 from ems.contract.daemon import EventMessage, HealthMessage
 from ems.contract.devices import (
     BmsMessage,
@@ -67,18 +68,21 @@ TOPICS: Final = (
     Topic(pattern="event", model=EventMessage, schema="event", retain=False),
     Topic(pattern="cluster/<id>/envelope", model=EnvelopeMessage, schema="cluster.envelope"),
 )
+# what the daemon reads; nothing else that arrives is looked at
+RECEIVED: Final = (Topic(pattern="cluster/<id>/offer", model=FlexOfferMessage, schema="cluster.offer"),)
 
 
 def schema_file_names() -> tuple[str, ...]:
     """Return the name of each schema file."""
-    return tuple(dict.fromkeys(f"{topic.schema}.schema.json" for topic in TOPICS))
+    return tuple(dict.fromkeys(f"{topic.schema}.schema.json" for topic in (*TOPICS, *RECEIVED)))
 
 
 def payload_schema(file_name: str) -> str:
-    """Return the text of a schema file: what a published payload looks like."""
-    topics = [topic for topic in TOPICS if f"{topic.schema}.schema.json" == file_name]
+    """Return the text of a schema file: what a published payload looks like, or one that is read must look like."""
+    topics = [topic for topic in (*TOPICS, *RECEIVED) if f"{topic.schema}.schema.json" == file_name]
     model = topics[0].model
-    schema: dict[str, Any] = model.model_json_schema(mode="serialization", by_alias=True)  # JSON of any shape
+    mode: JsonSchemaMode = "validation" if topics[0] in RECEIVED else "serialization"
+    schema: dict[str, Any] = model.model_json_schema(mode=mode, by_alias=True)  # JSON of any shape
     node = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **_without_titles(schema),

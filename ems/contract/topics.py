@@ -66,6 +66,11 @@ def forecast_topic(name: str) -> str:
     return f"forecast/{name}"
 
 
+def offer_topic(cluster_id: str) -> str:
+    """Return the topic on which a cluster makes its offers; the only one that the daemon reads."""
+    return f"cluster/{cluster_id}/offer"
+
+
 def envelope_topic(cluster_id: str) -> str:
     """Return the topic of a cluster's power envelope."""
     return f"cluster/{cluster_id}/envelope"

@@ -6,6 +6,7 @@ Time here is the network's, not the site's: waits and time-outs are real seconds
 import asyncio
 import random
 from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +23,10 @@ _FIRST_PAUSE_S: Final = 0.5
 _ASK_AGAIN_S: Final = 1.0
 # below the 20 that MQTT clients keep in flight, so that messages of one topic never overtake each other
 _N_SENDERS: Final = 16
+# messages of one topic that may wait to be read
+_INCOMING: Final = 4
+
+Receiver = Callable[[bytes], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +58,11 @@ class MqttPublisher:
     Memory is bounded: one payload for each retained topic, and a fixed number of events.
     """
 
-    def __init__(self, settings: BrokerSettings, topics: Topics) -> None:
+    def __init__(
+        self, settings: BrokerSettings, topics: Topics, *, receivers: Mapping[str, Receiver] | None = None
+    ) -> None:
+        """Build for a broker; `receivers` take what arrives, by topic below the root, and neither block nor raise."""
+        self._receivers = {topics.full(name): receiver for name, receiver in (receivers or {}).items()}
         self._settings = settings
         self._topics = topics
         self._kept: dict[str, _Kept] = {STATUS: _Kept(payload=Presence.ONLINE.value.encode())}
@@ -174,9 +183,15 @@ class MqttPublisher:
                     group.create_task(self._send_retained(client), name=f"mqtt-sender-{number}")
 
     async def _watch(self, client: aiomqtt.Client) -> None:
-        """Notice the loss of the connection while nothing is sent; nothing is subscribed, so nothing arrives."""
+        """Hand over what arrives, and notice the loss of the connection while nothing is sent."""
+        for topic in self._receivers:
+            await client.subscribe(topic, qos=_QOS)
         async for message in client.messages:
-            self._log.debug("mqtt_unexpected", topic=str(message.topic))
+            receiver = self._receivers.get(str(message.topic))
+            if receiver is None or not isinstance(message.payload, bytes):
+                self._log.debug("mqtt_unexpected", topic=str(message.topic))
+            else:
+                receiver(message.payload)
 
     async def _send_retained(self, client: aiomqtt.Client) -> None:
         while True:
@@ -226,7 +241,8 @@ class MqttPublisher:
             keepalive=settings.keepalive_s,
             timeout=settings.timeout_s,
             will=aiomqtt.Will(self._topics.full(STATUS), Presence.OFFLINE.value.encode(), qos=_QOS, retain=True),
-            max_queued_incoming_messages=1,
+            # what comes faster than it is read is dropped by the client
+            max_queued_incoming_messages=max(1, _INCOMING * len(self._receivers)),
         )
         client.pending_calls_threshold = _N_SENDERS + 1
         return client

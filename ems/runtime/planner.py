@@ -14,6 +14,7 @@ from ems.errors import DispatchError
 from ems.forecast.outlook import PvBasis
 from ems.model.condition import Outlook, SiteCondition
 from ems.model.forecast import WeatherForecast
+from ems.model.offer import FlexOffer
 from ems.model.plan import Plan, PlanChange, PlanSource
 from ems.model.plan_change import plan_change
 from ems.model.problem import PlanningProblem
@@ -26,6 +27,8 @@ from ems.runtime.worker_client import WorkerClient
 # receives every problem with the plan that was made of it, for the archive
 ProblemSink = Callable[[PlanningProblem, Plan], None]
 PlanMaker = Callable[[PlanningProblem], Awaitable[Plan]]
+# returns the cluster's offer that is valid at an instant, None without one
+OfferSource = Callable[[datetime], FlexOffer | None]
 _KEPT_TIMES = 2000
 
 
@@ -87,9 +90,11 @@ class Planner:
         weather: WeatherSource,
         archive: ProblemSink,
         prices: SitePrices | None = None,
+        offers: OfferSource | None = None,
         use_milp: bool = True,
     ) -> None:
         self._site = site
+        self._offers = offers
         self._worker = worker
         self._memory = memory
         self._climate = climate
@@ -104,6 +109,8 @@ class Planner:
     async def make(self, condition: SiteCondition) -> PlanningResult:
         """Make a plan from a condition and keep it as the newest."""
         trouble: list[str] = []
+        if self._offers is not None:
+            condition = replace(condition, offer=self._offers(condition.utc))
         # files and checks take their time in a thread: control's loop goes on
         weather, why = await asyncio.to_thread(choose_weather, self._site, self._climate, self._weather, condition.utc)
         if why is not None:

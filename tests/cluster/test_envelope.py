@@ -6,7 +6,7 @@ import pytest
 
 from ems.cluster.envelope import Situation, envelope
 from ems.contract.cluster import EnvelopeMessage
-from ems.model.plan import Plan, PlanSource, PlanStep, ReserveStep
+from ems.model.plan import OfferStep, Plan, PlanSource, PlanStep, ReserveStep
 from tests.gateway.operation import Operation, operation
 
 
@@ -89,6 +89,20 @@ def test_without_any_margin_the_limit_stays_at_the_high_quantile_of_demand(deser
     message = made(desert, plan=plan)
 
     assert message.intervals[0].limit_kw == pytest.approx(step.it_kw + 500.0 / ratio(step), abs=0.01)
+
+
+def test_what_the_plan_takes_back_of_an_offer_is_not_given_again_by_the_limit(desert: Operation) -> None:
+    step = desert.plan.steps[0]
+    # 500 kW of the demand that the quantile stands on are cut, and 200 kW are the forecast's error
+    quantile_kw = step.load_kw + 500.0 * ratio(step) + 200.0
+    batch = OfferStep(id="batch", power_kw=0.0, cut_kw=500.0)
+    plan = with_first_step(
+        desert.plan, reserve=(reserve("r0", 5000.0), reserve("r1", 5000.0)), load_q90_kw=quantile_kw, offers=(batch,)
+    )
+
+    message = made(desert, plan=plan)
+
+    assert message.intervals[0].limit_kw == pytest.approx(step.it_kw + 200.0 / ratio(step), abs=0.01)
 
 
 def test_the_limit_is_never_above_design_nor_below_the_idle_cluster(desert: Operation) -> None:

@@ -5,7 +5,7 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from ems.contract.catalogue import TOPICS, payload_schema, schema_file_names, topic_of
+from ems.contract.catalogue import RECEIVED, TOPICS, payload_schema, schema_file_names, topic_of
 from ems.contract.daemon import EventMessage
 from ems.contract.devices import TankMessage
 from ems.contract.message import Message, Payload, content
@@ -170,7 +170,9 @@ def test_a_schema_forbids_what_it_does_not_name(name: str) -> None:
 
     assert schema["description"]
     assert all(node["additionalProperties"] is False for node in objects)
-    assert all(set(node["required"]) == set(node["properties"]) for node in objects)
+    # what is published has every field; what is read may leave out those with a default
+    if name not in {f"{topic.schema}.schema.json" for topic in RECEIVED}:
+        assert all(set(node["required"]) == set(node["properties"]) for node in objects)
 
 
 def _models(head: type[BaseModel]) -> list[type[BaseModel]]:

@@ -125,6 +125,10 @@ class Subscriber:
         self._client.disconnect()
         self._client.loop_stop()
 
+    def publish(self, name: str, payload: bytes, *, retain: bool = False) -> None:
+        """Publish below the root, as a cluster does, and wait until the broker has it."""
+        self._client.publish(self._topics.full(name), payload, qos=1, retain=retain).wait_for_publish(_WAIT_S)
+
     def newest(self, name: str) -> bytes | None:
         """Return the last payload of a topic below the root."""
         return next(

@@ -5,7 +5,7 @@ import signal
 import ssl
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import pytest
 from ems.config.loader import load_files
 from ems.errors import ConfigError
 from ems.gateway.broker import BrokerSettings, broker_settings
-from ems.gateway.mqtt import MqttPublisher
+from ems.gateway.mqtt import MqttPublisher, Receiver
 from tests.conventions.sources import ROOT
 from tests.gateway.brokers import TOPICS, Mosquitto, free_port, needs_mosquitto, settings, subscriber, until
 from tests.gateway.operation import SITES
@@ -32,9 +32,11 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
 
 
 @asynccontextmanager
-async def running(to: BrokerSettings, *, connects: bool = True) -> AsyncIterator[MqttPublisher]:
+async def running(
+    to: BrokerSettings, *, connects: bool = True, receivers: Mapping[str, Receiver] | None = None
+) -> AsyncIterator[MqttPublisher]:
     """Run a publisher for the time of a block; it is cancelled at the end, and must not have ended by itself."""
-    publisher = MqttPublisher(to, TOPICS)
+    publisher = MqttPublisher(to, TOPICS, receivers=receivers)
     task = asyncio.create_task(publisher.run())
     try:
         if connects:
@@ -49,6 +51,23 @@ async def running(to: BrokerSettings, *, connects: bool = True) -> AsyncIterator
 
 def message(value: float, *, second: int = 0) -> bytes:
     return f'{{"v":1,"ts":"2026-07-03T12:00:{second:02d}.000Z","power_kw":{value}}}'.encode()
+
+
+@mosquitto
+@needs_mosquitto
+async def test_only_named_topics_are_read_and_what_is_retained_arrives_after_a_reconnect(broker: Mosquitto) -> None:
+    received: list[bytes] = []
+    with subscriber(broker.port) as cluster:
+        cluster.publish("other", b"no", retain=True)
+        cluster.publish("cluster/hall/offer", b"kept", retain=True)
+
+        for _ in range(2):
+            received.clear()
+            async with running(settings(broker.port), receivers={"cluster/hall/offer": received.append}):
+                await until(lambda: bool(received))
+                cluster.publish("cluster/hall/offer", b"newer")
+                await until(lambda: len(received) > 1)
+            assert received == [b"kept", b"newer"]
 
 
 @mosquitto

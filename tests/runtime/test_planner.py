@@ -5,13 +5,15 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
 from ems.errors import DispatchError
 from ems.model.forecast import EvenSeries, WeatherForecast
+from ems.model.offer import FlexOffer, OfferClass
 from ems.model.plan import Plan, PlanSource, PlanStatus
-from ems.model.problem import PlanningProblem
+from ems.model.problem import OfferKind, PlanningProblem
 from ems.model.pv import PvPlant
 from ems.model.site import Place
 from ems.runtime import worker_client
@@ -326,3 +328,26 @@ async def _turns() -> None:
     """Let the other tasks get as far as they can without the worker."""
     for _ in range(20):
         await asyncio.sleep(0)
+
+
+def test_the_cluster_s_offer_that_is_valid_now_is_in_the_problem() -> None:
+    async def run(planned: PlannedSite) -> None:
+        spot = OfferClass(id="spot", kind=OfferKind.CURTAILABLE, now_kw=300.0, min_kw=0.0, max_kw=300.0)
+        asked: list[datetime] = []
+
+        def offer_at(utc: datetime) -> FlexOffer:
+            asked.append(utc)
+            until = utc + timedelta(minutes=20)
+            return FlexOffer(cluster_id="hall", seq=1, issued_utc=utc, valid_until_utc=until, classes=(spot,))
+
+        planner = planned.planner
+        taking = replace(planned.site, it=replace(planned.site.it, takes_offers=True))
+        planner._site, planner._offers = taking, offer_at
+        condition = planned.condition()
+        result = await planner.make(condition)
+
+        assert asked == [condition.utc]
+        assert result.problem is not None
+        assert [offer.id for offer in result.problem.offers] == ["spot"]
+
+    _with_site(run, use_milp=False)
