@@ -126,6 +126,18 @@ CONTRADICTIONS = (
         "limits.toml", '"genset", "block"', '"grid", "block"',
         "reserve.survive[1]", "'grid' is listed twice", "once",
     ),
+    (
+        "limits.toml", "[reserve]", "[contingency.section]\ngensets = { nobody = 1 }\n\n[reserve]",
+        "contingency.section.gensets.nobody", "assets.toml has no nobody", "gen",
+    ),
+    (
+        "limits.toml", "[reserve]", "[contingency.transformer]\nblocks = { bess = 11 }\n\n[reserve]",
+        "contingency.transformer.blocks.bess", "11 are lost of 10", "1 to 10",
+    ),
+    (
+        "limits.toml", "[reserve]", "[contingency.feeder]\nload_kw = 0.0\n\n[reserve]",
+        "contingency.feeder", "nothing is lost", "at least one of",
+    ),
     # tariff
     (
         "tariffs.toml", "months = [6, 7, 8]", "months = [6, 7]",

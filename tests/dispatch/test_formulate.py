@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from math import hypot
+from typing import Any
 
 import pytest
 
@@ -12,8 +14,10 @@ from ems.dispatch.formulate.supply import expected_outage_h
 from ems.model.forecast import EvenSeries
 from ems.model.grid import AnnouncedOutage, OutageStatistics
 from ems.model.plan import PlanSource
-from ems.model.problem import ContingencyKind, PlanningProblem
+from ems.model.problem import Contingency, ContingencyKind, Loss, PlanningProblem
+from ems.model.site import Site, SlowReserve
 from ems.model.timegrid import TimeGrid
+from ems.reserve import R2_WITHIN_S
 from ems.thermal.plant import cooling_power
 from tests.dispatch.sites import NOON, condition, outlook, site
 from tests.dispatch.solving import gensets_kw, n_on, solved, storage_kw
@@ -308,3 +312,67 @@ def test_plan_of_the_desert_site_in_the_dark_serves_the_load_from_sets_and_store
     supplied = [sets + store for sets, store in zip(gensets_kw(plan), storage_kw(plan), strict=True)]
     assert supplied == pytest.approx([stated.load.demand_kw(t) for t in range(stated.grid.n_steps)], rel=1e-6)
     assert plan.relaxed == ()
+
+
+SLOW = SlowReserve(sustain_s=1800.0, pv_drop_frac=0.6, error_quantile_frac=0.99, start_quantile_frac=0.999)
+
+
+def with_policy(of: Site, **changes: Any) -> Site:  # fields of a reserve policy
+    return replace(of, reserve=replace(of.reserve, **changes))
+
+
+def stated_for(of: Site, **forecasts: Any) -> PlanningProblem:  # arguments of the outlook
+    believed = replace(outlook(of, pv_kw=(10000.0, 12000.0, 13000.0)), **forecasts)
+    return formulate(of, condition(of), believed, previous=None, problem_id="p")
+
+
+def test_class_r2_exists_only_where_the_site_asks_for_it() -> None:
+    desert = with_policy(site(DESERT), r2=None, curtailed_counts=False, down_slow=False)
+
+    plain = stated_for(desert)
+    asked = stated_for(with_policy(desert, r2=SLOW, curtailed_counts=True, down_slow=True))
+
+    assert [each.id for each in plain.reserve.classes] == ["r0", "r1"]
+    assert not plain.reserve.down_slow
+    assert plain.gensets[0].n_start_failures == 0
+    r0, r1, r2 = asked.reserve.classes
+    assert (r2.id, r2.starts_count, r2.sustain_h, r2.pv_drop_frac) == ("r2", True, 0.5, 0.6)
+    assert [each.curtailed_counts for each in (r0, r1, r2)] == [False, True, False]
+    assert asked.reserve.down_slow
+
+
+def test_forecast_error_of_r2_is_the_configured_share_until_a_record_exists() -> None:
+    desert = with_policy(site(DESERT), r2=SLOW)
+    policy, rated_kw = desert.reserve, desert.pv[0].total_ac_kw
+
+    cold = stated_for(desert)
+    known = stated_for(desert, load_error_frac=0.02, pv_error_frac=(0.25,))
+
+    load_kw = cold.load.demand_kw(0)
+    fixed = (policy.swing_kw, desert.it.job_step_kw)
+    available_kw = cold.pv[0].available_kw[0]
+    cold_pv_kw = min(policy.forecast_error_pv_frac * rated_kw, 0.5 * available_kw)
+    assert cold.reserve.classes[2].variation_kw[0] == pytest.approx(
+        hypot(*fixed, policy.forecast_error_load_frac * load_kw, cold_pv_kw)
+    )
+    assert known.reserve.classes[2].variation_kw[0] == pytest.approx(hypot(*fixed, 0.02 * load_kw, 0.25 * available_kw))
+    # R1 knows no forecast error
+    assert cold.reserve.classes[1].variation_kw[0] == pytest.approx(hypot(*fixed))
+
+
+def test_sets_that_carry_too_late_never_count_in_r2() -> None:
+    desert = with_policy(site(DESERT), r2=SLOW)
+    sets = desert.gensets[0]
+    late = replace(desert, gensets=(replace(sets, start_s=R2_WITHIN_S),))
+
+    assert 1 <= stated_for(desert).gensets[0].n_start_failures < sets.n_units
+    assert stated_for(late).gensets[0].n_start_failures == sets.n_units
+
+
+def test_common_losses_of_the_site_stand_beside_the_single_ones() -> None:
+    section = Contingency(id="section", losses=(Loss(kind=ContingencyKind.GENSET, member="gen", count=2),))
+    desert = site(DESERT)
+
+    plain, asked = stated_for(desert), stated_for(with_policy(desert, contingencies=(section,)))
+
+    assert asked.reserve.contingencies == (*plain.reserve.contingencies, section)

@@ -33,7 +33,19 @@ from ems.model.problem import (
     ValuePiece,
     WearPiece,
 )
-from tests.dispatch.problems import PRICES, connection, gensets, load, loss, plant, pool, problem, reserve, unit
+from tests.dispatch.problems import (
+    PRICES,
+    common_loss,
+    connection,
+    gensets,
+    load,
+    loss,
+    plant,
+    pool,
+    problem,
+    reserve,
+    unit,
+)
 from tests.dispatch.solving import engine
 
 # relative to the tolerance of the solver's integers times the largest price
@@ -64,6 +76,7 @@ def sets_of(draw: st.DrawFn) -> GensetProblem:
         start_cost=draw(st.sampled_from([0.0, 5.0, 30.0])),
         run_wear_cost_per_h=draw(st.sampled_from([0.0, 2.0])),
         step_kw=draw(st.sampled_from([30.0, 60.0, 100.0])),
+        n_start_failures=draw(st.integers(0, len(units))),
     )
 
 
@@ -188,10 +201,18 @@ def problems(draw: st.DrawFn) -> PlanningProblem:
     possible += [loss(ContingencyKind.GENSET)] if sets is not None else []
     possible += [loss(ContingencyKind.BLOCK)] if store is not None else []
     possible += [loss(ContingencyKind.PV_BLOCK)] if pv is not None else []
+    possible += [common_loss((ContingencyKind.GENSET, 2))] if sets is not None else []
+    if store is not None and pv is not None:
+        possible += [common_loss((ContingencyKind.BLOCK, 2), (ContingencyKind.PV_BLOCK, 1), load_kw=25.0)]
     requirements = reserve(
         n_steps,
         r0_kw=draw(st.none() | st.integers(0, 80).map(float)) if store is not None else None,
         r1_kw=draw(st.none() | st.integers(0, 80).map(float)) if store is not None else None,
+        r2_kw=draw(st.none() | st.integers(0, 120).map(float)) if store is not None else None,
+        r2_sustain_h=draw(st.sampled_from([0.25, 0.5, 1.0])),
+        r2_shed_kw=draw(st.sampled_from([0.0, 10.0])),
+        curtailed_counts=draw(st.booleans()),
+        down_slow=draw(st.booleans()) if store is not None else False,
         losses=[each for each in possible if draw(st.booleans())],
         pv_drop_frac=draw(st.sampled_from([0.0, 0.15])),
         floor_kwh=draw(st.sampled_from([20.0, 100.0, 400.0])) if store is not None else 0.0,

@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ems.model.genset import GensetClass
-from ems.model.problem import ContingencyKind
+from ems.model.problem import Contingency, ContingencyKind, Loss
 from ems.model.site import ReservePolicy
 from ems.reserve import (
     Assessment,
@@ -18,6 +18,7 @@ from ems.reserve import (
     PvUnit,
     Requirement,
     ReserveId,
+    RestingSets,
     StorageUnit,
     assess,
     checkpoint_kwh,
@@ -30,6 +31,7 @@ from ems.reserve import (
     set_is_needed,
     sets_are_needed,
     soc_floor_pct,
+    start_failures,
     up_headroom_kw,
     variation_kw,
     without_set,
@@ -379,3 +381,50 @@ def test_headroom_keeps_inside_power_and_energy(
     assert up_kw * sustain_s / 3600.0 <= usable_kwh + 1e-9
     assert 0.0 <= down_kw <= 100.0 + power_kw + 1e-9
     assert max(0.0, down_kw - max(0.0, power_kw)) * sustain_s / 3600.0 <= room_kwh + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("n_sets", "failure_frac", "n_failures"),
+    [
+        # 0.99^10 = 0.904, with one failure 0.9957, with two 0.99989
+        (10, 0.01, 2),
+        # 0.995 < 0.999: a single set is not to be counted on
+        (1, 0.005, 1),
+        # 0.995^2 + 2 * 0.005 * 0.995 = 0.999975
+        (2, 0.005, 1),
+        (4, 0.0, 0),
+        (0, 0.5, 0),
+    ],
+)
+def test_failures_to_start_are_those_that_nearly_all_cases_do_not_exceed(
+    n_sets: int, failure_frac: float, n_failures: int
+) -> None:
+    assert start_failures(n_sets, failure_frac=failure_frac, quantile_frac=0.999) == n_failures
+
+
+def test_sets_at_rest_count_where_starts_count_less_those_that_may_fail() -> None:
+    resting = (RestingSets(member="diesel", n_sets=3, n_failures=1, max_kw=100.0),)
+    state = replace(TWO_AND_TWO, resting=resting)
+    slow = ClassRequirement(
+        id=ReserveId.R2, gensets_count=True, variation_kw=0.0, pv_drop_frac=0.0, starts_count=True, shed_kw=5.0
+    )
+    section = Contingency(id="section", losses=(Loss(kind=ContingencyKind.GENSET, member="diesel", count=4),))
+
+    (alone,) = figures(assess(state, replace(asked(), classes=(slow,), down=())))
+    (lost,) = figures(assess(state, replace(asked(), classes=(slow,), down=(), contingencies=(section,))))
+
+    # 100 of storage, 2 * 20 of running sets, two of three at rest, 5 of shed load
+    assert alone == ("none", 0.0, 345.0)
+    # both running sets go with 160 kW and two at rest, the last one may fail
+    assert lost == ("section", 160.0, 105.0)
+
+
+def test_lost_load_and_slow_providers_make_the_slow_downward_requirement() -> None:
+    feeder = Contingency(id="feeder", losses=(Loss(kind=ContingencyKind.LOAD, load_kw=70.0),))
+    required = replace(asked(), contingencies=(feeder,), down=(ReserveId.DOWN, ReserveId.DOWN_SLOW))
+
+    *_, fast, slow = figures(assess(TWO_AND_TWO, required))
+
+    # two blocks of 150 kW each; two sets 50 kW above their minimum
+    assert fast == ("feeder", 70.0, 300.0)
+    assert slow == ("feeder", 70.0, 400.0)
