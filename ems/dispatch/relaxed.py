@@ -115,6 +115,30 @@ CATALOGUE: Final[Mapping[str, RelaxedMeaning]] = MappingProxyType(
             cause="load or loss of supply that nothing else could carry",
             action="look at which units are unavailable; check that the rest is not longer than the maker asks for",
         ),
+        "quiet hours": RelaxedMeaning(
+            term="limit_cost",
+            meaning="more sets run in quiet hours than are permitted then",
+            cause="the store does not carry the load through them, or the reserve asks for running sets",
+            action="let the store be charged before the quiet hours, or announce the run to who asks for quiet",
+        ),
+        "permitted run hours": RelaxedMeaning(
+            term="limit_cost",
+            meaning="sets run for more hours than their permit allows",
+            cause="more energy is missing than the permitted hours can make",
+            action="ask the cluster for less load, or the authority for more hours",
+        ),
+        "exercise run": RelaxedMeaning(
+            term="exercise_cost",
+            meaning="a test or burn-off run that is due is left out",
+            cause="reserve or room in the store is short in its window, or the run costs more than missing it",
+            action="nothing once; start the set by hand if it is left out day after day",
+        ),
+        "fuel reserve": RelaxedMeaning(
+            term="limit_cost",
+            meaning="the fuel tank falls below its reserve",
+            cause="deliveries come too late or are too small for what the sets burn",
+            action="order fuel now, and announce the delivery in the configuration",
+        ),
     }
 )
 

@@ -7,9 +7,9 @@ followed. What cannot be had (units that are out, or that rest) is left missing:
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf
 from typing import assert_never
 
+from ems.dispatch.unit_history import n_initial_on, n_must_stay, n_present
 from ems.model.problem import ContingencyKind, GensetProblem, Loss, PlanningProblem, ReserveClassProblem
 from ems.model.problem.values import at
 
@@ -50,29 +50,25 @@ class _Class:
 
     @classmethod
     def of(cls, problem: PlanningProblem, genset: GensetProblem) -> "_Class":
-        offset_h = problem.grid.offset_h[:-1]
-        there = [unit for unit in genset.units if unit.available]
-        left_on_h = [genset.min_up_h - unit.since_h for unit in there if unit.on]
-        left_off_h = [genset.min_down_h - unit.since_h for unit in there if not unit.on]
+        present = n_present(problem, genset)
         usable = [
-            min(len(there), at(genset.n_available, t, len(there)), at(genset.n_permitted, t, len(there)))
-            for t in range(problem.grid.n_steps)
+            min(n, at(genset.n_permitted, t, n)) if genset.usable_at(t) >= genset.min_kw else 0
+            for t, n in enumerate(present)
         ]
-        resting = [sum(left > now + _TIME_H for left in left_off_h) for now in offset_h]
-        bound = [sum(left > now + _TIME_H for left in left_on_h) for now in offset_h]
-        most = [int(max(0, min(n, len(there) - rest))) for n, rest in zip(usable, resting, strict=True)]
+        resting, bound = (n_must_stay(problem, genset, on=on) for on in (False, True))
+        most = [int(max(0, min(n, here - rest))) for n, here, rest in zip(usable, present, resting, strict=True)]
         litres = genset.min_fuel_l_per_h + sum(s.width_kw * s.fuel_l_per_kwh for s in genset.segments)
         return cls(
             genset=genset,
             least=tuple(min(n, high) for n, high in zip(bound, most, strict=True)),
             most=tuple(most),
-            initial=sum(unit.on for unit in there),
+            initial=n_initial_on(problem, genset),
             l_per_kwh=litres / max(1e-9, genset.max_kw),
         )
 
     def max_kw(self, t: int) -> float:
         """Return what a unit can deliver in step t."""
-        return min(self.genset.max_kw, at(self.genset.usable_kw, t, inf))
+        return self.genset.usable_at(t)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,7 +251,7 @@ def _bound_on(problem: PlanningProblem, each: _Class, row: list[int], t: int) ->
     offset_h = problem.grid.offset_h
     started = 0
     for s in range(t - 1, -1, -1):
-        if offset_h[s] + each.genset.min_up_h <= offset_h[t] + _TIME_H:
+        if offset_h[s] + max(each.genset.min_up_h, each.genset.warm_up_h) <= offset_h[t] + _TIME_H:
             break
         started += max(0, row[s] - (row[s - 1] if s else each.initial))
     return each.least[t] + started

@@ -61,6 +61,8 @@ class GensetStep:
     fuel_l_per_h: float
     # the units of the class that run, chosen by their history; empty where counts are fractions
     units_on: tuple[str, ...] = ()
+    # of the units that stopped, those that had to leave for maintenance
+    n_left: int = 0
     # local pollutants of the class, by name
     pollutants_g_per_h: tuple[tuple[str, float], ...] = ()
 

@@ -124,10 +124,11 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "carry_h": "Time from the command until a unit carries load.",
             "warm_up_h": "Time for which a starting unit delivers nothing.",
             "usable_kw": "Usable output of one unit (ambient, altitude, reactive demand); left out: `max_kw`.",
-            "n_available": "Units that maintenance leaves; left out: every available unit.",
             "n_permitted": "Units that may run (quiet hours); left out: every unit.",
             "permitted_run_h": "Unit hours that may still be run in the horizon; left out: no limit.",
             "exercise": "A start that is due; left out: none.",
+            "rotation": "What decides which unit starts and stops first; left out: the longest rest and run.",
+            "service_interval_h": "Run hours from one service to the next; left out: services do not count.",
             "pollutants": "Local pollutants of a running unit.",
             "n_start_failures": "Units that may fail to start at the 0.999 quantile (R2).",
         },
@@ -137,6 +138,12 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "since_h": "For how long it has been so.",
             "available": "Whether it may be used.",
             "run_h": "Its run hours so far.",
+            "warm_up_left_h": "Warm-up that a running unit still has before it.",
+            "out": "Windows in which it may not run; left out: none.",
+        },
+        "OutWindow": {
+            "start_h": "Beginning, from the start of the plan.",
+            "end_h": "End, from the start of the plan.",
         },
         "FuelSegment": {
             "width_kw": "Length of the segment for one unit.",
@@ -145,6 +152,8 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         "ExerciseProblem": {
             **_STEP_WINDOW,
             "missed_cost": "Price of leaving it.",
+            "run_h": "How long units run from that start on.",
+            "rested_h": "Units that have rested this long start before the others.",
             "min_load_frac": "Load to be reached in the run, as a share of the rating; 0: any.",
         },
         "PollutantProblem": {

@@ -10,11 +10,16 @@ from ems.model.problem import (
     ContingencyKind,
     CoolingLineProblem,
     DemandProblem,
+    ExerciseProblem,
+    FuelStock,
+    GensetProblem,
     GroupProblem,
     LoadProblem,
     OfferKind,
     OfferProblem,
+    OutWindow,
     PlanningProblem,
+    PollutantProblem,
     PoolProblem,
     PowerBySoc,
     PreviousCommitment,
@@ -119,12 +124,36 @@ def rich_problem() -> PlanningProblem:
         prices=replace(PRICES, co2_per_kg=0.05, low_load_per_kwh=0.02, commitment_change=1.0),
         previous=(PreviousCommitment(id="diesel", n_on=(0, 0)),),
     )
+    fuel = stated.fuel
+    assert fuel is not None
     return replace(
         stated,
         groups=(GroupProblem(id="feeder", members=("grid", "pv"), limit_kw=700.0),),
         carbon_budget=CarbonBudget(kgco2e=400.0, price_per_kg=0.01),
         offers=_offers(),
         chillers=_chillers(),
+        gensets=(_ruled(stated.gensets[0]),),
+        fuel=replace(
+            fuel, stock=FuelStock(stock_l=600.0, reserve_l=200.0, capacity_l=900.0, delivered_l=(0.0,) * N_STEPS)
+        ),
+    )
+
+
+def _ruled(sets: GensetProblem) -> GensetProblem:
+    """Return the class with every rule and every loss of power that one can have, none of them tight."""
+    first, *others = sets.units
+    return replace(
+        sets,
+        units=(first, *others[:-1], replace(others[-1], available=True, out=(OutWindow(start_h=0.0, end_h=9.0),))),
+        warm_up_h=0.1,
+        usable_kw=(100.0, 100.0, 99.0, 99.0, 100.0, 100.0),
+        n_permitted=(3,) * N_STEPS,
+        permitted_run_h=12.0,
+        exercise=ExerciseProblem(first_step=0, end_step=5, missed_cost=20.0, run_h=1.0, min_load_frac=0.3),
+        pollutants=(
+            PollutantProblem(id="nox", min_g_per_h=300.0, segment_g_per_kwh=(6.0, 7.0), price_per_kg=0.5),
+            PollutantProblem(id="pm", min_g_per_h=20.0, segment_g_per_kwh=(0.1, 0.2)),
+        ),
     )
 
 

@@ -138,6 +138,7 @@ def test_a_changed_storage_value_is_refused(t: int, field: str, delta: float, wh
         ("n_on", 1, "diesel starts less stops"),
         ("n_started", 1, "diesel starts less stops"),
         ("n_stopped", 1, "diesel starts less stops"),
+        ("n_left", 5, "diesel units that left"),
     ],
 )
 def test_a_changed_genset_value_is_refused(t: int, field: str, delta: float, what: str) -> None:
@@ -232,7 +233,7 @@ def test_a_negative_direction_is_refused(change: Callable[..., Plan], field: str
 
 def test_every_number_of_a_step_is_among_the_cases() -> None:
     flows = {"it_kw", "cooling_kw", "aux_kw", "pv_kw", "import_kw", "export_kw", "unserved_kw", "surplus_kw"}
-    storage, sets = {"charge_kw", "discharge_kw", "stored_end_kwh"}, {"n_on", "n_started", "n_stopped"}
+    storage, sets = {"charge_kw", "discharge_kw", "stored_end_kwh"}, {"n_on", "n_started", "n_stopped", "n_left"}
 
     assert _numbers(PlanStep) == flows | set(CARRIED) | {"duration_h"}
     assert _numbers(PoolStep) == storage

@@ -16,6 +16,7 @@ from ems.model.problem import (
     GroupProblem,
     OfferKind,
     OfferProblem,
+    OutWindow,
     PlanningProblem,
     Recalibration,
 )
@@ -161,7 +162,8 @@ def test_set_at_full_and_at_minimum_load_says_so() -> None:
 
 def test_quiet_hours_and_maintenance_say_how_many_sets_they_leave() -> None:
     grid = connection([0.01])
-    sets = replace(gensets([unit(1), unit(2)]), n_permitted=(0,), n_available=(1,))
+    away = replace(unit(2), out=(OutWindow(start_h=0.0, end_h=1.0),))
+    sets = replace(gensets([unit(1), away]), n_permitted=(0,))
     stated = problem([100.0], sets=gensets([unit(1), unit(2)]), grid=grid)
     plan = solved(stated)
 

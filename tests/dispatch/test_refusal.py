@@ -28,6 +28,7 @@ from ems.model.problem import (
     Loss,
     OfferKind,
     OfferProblem,
+    OutWindow,
     PlanningProblem,
     PollutantProblem,
     PreviousCommitment,
@@ -35,6 +36,7 @@ from ems.model.problem import (
     ValuePiece,
     WearPiece,
 )
+from ems.model.rotation import Rotation
 from ems.runtime.codec import to_json
 from ems.runtime.problem_file import read_problem
 from tests.dispatch.problems import connection, gensets, pool, problem, reserve, unit
@@ -44,6 +46,8 @@ from tests.dispatch.test_random_problems import PLANNING
 
 NAN = float("nan")
 OFFER = OfferProblem(id="training", kind=OfferKind.SHAPEABLE, min_kw=(0.0,) * N_STEPS, max_kw=(50.0,) * N_STEPS)
+DIRTY = PollutantProblem(id="nox", min_g_per_h=1.0, segment_g_per_kwh=(1.0, 1.0), price_per_kg=1.0)
+BACKWARDS = OutWindow(start_h=2.0, end_h=1.0)
 CHILLERS = ChillerProblem(
     heat_kw_th=(100.0,) * N_STEPS, power_frac=(0.2,) * N_STEPS, capacity_kw_th=(80.0,) * N_STEPS, n_available=2, n_on=1
 )
@@ -148,7 +152,14 @@ def with_options(**changes: object) -> PlanningProblem:
             ),
             "gensets.0.segments.1",
         ),
-        (with_gensets(n_available=(4,) * 5 + (5,)), "gensets.0.n_available.5"),
+        (with_gensets(n_permitted=(4,) * 5 + (5,)), "gensets.0.n_permitted.5"),
+        (
+            with_gensets(units=(replace(unit(1), out=(OutWindow(start_h=2.0, end_h=1.0),)),)),
+            "gensets.0.units.0.out.0.start_h",
+        ),
+        (with_gensets(rotation=Rotation.SERVICE), "gensets.0.service_interval_h"),
+        (with_gensets(pollutants=(replace(DIRTY, segment_g_per_kwh=(900.0, 0.0)),)), "gensets.0.pollutants.0.1"),
+        (with_gensets(pollutants=(DIRTY, DIRTY)), "gensets.0.pollutants"),
         (with_gensets(usable_kw=(100.0,)), "gensets.0.usable_kw"),
         (with_gensets(n_start_failures=5), "gensets.0.n_start_failures"),
         (
@@ -167,6 +178,15 @@ def with_options(**changes: object) -> PlanningProblem:
         (
             rich(fuel=FuelProblem(price_per_l=1.0, stock=FuelStock(stock_l=5.0, reserve_l=9.0, capacity_l=8.0))),
             "fuel.stock.reserve_l",
+        ),
+        (
+            rich(
+                fuel=FuelProblem(
+                    price_per_l=1.0,
+                    stock=FuelStock(stock_l=5.0, reserve_l=0.0, capacity_l=8.0, delivered_l=(0.0,) * 4 + (2.0,) * 2),
+                )
+            ),
+            "fuel.stock.delivered_l.5",
         ),
         (with_grid(connected=(1, 1, 2, 0, 1, 1)), "connection.connected.2"),
         (with_grid(connected=(1.0, 0.5, 0.0, 0.0, 1.0, 1.0)), "connection.connected.1"),
@@ -225,7 +245,7 @@ def test_what_cannot_be_is_refused_by_its_name(stated: PlanningProblem, path: st
         with_pool(max_stored_kwh=200.0, stored_kwh=320.0),
         # every block out of service
         rich(pools=(pool(N_STEPS, stored_kwh=0.0, full_kwh=0.0, power_kw=0.0, n_blocks=0),)),
-        with_gensets(units=(unit(1, on=True, available=False),)),
+        with_gensets(units=(unit(1, on=True, available=False),), n_permitted=()),
         with_grid(price_per_kwh=(-0.2,) * N_STEPS),
         rich(offers=(OFFER,), chillers=replace(CHILLERS, tank=TANK)),
         problem([100.0], grid=connection([0.1]), requirements=reserve(1)),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ems.dispatch.check import evaluate
 from ems.dispatch.repair import repaired
 from ems.model.plan import PlanSource, PlanStatus
-from ems.model.problem import ContingencyKind, GensetProblem, PlanningProblem, PreviousCommitment
+from ems.model.problem import ContingencyKind, GensetProblem, OutWindow, PlanningProblem, PreviousCommitment
 from tests.dispatch.problems import connection, gensets, loss, plant, pool, problem, reserve, unit
 from tests.dispatch.rich import rich_problem
 from tests.dispatch.solving import engine, solved
@@ -110,8 +110,8 @@ def test_gap_shorter_than_the_minimum_down_time_is_run_through() -> None:
 
 
 def test_units_that_are_out_are_not_counted_on() -> None:
-    sets = gensets([unit(1), unit(2, available=False), unit(3)])
-    stated = problem([250.0], sets=replace(sets, n_available=(1,)))
+    away = replace(unit(3), out=(OutWindow(start_h=0.0, end_h=1.0),))
+    stated = problem([250.0], sets=gensets([unit(1), unit(2, available=False), away]))
 
     assert repaired(stated, [[3]]) == ((1,),)
 

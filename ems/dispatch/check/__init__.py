@@ -9,14 +9,18 @@ from collections.abc import Iterator
 
 from ems.dispatch.check.agreement import forecasts, numbers, shape
 from ems.dispatch.check.cluster import offers
-from ems.dispatch.check.commitment import UnitRange, gensets, minimum_times, unit_ranges
+from ems.dispatch.check.commitment import gensets, minimum_times
 from ems.dispatch.check.cooling import chillers
 from ems.dispatch.check.findings import Evaluation, HeldOn, Violation
 from ems.dispatch.check.flows import flows
+from ems.dispatch.check.fuel import tank
+from ems.dispatch.check.named_units import named_units
 from ems.dispatch.check.objective import objective
+from ems.dispatch.check.rules import rules
 from ems.dispatch.check.security import reserve, security
 from ems.dispatch.check.sharing import ramp, sharing
 from ems.dispatch.check.storage import floor, power_by_energy, stored_energy
+from ems.dispatch.check.units import UnitRange, unit_ranges
 from ems.model.plan import Plan
 from ems.model.problem import PlanningProblem
 
@@ -54,3 +58,6 @@ def _physics(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...])
     yield from power_by_energy(problem, plan)
     yield from floor(problem, plan, units)
     yield from minimum_times(problem, plan)
+    yield from named_units(problem, plan)
+    yield from rules(problem, plan, units)
+    yield from tank(problem, plan)

@@ -80,7 +80,11 @@ def _named_values(step: PlanStep) -> Iterator[tuple[str, float]]:
     for genset in step.gensets:
         yield f"{genset.id} n_on", genset.n_on
         yield f"{genset.id} power_kw", genset.power_kw
+        yield f"{genset.id} n_left", genset.n_left
         yield f"{genset.id} fuel_l_per_h", genset.fuel_l_per_h
+        yield from ((f"{genset.id} {name}, g/h", g_per_h) for name, g_per_h in genset.pollutants_g_per_h)
+    if step.fuel_stock_end_l is not None:
+        yield "fuel_stock_end_l", step.fuel_stock_end_l
     for offer in step.offers:
         yield f"{offer.id} power_kw", offer.power_kw
         yield f"{offer.id} cut_kw", offer.cut_kw

@@ -7,12 +7,15 @@ price of missing reserve stands with reserve, which knows the shortfalls.
 from collections.abc import Iterable, Iterator
 
 from ems.dispatch.check.cluster import job_cost, over_curtailed_cost
-from ems.dispatch.check.commitment import UnitRange, broken_times
+from ems.dispatch.check.commitment import broken_times
 from ems.dispatch.check.cooling import heat_missing_cost, low_load_cost, starts_cost, tank_floor_cost
 from ems.dispatch.check.findings import AFTER, Violation, outside, tolerance_cost, wish_of
+from ems.dispatch.check.fuel import fuel_reserve_price_per_l, fuel_shortfall_l, pollutant_cost
 from ems.dispatch.check.load import unserved_cost
+from ems.dispatch.check.rules import missed, too_long_h, too_loud
 from ems.dispatch.check.sharing import plants_kw, too_steep_kwh
 from ems.dispatch.check.storage import energy_from_nowhere, floor_range_kwh, lowest_kwh
+from ems.dispatch.check.units import UnitRange
 from ems.dispatch.check.wear import pool_wear_cost, wear_limits_cost
 from ems.model.plan import Plan
 from ems.model.problem import DemandProblem, PlanningProblem, ValuePiece
@@ -30,6 +33,10 @@ _PRICED_IN = {
     "cooling capacity": "unserved_cost",
     "chiller minimum load": "limit_cost",
     "tank floor": "floor_cost",
+    "quiet hours": "limit_cost",
+    "permitted run hours": "limit_cost",
+    "fuel reserve": "limit_cost",
+    "exercise run": "exercise_cost",
 }
 # surplus is dearer than racks, energy out of nothing is dearer still (formulation, section 6)
 _SURPLUS_FACTOR = 1.1
@@ -52,6 +59,8 @@ def _declared(problem: PlanningProblem, plan: Plan, reported: dict[str, float]) 
     prices = problem.prices
     price = {"floor_cost": prices.floor_per_kwh, "reserve_cost": prices.reserve_per_kwh}
     price["limit_cost"] = prices.limit_per_kwh
+    due = (genset.exercise for genset in problem.gensets)
+    price["exercise_cost"] = max((exercise.missed_cost for exercise in due if exercise is not None), default=0.0)
     for wish in plan.relaxed:
         term = _term_of(problem, wish)
         if term is None or (reported[term] <= 0.0 and price.get(term, prices.unserved_per_kwh) > 0.0):
@@ -83,6 +92,7 @@ def _terms(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]) -
             "low_load_cost": _low_load(problem, plan, units),
             "change_cost": _change(problem, units),
             "limit_cost": _limits(problem, plan, units),
+            "exercise_cost": _exercises(problem, plan, units),
             "floor_cost": _floor(problem, plan, units),
             "chiller_cost": starts_cost(problem, plan),
         }
@@ -118,6 +128,7 @@ def _burnt(problem: PlanningProblem, plan: Plan) -> dict[str, float]:
         kgco2e += sum(step.duration_h * step.import_kw * grid.kgco2e_at(t) for t, step in enumerate(plan.steps))
     return {
         "fuel_cost": 0.0 if fuel is None else litres * fuel.price_per_l,
+        "pollutant_cost": pollutant_cost(problem, plan),
         "co2_cost": kgco2e * problem.prices.co2_per_kg,
         "carbon_budget_cost": 0.0 if budget is None else budget.price_per_kg * max(0.0, kgco2e - budget.kgco2e),
     }
@@ -196,7 +207,7 @@ def _low_load(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]
             price * step.duration_h * max(0.0, data.band_low_kw * high - step.gensets[c].power_kw),
         )
         for c, data in enumerate(problem.gensets)
-        for step, (low, high) in zip(plan.steps, units[c].n_on, strict=True)
+        for step, (low, high) in zip(plan.steps, units[c].delivering, strict=True)
     )
 
 
@@ -215,17 +226,32 @@ def _change(problem: PlanningProblem, units: tuple[UnitRange, ...]) -> CostRange
 
 
 def _limits(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]) -> CostRange:
-    """Broken minimum times, each unit and hour as dear as the power of the site's largest unit; other limits."""
+    """Broken minimum times and rules, each unit and hour as dear as the site's largest unit; other limits."""
     largest_kw = max((genset.max_kw for genset in problem.gensets), default=0.0)
-    prices = [problem.prices.limit_per_kwh * largest_kw * hours for hours in problem.grid.duration_h]
-    times = (
-        (price * low, price * high)
+    unit_hour = problem.prices.limit_per_kwh * largest_kw
+    hours = problem.grid.duration_h
+    broken = [
+        (h * low, h * high)
         for data, each in zip(problem.gensets, units, strict=True)
-        for price, (low, high) in zip(prices, broken_times(problem, data, each), strict=True)
+        for counts in (broken_times(problem, data, each), too_loud(data, each))
+        for h, (low, high) in zip(hours, counts, strict=False)
+    ]
+    broken += [too_long_h(problem, data, each) for data, each in zip(problem.gensets, units, strict=True)]
+    others = problem.prices.limit_per_kwh * too_steep_kwh(problem, plan)
+    others += fuel_reserve_price_per_l(problem) * fuel_shortfall_l(problem, plan)
+    others += over_curtailed_cost(problem, plan)
+    ranges = ((unit_hour * low, unit_hour * high) for low, high in broken)
+    return _total((*ranges, (others, others), low_load_cost(problem, plan)))
+
+
+def _exercises(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]) -> CostRange:
+    """Exercise runs that are left out."""
+    return _total(
+        (data.exercise.missed_cost * low, data.exercise.missed_cost * high)
+        for c, data in enumerate(problem.gensets)
+        if data.exercise is not None
+        for low, high in (missed(problem, plan, units[c], c),)
     )
-    steep = problem.prices.limit_per_kwh * too_steep_kwh(problem, plan)
-    curtailed = over_curtailed_cost(problem, plan)
-    return _total((*times, (steep, steep), (curtailed, curtailed), low_load_cost(problem, plan)))
 
 
 def _floor(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]) -> CostRange:

@@ -1,9 +1,11 @@
 """The units of a step as physics has them: what each delivers, and what it could, sharing equally."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ems.dispatch.check.findings import TIME_TOLERANCE_H
 from ems.dispatch.check.storage import allowed_kwh, lowest_kwh, power_limits_kw
+from ems.dispatch.check.units import n_settled, present, warms
 from ems.model.plan import Plan, PlanStep
 from ems.model.problem import GensetProblem, PlanningProblem, PoolProblem
 from ems.reserve import GensetUnit, GridUnit, Operation, PvUnit, RestingSets, StorageUnit
@@ -12,12 +14,15 @@ from ems.reserve import GensetUnit, GridUnit, Operation, PvUnit, RestingSets, St
 def operation(problem: PlanningProblem, plan: Plan, t: int, *, sustain_h: float) -> Operation:
     """Return the units of a step; storage has the least energy of all instants within `sustain_h` of its beginning."""
     step = plan.steps[t]
+    gensets, taken_over_kw = _running(problem, plan, t)
+    storage = [unit for p, pool in enumerate(problem.pools) for unit in _blocks(problem, plan, pool, p, t, sustain_h)]
+    total_kw = max(1e-9, sum(unit.max_discharge_kw for unit in storage))
     return Operation(
         storage=tuple(
-            unit for p, pool in enumerate(problem.pools) for unit in _blocks(problem, plan, pool, p, t, sustain_h)
+            replace(unit, power_kw=unit.power_kw + taken_over_kw * unit.max_discharge_kw / total_kw) for unit in storage
         ),
-        gensets=tuple(unit for c, data in enumerate(problem.gensets) for unit in _running(data, step, c)),
-        resting=tuple(_resting(data, step, c) for c, data in enumerate(problem.gensets)),
+        gensets=gensets,
+        resting=tuple(_resting(problem, data, step, c, t) for c, data in enumerate(problem.gensets)),
         pv=tuple(_pv(problem, step, t)),
         grid=_grid(problem, step, t),
         largest_load_block_kw=problem.load.largest_block_kw,
@@ -57,26 +62,37 @@ def _ends_within(problem: PlanningProblem, plan: Plan, p: int, t: int, sustain_h
         yield plan.steps[later].pools[p].stored_end_kwh
 
 
-def _running(data: GensetProblem, step: PlanStep, c: int) -> Iterator[GensetUnit]:
-    n_on = step.gensets[c].n_on
-    for number in range(1, n_on + 1):
-        yield GensetUnit(
-            id=f"{data.id} unit {number}",
-            member=data.id,
-            power_kw=step.gensets[c].power_kw / n_on,
-            max_kw=data.max_kw,
-            min_kw=data.min_kw,
-            step_kw=data.step_limit_kw,
-        )
+def _running(problem: PlanningProblem, plan: Plan, t: int) -> tuple[tuple[GensetUnit, ...], float]:
+    """Return the sets that deliver throughout a step, and what storage delivers while the others warm up."""
+    units: list[GensetUnit] = []
+    taken_over_kw = 0.0
+    for c, data in enumerate(problem.gensets):
+        n, genset, usable_kw = n_settled(problem, plan, c, t), plan.steps[t].gensets[c], data.usable_at(t)
+        carried_kw = genset.power_kw if n == genset.n_on else min(genset.power_kw, n * usable_kw)
+        taken_over_kw += genset.power_kw - carried_kw
+        units += [
+            GensetUnit(
+                id=f"{data.id} unit {number}",
+                member=data.id,
+                power_kw=carried_kw / n,
+                max_kw=usable_kw,
+                min_kw=data.min_kw,
+                step_kw=data.step_limit_kw,
+            )
+            for number in range(1, n + 1)
+        ]
+    return tuple(units), taken_over_kw
 
 
-def _resting(data: GensetProblem, step: PlanStep, c: int) -> RestingSets:
-    n_available = sum(unit.available for unit in data.units)
+def _resting(problem: PlanningProblem, data: GensetProblem, step: PlanStep, c: int, t: int) -> RestingSets:
+    """Return the sets that could start; those that warm up first are too late for any class."""
+    may_run = data.usable_at(t) >= data.min_kw and not warms(data)
+    n_present = len(present(problem, data, t)) if may_run else 0
     return RestingSets(
         member=data.id,
-        n_sets=max(0, n_available - step.gensets[c].n_on),
+        n_sets=max(0, n_present - step.gensets[c].n_on),
         n_failures=data.n_start_failures,
-        max_kw=data.max_kw,
+        max_kw=data.usable_at(t),
     )
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from ems.dispatch.check.commitment import UnitRange, any_on_frac
 from ems.dispatch.check.findings import ENERGY_TOLERANCE_FRAC, Violation, above
+from ems.dispatch.check.units import UnitRange, any_on_frac
 from ems.model.plan import Plan
 from ems.model.problem import PlanningProblem, PoolProblem, PowerBySoc
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ems.dispatch.check import HeldOn
+from ems.dispatch.check.units import present
 from ems.dispatch.explain.scene import FLOW_KW, NEAR_FRAC, Scene, best_cost_per_kwh, running_cost_per_kwh
 from ems.model.plan import GensetStep
 from ems.model.problem import GensetProblem
@@ -134,7 +135,7 @@ def _priced(cost: float | None, marginal: float | None) -> tuple[tuple[str, floa
 
 
 def _load_limits(scene: Scene, data: GensetProblem, genset: GensetStep) -> Iterator[Reason]:
-    usable_kw = min(data.max_kw, data.usable_kw[scene.t]) if data.usable_kw else data.max_kw
+    usable_kw = data.usable_at(scene.t)
     figures = (("power_kw", genset.power_kw),)
     if genset.power_kw >= genset.n_on * usable_kw * (1.0 - NEAR_FRAC) - FLOW_KW:
         text = f"{genset.n_on} on at full load"
@@ -146,12 +147,12 @@ def _load_limits(scene: Scene, data: GensetProblem, genset: GensetStep) -> Itera
 
 def _count_limits(scene: Scene, data: GensetProblem, genset: GensetStep) -> Iterator[Reason]:
     """Yield quiet hours and maintenance where they leave no further set."""
-    for code, counts, what in (
-        (ReasonCode.QUIET_HOURS, data.n_permitted, "the quiet time"),
-        (ReasonCode.MAINTENANCE, data.n_available, "maintenance"),
+    out = any(unit.out for unit in data.units)
+    for code, n_sets, what in (
+        (ReasonCode.QUIET_HOURS, data.n_permitted[scene.t] if data.n_permitted else None, "the quiet time"),
+        (ReasonCode.MAINTENANCE, _n_available(scene, data) if out else None, "maintenance"),
     ):
-        if counts and counts[scene.t] < len(data.units) and genset.n_on >= counts[scene.t]:
-            n_sets = counts[scene.t]
+        if n_sets is not None and n_sets < len(data.units) and genset.n_on >= n_sets:
             text = f"{what} leaves {n_sets or 'none'}"
             yield Reason(code=code, asset=data.id, text=text, figures=(("n_sets", float(n_sets)),))
 
@@ -180,5 +181,4 @@ def _bound(scene: Scene, c: int, *, on: bool) -> _Bound | None:
 
 
 def _n_available(scene: Scene, data: GensetProblem) -> int:
-    n_units = sum(unit.available for unit in data.units)
-    return min(n_units, data.n_available[scene.t]) if data.n_available else n_units
+    return len(present(scene.problem, data, scene.t))

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ems.dispatch.check import Evaluation, HeldOn
+from ems.dispatch.check.units import present
 from ems.model.plan import GensetStep, Plan, PlanStep, ReserveStep
 from ems.model.problem import GensetProblem, PlanningProblem
 
@@ -124,6 +125,5 @@ def next_genset_cost_per_kwh(problem: PlanningProblem, data: GensetProblem, gens
 def further_set_cost_per_kwh(scene: Scene) -> Iterator[tuple[float, str]]:
     """Yield what a kWh of one more set would cost at full load, without its start, for classes that have one."""
     for data, genset in zip(scene.problem.gensets, scene.step.gensets, strict=True):
-        n_available = data.n_available[scene.t] if data.n_available else len(data.units)
-        if genset.n_on < min(n_available, sum(unit.available for unit in data.units)):
+        if genset.n_on < len(present(scene.problem, data, scene.t)):
             yield best_cost_per_kwh(scene.problem, data), data.id

@@ -11,7 +11,9 @@ from ems.dispatch.milp.carbon import add_carbon, carbon_values
 from ems.dispatch.milp.cluster import add_job_cost, add_offers, job_values, offer_values
 from ems.dispatch.milp.cooling import add_chillers, chiller_values
 from ems.dispatch.milp.demand import add_load, load_values
+from ems.dispatch.milp.fuel_tank import add_fuel_tank, fuel_tank_values
 from ems.dispatch.milp.genset import add_gensets, genset_values
+from ems.dispatch.milp.genset_rules import add_genset_rules, genset_rule_values
 from ems.dispatch.milp.grid import add_grid, grid_values
 from ems.dispatch.milp.groups import add_groups, group_values
 from ems.dispatch.milp.objective import add_objective, objective_values
@@ -31,6 +33,8 @@ def build_model(shape: ModelShape) -> pyo.ConcreteModel:
     add_grid(m, shape)
     add_pcc(m, shape)
     add_gensets(m, shape)
+    add_genset_rules(m, shape)
+    add_fuel_tank(m, shape)
     add_batteries(m, shape)
     add_battery_by_soc(m, shape)
     add_battery_direction(m, shape)
@@ -54,6 +58,8 @@ def model_values(problem: PlanningProblem, shape: ModelShape) -> ParameterValues
         **grid_values(problem),
         **pcc_values(problem, shape),
         **genset_values(problem, shape),
+        **genset_rule_values(problem, shape),
+        **fuel_tank_values(problem, shape),
         **battery_values(problem),
         **battery_by_soc_values(problem),
         **battery_direction_values(problem, shape),

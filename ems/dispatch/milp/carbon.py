@@ -4,6 +4,7 @@ from typing import Any
 
 import pyomo.environ as pyo
 
+from ems.dispatch.milp.genset import delivering
 from ems.dispatch.milp.parameters import ParameterValues, declare
 from ems.dispatch.milp.shape import ModelShape
 from ems.model.problem import PlanningProblem
@@ -40,7 +41,7 @@ def carbon_values(problem: PlanningProblem) -> ParameterValues:
 
 def _budget(m: pyo.ConcreteModel) -> Any:  # a Pyomo relation
     """Carbon of fuel (E5) and import (E14) over the horizon - excess <= budget."""
-    burnt = sum(m.run_kgco2e[c, t] * m.genset_on[c, t] for c in m.CLASS for t in m.T)
+    burnt = sum(m.run_kgco2e[c, t] * delivering(m, c, t) for c in m.CLASS for t in m.T)
     burnt += sum(m.segment_kgco2e[c, k, t] * m.genset_segment_kw[c, k, t] for c, k in m.SEGMENT for t in m.T)
     bought = sum(m.import_kgco2e[t] * m.import_kw[t] for t in m.GRID)
     return burnt + bought - m.carbon_excess_kgco2e <= m.carbon_budget_kgco2e

@@ -28,7 +28,15 @@ _MAX_PASSES = 3
 # the least time that a later part of a solve gets, s
 _LEAST_S = 1.0
 # binaries and counts by step that are fractional beyond the integer hours
-_LATE = ("genset_on", "genset_any", "genset_all_asked", "genset_more_on", "curtailed_counts", "chiller_on")
+_LATE = (
+    "genset_on",
+    "genset_start",
+    "genset_any",
+    "genset_all_asked",
+    "genset_more_on",
+    "curtailed_counts",
+    "chiller_on",
+)
 
 
 class DispatchEngine:

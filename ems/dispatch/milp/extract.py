@@ -11,7 +11,9 @@ from ems.dispatch.milp.objective import TERMS
 from ems.dispatch.milp.shape import ModelShape
 from ems.dispatch.milp.shortfall import lacking_reserve
 from ems.dispatch.milp.solver import Solution
+from ems.dispatch.named_units import with_units
 from ems.dispatch.steps import forecast_step
+from ems.dispatch.unit_history import n_initial_on
 from ems.model.plan import (
     ChillerStep,
     GensetStep,
@@ -25,7 +27,7 @@ from ems.model.plan import (
     PoolStep,
     SolveTimings,
 )
-from ems.model.problem import PlanningProblem
+from ems.model.problem import GensetProblem, PlanningProblem
 
 SCHEMA = "plan/1"
 Values = npt.NDArray[np.float64]
@@ -45,6 +47,10 @@ _SLACKS = {
     "heat_missing_kw_th": "cooling capacity",
     "chiller_low_kw_th": "chiller minimum load",
     "tank_floor_slack_kwh_th": "tank floor",
+    "genset_quiet_slack": "quiet hours",
+    "genset_permit_slack_h": "permitted run hours",
+    "genset_exercise_missed": "exercise run",
+    "fuel_reserve_slack_l": "fuel reserve",
 }
 _SLACK_TOLERANCE = 1e-3
 _COUNT_TOLERANCE = 1e-4
@@ -69,6 +75,16 @@ class _Columns:
         return table[0] if len(table) else np.zeros(self.n_steps)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Counts:
+    """Units of each class per step that run, start, leave running, and deliver: not those that still warm up."""
+
+    on: Values
+    started: Values
+    left: Values
+    delivering: Values
+
+
 def extract_plan(
     problem: PlanningProblem,
     shape: ModelShape,
@@ -81,6 +97,7 @@ def extract_plan(
     columns = _Columns(compiled=compiled, values=values, n_steps=shape.n_steps)
     # no dot product: BLAS would wake its threads for vectors of this length
     terms = {name: float(np.sum(compiled.terms[name].at(parameters) * values)) for name in TERMS}
+    relaxed = _relaxed(problem, shape, compiled, parameters, values)
     return Plan(
         schema=SCHEMA,
         problem_id=problem.id,
@@ -91,10 +108,24 @@ def extract_plan(
         gap_frac=solution.gap_frac,
         objective=ObjectiveTerms(**terms),
         timings=SolveTimings(),
-        steps=_steps(problem, shape, columns),
-        relaxed=_relaxed(problem, shape, compiled, parameters, values),
+        steps=with_units(problem, _with_stock(problem, _steps(problem, shape, columns)), relaxed),
+        relaxed=relaxed,
         note=solution.status,
     )
+
+
+def _with_stock(problem: PlanningProblem, steps: tuple[PlanStep, ...]) -> tuple[PlanStep, ...]:
+    """Return the steps with what they leave in the fuel tank (E7)."""
+    stock = None if problem.fuel is None else problem.fuel.stock
+    if stock is None:
+        return steps
+    left_l = stock.stock_l
+    filled = []
+    for t, step in enumerate(steps):
+        left_l -= step.duration_h * sum(genset.fuel_l_per_h for genset in step.gensets)
+        left_l += stock.delivered_at(t)
+        filled.append(replace(step, fuel_stock_end_l=max(0.0, left_l)))
+    return tuple(filled)
 
 
 def _relaxed(
@@ -114,6 +145,7 @@ def _steps(problem: PlanningProblem, shape: ModelShape, columns: _Columns) -> tu
     unserved_other = columns.row("other_unserved_kw")
     surplus = columns.row("surplus_kw")
     pv = columns.table("pv_kw")
+    counts = _counts(shape, columns)
     imported, exported = columns.row("import_kw"), columns.row("export_kw")
     offers = [_offers(problem, shape, columns, t) for t in range(columns.n_steps)]
     it_kw = [
@@ -138,7 +170,7 @@ def _steps(problem: PlanningProblem, shape: ModelShape, columns: _Columns) -> tu
             chillers=_chillers(problem, columns, t),
             surplus_kw=_flow(surplus[t]),
             pools=_pools(problem, columns, t),
-            gensets=_gensets(problem, columns, t),
+            gensets=_gensets(problem, columns, counts, t),
         )
         for t in range(columns.n_steps)
     )
@@ -212,27 +244,66 @@ def _pools(problem: PlanningProblem, columns: _Columns, t: int) -> tuple[PoolSte
     )
 
 
-def _gensets(problem: PlanningProblem, columns: _Columns, t: int) -> tuple[GensetStep, ...]:
-    on, segment = columns.table("genset_on"), columns.table("genset_segment_kw")
+def _gensets(problem: PlanningProblem, columns: _Columns, counts: _Counts, t: int) -> tuple[GensetStep, ...]:
+    segment = columns.table("genset_segment_kw")
     steps = []
     row = 0
     for c, genset in enumerate(problem.gensets):
-        n_on = _whole(on[c, t])
-        before = _whole(on[c, t - 1]) if t else sum(unit.on and unit.available for unit in genset.units)
+        n_on = _whole(counts.on[c, t])
+        before = _whole(counts.on[c, t - 1]) if t else n_initial_on(problem, genset)
         above = segment[row : row + len(genset.segments), t]
         row += len(genset.segments)
         slopes = np.asarray([s.fuel_l_per_kwh for s in genset.segments])
+        # units that leave do so whatever is decided, and others may start in their place
+        n_left = round(float(counts.left[c, t]))
+        change = n_on - before + n_left
+        # units swap only where their warm-up tells a start from a unit that runs on
+        n_started = max(0, change, round(float(counts.started[c, t])))
+        delivering = float(counts.delivering[c, t])
         steps.append(
             GensetStep(
                 id=genset.id,
                 n_on=n_on,
-                n_started=max(0, n_on - before),
-                n_stopped=max(0, before - n_on),
-                power_kw=float(on[c, t]) * genset.min_kw + _flow(above.sum()),
-                fuel_l_per_h=float(on[c, t]) * genset.min_fuel_l_per_h + float(slopes @ above),
+                n_started=n_started,
+                n_stopped=n_started - change + n_left,
+                n_left=n_left,
+                power_kw=delivering * genset.min_kw + _flow(above.sum()),
+                fuel_l_per_h=delivering * genset.min_fuel_l_per_h + float(slopes @ above),
+                pollutants_g_per_h=_pollutants(genset, delivering, above),
             )
         )
     return tuple(steps)
+
+
+def _counts(shape: ModelShape, columns: _Columns) -> _Counts:
+    on = columns.table("genset_on")
+    started, left, delivering = np.zeros_like(on), np.zeros_like(on), on.copy()
+    leaving = [c for c, genset in enumerate(shape.gensets) if genset.leaves]
+    if leaving:
+        left[leaving] = columns.table("genset_left")
+    warming = [c for c, genset in enumerate(shape.gensets) if genset.n_warm_lags]
+    if warming:
+        started[warming] = columns.table("genset_start")[warming]
+        delivering[warming] = np.maximum(0.0, columns.table("genset_delivering"))
+    return _Counts(on=on, started=started, left=left, delivering=delivering)
+
+
+def _pollutants(genset: GensetProblem, delivering: float, above: Values) -> tuple[tuple[str, float], ...]:
+    if not genset.pollutants:
+        return ()
+    taken = _in_order(genset, delivering, above)
+    return tuple(
+        (each.id, delivering * each.min_g_per_h + float(np.asarray(each.segment_g_per_kwh) @ taken))
+        for each in genset.pollutants
+    )
+
+
+def _in_order(genset: GensetProblem, delivering: float, above: Values) -> Values:
+    """Return the output of each stretch with the lower ones full first, as where two have the same slope."""
+    widths = np.asarray([segment.width_kw for segment in genset.segments]) * delivering
+    below = np.concatenate(([0.0], np.cumsum(widths)[:-1]))
+    taken: Values = np.clip(float(above.sum()) - below, 0.0, widths)
+    return taken
 
 
 def _whole(n_on: float) -> int:

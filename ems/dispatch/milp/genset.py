@@ -1,9 +1,21 @@
-"""Gensets: integer counts per class of identical units (E1 to E5)."""
+"""Gensets: integer counts per class of identical units (E1 to E6)."""
+
+from typing import Any
 
 import pyomo.environ as pyo
 
 from ems.dispatch.milp.parameters import ParameterValues, declare
 from ems.dispatch.milp.shape import ModelShape, inside_window
+from ems.dispatch.unit_history import (
+    n_available_at_most,
+    n_initial_on,
+    n_leaving,
+    n_must_stay,
+    n_present,
+    n_still_warming,
+    n_unsettled,
+    warming_frac,
+)
 from ems.model.problem import GensetProblem, PlanningProblem
 
 
@@ -14,16 +26,27 @@ def add_gensets(m: pyo.ConcreteModel, shape: ModelShape) -> None:
         dimen=2, initialize=[(c, k) for c, genset in enumerate(shape.gensets) for k in range(genset.n_segments)]
     )
     _parameters(m, shape)
-    available = m.genset_available
-    m.genset_on = pyo.Var(m.CLASS, m.T, domain=pyo.NonNegativeIntegers, bounds=lambda m, c, t: (0, available[c]))
+    m.genset_on = pyo.Var(
+        m.CLASS, m.T, domain=pyo.NonNegativeIntegers, bounds=lambda m, c, t: (0, m.genset_available[c, t])
+    )
     # whole where the counts are, and never more than a change of the count, in whatever incumbent the solver stops at
-    m.genset_start = pyo.Var(m.CLASS, m.T, bounds=lambda m, c, t: (0, available[c]))
-    m.genset_stop = pyo.Var(m.CLASS, m.T, bounds=lambda m, c, t: (0, available[c]))
+    # a set that warms up gains from a start that is none: there it is declared whole
+    m.genset_start = pyo.Var(
+        m.CLASS,
+        m.T,
+        domain=lambda m, c, t: pyo.NonNegativeIntegers if c in m.WARMS else pyo.NonNegativeReals,
+        bounds=lambda m, c, t: (0, m.genset_available[c, t]),
+    )
+    m.genset_stop = pyo.Var(m.CLASS, m.T, bounds=lambda m, c, t: (0, m.genset_most[c]))
+    m.genset_left = pyo.Var(m.LEAVES, m.T, bounds=lambda m, c, t: (0, m.genset_leaving[c, t]))
     m.genset_segment_kw = pyo.Var(m.SEGMENT, m.T, bounds=lambda m, c, k, t: (0, m.genset_segment_total_kw[c, k]))
     m.BAND = pyo.Set(initialize=[c for c, genset in enumerate(shape.gensets) if genset.low_load])
     m.genset_low_load_kw = pyo.Var(m.BAND, m.T, bounds=lambda m, c, t: (0, m.genset_band_low_total_kw[c]))
     m.genset_up_slack = pyo.Var(m.CLASS, m.T, bounds=lambda m, c, t: (0, m.genset_n_units[c]))
     m.genset_down_slack = pyo.Var(m.CLASS, m.T, bounds=lambda m, c, t: (0, m.genset_n_units[c]))
+    m.genset_delivering = pyo.Var(m.WARMS, m.T, bounds=lambda m, c, t: (0, m.genset_available[c, t]))
+    m.SETTLES = pyo.Set(initialize=warming_classes(shape) if shape.reserve.up_classes else [])
+    m.genset_settled = pyo.Var(m.SETTLES, m.T)
     # E1: output of the class
     m.genset_kw = pyo.Expression(m.CLASS, m.T, rule=_output)
     m.genset_fuel_l_per_h = pyo.Expression(m.CLASS, m.T, rule=_fuel)
@@ -32,6 +55,11 @@ def add_gensets(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     m.genset_min_up = pyo.Constraint(m.CLASS, m.T, rule=lambda m, c, t: _min_up(m, shape, c, t))
     m.genset_min_down = pyo.Constraint(m.CLASS, m.T, rule=lambda m, c, t: _min_down(m, shape, c, t))
     m.genset_band = pyo.Constraint(m.BAND, m.T, rule=_band)
+    if shape.warms:
+        m.genset_warm_up = pyo.Constraint(m.WARMS, m.T, rule=lambda m, c, t: _warm_up(m, shape, c, t))
+        m.genset_was_off = pyo.Constraint(m.WARMS, m.T, rule=_was_off)
+    if shape.warms and shape.reserve.up_classes:
+        m.genset_settles = pyo.Constraint(m.WARMS, m.T, rule=lambda m, c, t: _settles(m, shape, c, t))
     _add_any_on(m, shape)
     _add_change(m, shape)
 
@@ -40,23 +68,42 @@ def genset_values(problem: PlanningProblem, shape: ModelShape) -> ParameterValue
     """Return the parameter values of all classes."""
     gensets = problem.gensets
     n_units = [len(genset.units) for genset in gensets]
-    n_available = [_n_available(genset) for genset in gensets]
+    steps = range(problem.grid.n_steps)
+    leaves, warms = leaving_classes(shape), warming_classes(shape)
     previous = {commitment.id: commitment.n_on for commitment in problem.previous}
     return {
         "genset_n_units": n_units,
-        "genset_available": n_available,
-        "genset_initial_on": [_n_on(genset) for genset in gensets],
+        "genset_most": [n_available_at_most(genset) for genset in gensets],
+        "genset_present": [n for genset in gensets for n in n_present(problem, genset)],
+        # no unit can run where it cannot reach its least output
+        "genset_available": [
+            n if genset.usable_at(t) >= genset.min_kw else 0
+            for genset in gensets
+            for t, n in enumerate(n_present(problem, genset))
+        ],
+        "genset_leaving": [n for c, genset in enumerate(gensets) if c in leaves for n in n_leaving(problem, genset)],
+        "genset_initial_on": [n_initial_on(problem, genset) for genset in gensets],
         "genset_min_kw": [genset.min_kw for genset in gensets],
-        "genset_max_kw": [genset.max_kw for genset in gensets],
+        "genset_max_kw": [genset.usable_at(t) for genset in gensets for t in steps],
         "genset_step_kw": [genset.step_limit_kw for genset in gensets],
         "genset_band_low_kw": [genset.band_low_kw for genset in gensets],
         "genset_band_low_total_kw": [genset.band_low_kw * len(genset.units) for genset in gensets],
         "genset_min_fuel_l_per_h": [genset.min_fuel_l_per_h for genset in gensets],
-        "genset_segment_kw_width": [s.width_kw for genset in gensets for s in genset.segments],
+        "genset_unsettled": [x for c in warms for x in n_unsettled(problem, gensets[c])],
+        "genset_starting": [
+            float(x > 0.0)
+            for c in warms
+            for x in warming_frac(problem, gensets[c], n_lags=shape.gensets[c].n_warm_lags)
+        ],
+        "genset_segment_kw_width": [kw for genset in gensets for kw in _usable_widths_kw(problem, genset)],
         "genset_segment_total_kw": [s.width_kw * len(genset.units) for genset in gensets for s in genset.segments],
         "genset_segment_l_per_kwh": [s.fuel_l_per_kwh for genset in gensets for s in genset.segments],
-        "genset_must_on": [x for genset in gensets for x in _must_stay(problem, genset, on=True)],
-        "genset_must_off": [x for genset in gensets for x in _must_stay(problem, genset, on=False)],
+        "genset_must_on": [x for genset in gensets for x in n_must_stay(problem, genset, on=True)],
+        "genset_must_off": [x for genset in gensets for x in n_must_stay(problem, genset, on=False)],
+        "genset_still_warming": [x for c in warms for x in n_still_warming(problem, gensets[c])],
+        "genset_warming_frac": [
+            x for c in warms for x in warming_frac(problem, gensets[c], n_lags=shape.gensets[c].n_warm_lags)
+        ],
         "genset_up_window": [
             x
             for genset, lags in zip(gensets, shape.gensets, strict=True)
@@ -75,18 +122,32 @@ def _parameters(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     declare(
         m,
         "genset_n_units",
-        "genset_available",
+        "genset_most",
         "genset_initial_on",
         "genset_min_kw",
-        "genset_max_kw",
         "genset_step_kw",
         "genset_band_low_kw",
         "genset_band_low_total_kw",
         "genset_min_fuel_l_per_h",
         index=(m.CLASS,),
     )
-    declare(m, "genset_segment_kw_width", "genset_segment_total_kw", "genset_segment_l_per_kwh", index=(m.SEGMENT,))
-    declare(m, "genset_must_on", "genset_must_off", index=(m.CLASS, m.T))
+    declare(m, "genset_segment_total_kw", "genset_segment_l_per_kwh", index=(m.SEGMENT,))
+    declare(m, "genset_segment_kw_width", index=(m.SEGMENT, m.T))
+    declare(
+        m,
+        "genset_present",
+        "genset_available",
+        "genset_max_kw",
+        "genset_must_on",
+        "genset_must_off",
+        index=(m.CLASS, m.T),
+    )
+    m.LEAVES = pyo.Set(initialize=leaving_classes(shape))
+    declare(m, "genset_leaving", index=(m.LEAVES, m.T))
+    m.WARMS = pyo.Set(initialize=warming_classes(shape))
+    declare(m, "genset_still_warming", "genset_unsettled", index=(m.WARMS, m.T))
+    m.WARM_LAG = pyo.Set(dimen=3, initialize=_lags(shape, [genset.n_warm_lags for genset in shape.gensets]))
+    declare(m, "genset_warming_frac", "genset_starting", index=(m.WARM_LAG,))
     m.UP_LAG = pyo.Set(dimen=3, initialize=_lags(shape, [genset.n_up_lags for genset in shape.gensets]))
     m.DOWN_LAG = pyo.Set(dimen=3, initialize=_lags(shape, [genset.n_down_lags for genset in shape.gensets]))
     declare(m, "genset_up_window", index=(m.UP_LAG,))
@@ -95,27 +156,69 @@ def _parameters(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     declare(m, "genset_previous_on", index=(m.CLASS, m.CHANGE))
 
 
+def leaving_classes(shape: ModelShape) -> list[int]:
+    """Return the classes of which a unit leaves within the horizon."""
+    return [c for c, genset in enumerate(shape.gensets) if genset.leaves]
+
+
+def warming_classes(shape: ModelShape) -> list[int]:
+    """Return the classes whose units warm up before they deliver."""
+    return [c for c, genset in enumerate(shape.gensets) if genset.n_warm_lags]
+
+
+def delivering(m: pyo.ConcreteModel, c: int, t: int) -> Any:  # a Pyomo variable
+    """Return the units of a class that deliver in a step, those that warm up for their share of it less."""
+    return m.genset_delivering[c, t] if c in m.WARMS else m.genset_on[c, t]
+
+
+def settled(m: pyo.ConcreteModel, c: int, t: int) -> Any:  # a Pyomo variable
+    """Return the units of a class that deliver throughout a step."""
+    return m.genset_settled[c, t] if c in m.WARMS else m.genset_on[c, t]
+
+
+def _warm_up(m: pyo.ConcreteModel, shape: ModelShape, c: int, t: int) -> Any:  # a Pyomo relation
+    """E1: units that deliver are those that run, less the share of the step for which some still warm up."""
+    lags = range(min(shape.gensets[c].n_warm_lags, t + 1))
+    started = sum(m.genset_warming_frac[c, t, lag] * m.genset_start[c, t - lag] for lag in lags)
+    return m.genset_delivering[c, t] == m.genset_on[c, t] - started - m.genset_still_warming[c, t]
+
+
+def _was_off(m: pyo.ConcreteModel, c: int, t: int) -> Any:  # a Pyomo relation
+    """E2: what starts is present and was off."""
+    before = m.genset_initial_on[c] if t == 0 else m.genset_on[c, t - 1]
+    left = m.genset_left[c, t] if c in m.LEAVES else 0.0
+    return m.genset_start[c, t] <= m.genset_present[c, t] - before + left
+
+
+def _settles(m: pyo.ConcreteModel, shape: ModelShape, c: int, t: int) -> Any:  # a Pyomo relation
+    """E20: units whose warm-up has no hour in the step; the others give no headroom in it."""
+    lags = range(min(shape.gensets[c].n_warm_lags, t + 1))
+    started = sum(m.genset_starting[c, t, lag] * m.genset_start[c, t - lag] for lag in lags)
+    return m.genset_settled[c, t] == m.genset_on[c, t] - started - m.genset_unsettled[c, t]
+
+
 def _output(m: pyo.ConcreteModel, c: int, t: int) -> pyo.Expression:
-    """E1: p = n * pmin + sum of segments."""
+    """E1: p = n * pmin + sum of segments, n the units that deliver."""
     above = sum(m.genset_segment_kw[c, k, t] for i, k in m.SEGMENT if i == c)
-    return m.genset_min_kw[c] * m.genset_on[c, t] + above
+    return m.genset_min_kw[c] * delivering(m, c, t) + above
 
 
 def _fuel(m: pyo.ConcreteModel, c: int, t: int) -> pyo.Expression:
     """E5: l_per_h = n * f(pmin) + sum slope_k * q_k; f(pmin) is the curve at minimum load."""
     above = sum(m.genset_segment_l_per_kwh[c, k] * m.genset_segment_kw[c, k, t] for i, k in m.SEGMENT if i == c)
-    return m.genset_min_fuel_l_per_h[c] * m.genset_on[c, t] + above
+    return m.genset_min_fuel_l_per_h[c] * delivering(m, c, t) + above
 
 
 def _commitment(m: pyo.ConcreteModel, c: int, t: int) -> pyo.Expression:
-    """E2: n[t] - n[t-1] = s[t] - d[t]; units that left the class are out of the initial count already."""
+    """E2: n[t] - n[t-1] = s[t] - d[t] - left[t]; units that are out at the start are in no count."""
     before = m.genset_initial_on[c] if t == 0 else m.genset_on[c, t - 1]
-    return m.genset_on[c, t] - before == m.genset_start[c, t] - m.genset_stop[c, t]
+    left = m.genset_left[c, t] if c in m.LEAVES else 0.0
+    return m.genset_on[c, t] - before == m.genset_start[c, t] - m.genset_stop[c, t] - left
 
 
 def _segment_limit(m: pyo.ConcreteModel, c: int, k: int, t: int) -> pyo.Expression:
-    """E5: q_k <= n * width_k."""
-    return m.genset_segment_kw[c, k, t] <= m.genset_segment_kw_width[c, k] * m.genset_on[c, t]
+    """E5: q_k <= n * width_k; widths end at what a unit can deliver in the step (E1)."""
+    return m.genset_segment_kw[c, k, t] <= m.genset_segment_kw_width[c, k, t] * delivering(m, c, t)
 
 
 def _min_up(m: pyo.ConcreteModel, shape: ModelShape, c: int, t: int) -> pyo.Expression:
@@ -129,13 +232,13 @@ def _min_down(m: pyo.ConcreteModel, shape: ModelShape, c: int, t: int) -> pyo.Ex
     """E4: stops inside minimum down, history included, are off; the slack is priced."""
     lags = range(min(shape.gensets[c].n_down_lags, t + 1))
     stopped = sum(m.genset_down_window[c, t, lag] * m.genset_stop[c, t - lag] for lag in lags)
-    room = m.genset_available[c] - m.genset_on[c, t] + m.genset_down_slack[c, t]
+    room = m.genset_present[c, t] - m.genset_on[c, t] + m.genset_down_slack[c, t]
     return stopped + m.genset_must_off[c, t] <= room
 
 
 def _band(m: pyo.ConcreteModel, c: int, t: int) -> pyo.Expression:
     """E5: output below the economic band is priced (wet stacking)."""
-    return m.genset_low_load_kw[c, t] >= m.genset_band_low_kw[c] * m.genset_on[c, t] - m.genset_kw[c, t]
+    return m.genset_low_load_kw[c, t] >= m.genset_band_low_kw[c] * delivering(m, c, t) - m.genset_kw[c, t]
 
 
 def _add_any_on(m: pyo.ConcreteModel, shape: ModelShape) -> None:
@@ -186,16 +289,11 @@ def _window(problem: PlanningProblem, *, window_h: float, n_lags: int) -> list[f
     ]
 
 
-def _n_available(genset: GensetProblem) -> int:
-    return sum(unit.available for unit in genset.units)
-
-
-def _n_on(genset: GensetProblem) -> int:
-    return sum(unit.available and unit.on for unit in genset.units)
-
-
-def _must_stay(problem: PlanningProblem, genset: GensetProblem, *, on: bool) -> list[int]:
-    """Return per step how many units are still bound by the minimum time that began before the grid."""
-    minimum_h = genset.min_up_h if on else genset.min_down_h
-    left_h = [minimum_h - unit.since_h for unit in genset.units if unit.available and unit.on is on]
-    return [sum(left > offset + 1e-9 for left in left_h) for offset in problem.grid.offset_h[:-1]]
+def _usable_widths_kw(problem: PlanningProblem, genset: GensetProblem) -> list[float]:
+    """Return for each stretch of the curve how much of it lies below the usable power of each step."""
+    widths = []
+    below_kw = genset.min_kw
+    for segment in genset.segments:
+        widths += [min(segment.width_kw, max(0.0, genset.usable_at(t) - below_kw)) for t in range(problem.grid.n_steps)]
+        below_kw += segment.width_kw
+    return widths

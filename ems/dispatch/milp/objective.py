@@ -7,17 +7,19 @@ import pyomo.environ as pyo
 
 from ems.dispatch.milp.cluster import over_curtailed_cost, unserved_offers_cost
 from ems.dispatch.milp.cooling import chiller_low_cost, heat_missing_cost, tank_floor_cost
+from ems.dispatch.milp.genset import delivering
 from ems.dispatch.milp.parameters import ParameterValues, declare
 from ems.dispatch.milp.shape import ModelShape
 from ems.model.plan import ObjectiveTerms
-from ems.model.problem import PlanningProblem
+from ems.model.problem import GensetProblem, PlanningProblem
+from ems.model.units import G_PER_KG
 
 TERMS = tuple(field.name for field in fields(ObjectiveTerms))
 
 
 def add_objective(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     """Add every cost term and minimise their sum."""
-    _parameters(m)
+    _parameters(m, shape)
     _add_bought(m)
     _add_gensets(m)
     _add_batteries(m)
@@ -56,12 +58,17 @@ def carbon_at_price_one(problem: PlanningProblem) -> ParameterValues:
     return {name: part for name, part in values.items() if name.endswith("_co2_cost")}
 
 
-def _parameters(m: pyo.ConcreteModel) -> None:
+def _parameters(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     declare(m, "import_cost", "export_earning", "import_co2_cost", index=(m.GRID,))
     declare(m, "demand_price", index=(m.MONTH,))
     declare(m, "start_cost", index=(m.CLASS,))
     declare(m, "run_fuel_cost", "run_co2_cost", "run_wear_cost", index=(m.CLASS, m.T))
     declare(m, "segment_fuel_cost", "segment_co2_cost", index=(m.SEGMENT, m.T))
+    priced = [c for c, genset in enumerate(shape.gensets) if genset.pollutes]
+    m.POLLUTING = pyo.Set(initialize=priced)
+    m.POLLUTING_SEGMENT = pyo.Set(dimen=2, initialize=[(c, k) for c, k in m.SEGMENT if c in priced])
+    declare(m, "run_pollutant_cost", index=(m.POLLUTING, m.T))
+    declare(m, "segment_pollutant_cost", index=(m.POLLUTING_SEGMENT, m.T))
     declare(m, "throughput_cost", index=(m.POOL, m.T))
     declare(m, "terminal_value_per_kwh", index=(m.TERMINAL,))
     declare(m, "hold_value", index=(m.HOLD, m.T))
@@ -95,6 +102,14 @@ def _add_gensets(m: pyo.ConcreteModel) -> None:
     m.co2_cost = pyo.Expression(
         expr=_burnt(m, m.run_co2_cost, m.segment_co2_cost) + sum(m.import_co2_cost[t] * m.import_kw[t] for t in m.GRID)
     )
+    m.pollutant_cost = pyo.Expression(
+        expr=sum(m.run_pollutant_cost[c, t] * delivering(m, c, t) for c in m.POLLUTING for t in m.T)
+        + sum(
+            m.segment_pollutant_cost[c, k, t] * m.genset_segment_kw[c, k, t]
+            for c, k in m.POLLUTING_SEGMENT
+            for t in m.T
+        )
+    )
     m.starts_cost = pyo.Expression(expr=sum(m.start_cost[c] * m.genset_start[c, t] for c in m.CLASS for t in m.T))
     m.genset_wear_cost = pyo.Expression(
         expr=sum(m.run_wear_cost[c, t] * m.genset_on[c, t] for c in m.CLASS for t in m.T)
@@ -108,7 +123,7 @@ def _add_gensets(m: pyo.ConcreteModel) -> None:
 
 
 def _burnt(m: pyo.ConcreteModel, run: pyo.Param, segment: pyo.Param) -> Any:  # a Pyomo expression
-    return sum(run[c, t] * m.genset_on[c, t] for c in m.CLASS for t in m.T) + sum(
+    return sum(run[c, t] * delivering(m, c, t) for c in m.CLASS for t in m.T) + sum(
         segment[c, k, t] * m.genset_segment_kw[c, k, t] for c, k in m.SEGMENT for t in m.T
     )
 
@@ -141,20 +156,24 @@ def _add_slacks(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     m.floor_cost = pyo.Expression(
         expr=sum(m.floor_price[t] * m.floor_slack_kwh[t] for t in m.FLOOR) + tank_floor_cost(m)
     )
-    m.limit_cost = pyo.Expression(
-        expr=sum(
-            m.limit_price[t] * m.genset_up_slack[c, t] + m.limit_price[t] * m.genset_down_slack[c, t]
-            for c in m.CLASS
-            for t in m.T
-        )
-        + (sum(m.ramp_price[t] * m.ramp_slack_kw[t] for t in m.GRID) if shape.pcc_ramp else 0.0)
-        + over_curtailed_cost(m)
-        + chiller_low_cost(m)
+    m.limit_cost = pyo.Expression(expr=_limits(m, shape))
+    m.exercise_cost = pyo.Expression(
+        expr=sum(m.exercise_missed_cost[c] * m.genset_exercise_missed[c] for c in m.EXERCISE)
     )
     m.reserve_cost = pyo.Expression(
         expr=sum(m.reserve_price[k, t] * m.reserve_slack_kw[k, t] for k in m.RESERVE for t in m.T)
         + sum(m.down_reserve_price[d, t] * m.down_slack_kw[d, t] for d in m.DOWN for t in m.T)
     )
+
+
+def _limits(m: pyo.ConcreteModel, shape: ModelShape) -> Any:  # a Pyomo expression
+    """Minimum times and rules of gensets, the fuel reserve, the ramp at the PCC, curtailed hours, chillers."""
+    times = sum(m.limit_price[t] * (m.genset_up_slack[c, t] + m.genset_down_slack[c, t]) for c in m.CLASS for t in m.T)
+    quiet = sum(m.limit_price[t] * m.genset_quiet_slack[c, t] for c in m.QUIET for t in m.T)
+    permit = sum(m.run_hour_price * m.genset_permit_slack_h[c] for c in m.PERMIT)
+    fuel = sum(m.fuel_reserve_price[i] * m.fuel_reserve_slack_l[i] for i in m.TANK)
+    ramp = sum(m.ramp_price[t] * m.ramp_slack_kw[t] for t in m.GRID) if shape.pcc_ramp else 0.0
+    return times + quiet + permit + fuel + ramp + over_curtailed_cost(m) + chiller_low_cost(m)
 
 
 def _bought_values(problem: PlanningProblem) -> ParameterValues:
@@ -174,6 +193,7 @@ def _genset_values(problem: PlanningProblem) -> ParameterValues:
     dt, gensets, prices = problem.grid.duration_h, problem.gensets, problem.prices
     price = 0.0 if problem.fuel is None else problem.fuel.price_per_l
     co2 = 0.0 if problem.fuel is None else problem.fuel.kgco2e_per_l * prices.co2_per_kg
+    polluting = [genset for genset in gensets if any(each.price_per_kg > 0.0 for each in genset.pollutants)]
     run = [genset.min_fuel_l_per_h * h for genset in gensets for h in dt]
     segment = [s.fuel_l_per_kwh * h for genset in gensets for s in genset.segments for h in dt]
     n_change = problem.n_change_steps
@@ -182,11 +202,27 @@ def _genset_values(problem: PlanningProblem) -> ParameterValues:
         "run_fuel_cost": [price * litres for litres in run],
         "run_co2_cost": [co2 * litres for litres in run],
         "run_wear_cost": [genset.run_wear_cost_per_h * h for genset in gensets for h in dt],
+        "run_pollutant_cost": [_pollutant_cost_per_h(genset) * h for genset in polluting for h in dt],
+        "segment_pollutant_cost": [
+            _pollutant_cost_per_kwh(genset, k) * h
+            for genset in polluting
+            for k in range(len(genset.segments))
+            for h in dt
+        ],
         "segment_fuel_cost": [price * litres for litres in segment],
         "segment_co2_cost": [co2 * litres for litres in segment],
         "low_load_price": [prices.low_load_per_kwh * h for h in dt],
         "change_price": [prices.commitment_change * h for h in dt[:n_change]],
     }
+
+
+def _pollutant_cost_per_h(genset: GensetProblem) -> float:
+    """Return what a unit at minimum load emits in an hour, at its price."""
+    return sum(each.price_per_kg * each.min_g_per_h / G_PER_KG for each in genset.pollutants)
+
+
+def _pollutant_cost_per_kwh(genset: GensetProblem, k: int) -> float:
+    return sum(each.price_per_kg * each.segment_g_per_kwh[k] / G_PER_KG for each in genset.pollutants)
 
 
 def _battery_values(problem: PlanningProblem) -> ParameterValues:

@@ -166,7 +166,7 @@ def _pv_values(problem: PlanningProblem, reserve: ReserveShape) -> ParameterValu
 
 def _genset_values(problem: PlanningProblem, reserve: ReserveShape) -> ParameterValues:
     """Return the sets that deliver within R2 if all are asked, and how many of those a common loss takes."""
-    certain = [[n_certain(genset)] * problem.grid.n_steps for genset in problem.gensets]
+    certain = [n_certain(problem, genset) for genset in problem.gensets]
     losses = [
         (loss, place.member)
         for contingency, places in zip(all_contingencies(problem), reserve.contingencies, strict=True)
@@ -176,7 +176,9 @@ def _genset_values(problem: PlanningProblem, reserve: ReserveShape) -> Parameter
     return {
         "genset_certain": [n for each in certain for n in each],
         "genset_certain_kw": [
-            n * genset.max_kw for genset, each in zip(problem.gensets, certain, strict=True) for n in each
+            n * genset.usable_at(t)
+            for genset, each in zip(problem.gensets, certain, strict=True)
+            for t, n in enumerate(each)
         ],
         "genset_certain_lost": [min(loss.count, n) for loss, c in losses for n in certain[c]],
     }

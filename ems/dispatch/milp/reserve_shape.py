@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ems.dispatch.unit_history import n_present
 from ems.model.problem import Contingency, ContingencyKind, GensetProblem, Loss, PlanningProblem, ReserveClassProblem
 
 
@@ -116,9 +117,12 @@ def is_reached(problem: PlanningProblem, *, step: int, later: int, sustain_h: fl
     return later < problem.grid.n_steps and offset_h[later + 1] <= offset_h[step] + sustain_h + 1e-9
 
 
-def n_certain(genset: GensetProblem) -> int:
-    """Return how many of the available sets deliver within R2 if all are asked to: some may fail to start."""
-    return max(0, sum(unit.available for unit in genset.units) - genset.n_start_failures)
+def n_certain(problem: PlanningProblem, genset: GensetProblem) -> list[int]:
+    """Return per step how many of the sets that may run deliver within R2 if all are asked: some may fail to start."""
+    return [
+        max(0, n - genset.n_start_failures) if genset.usable_at(t) >= genset.min_kw else 0
+        for t, n in enumerate(n_present(problem, genset))
+    ]
 
 
 def _loss_shape(problem: PlanningProblem, loss: Loss) -> LossShape:
@@ -148,6 +152,9 @@ def _n_reached(problem: PlanningProblem, sustain_h: float) -> int:
 
 def _ready(classes: tuple[ReserveClassProblem, ...], genset: GensetProblem) -> Ready:
     if not any(each.starts_count for each in classes) or genset.n_start_failures >= len(genset.units):
+        return Ready.RUNNING
+    # a set that warms up first is not counted on within the class time
+    if genset.warm_up_h > 0.0 or any(unit.warm_up_left_h > 0.0 for unit in genset.units):
         return Ready.RUNNING
     return Ready.ALL if genset.n_start_failures == 0 else Ready.STARTING
 

@@ -5,6 +5,7 @@ from typing import Any, assert_never
 import pyomo.environ as pyo
 
 from ems.dispatch.milp.battery import stored_before
+from ems.dispatch.milp.genset import settled
 from ems.dispatch.milp.reserve_shape import LossShape, Ready, ReserveShape, SetsLost, UpClassShape
 from ems.dispatch.milp.shape import ModelShape
 from ems.model.problem import ContingencyKind
@@ -64,21 +65,25 @@ def _up_reach(m: pyo.ConcreteModel, g: int, lag: int, p: int, t: int) -> _Expres
 
 
 def _add_step_headroom(m: pyo.ConcreteModel, shape: ModelShape) -> None:
-    """Add R1 headroom of a class: min(n * pmax - p, n * phi * pmax); a variable only where the step can be less."""
+    """Add R1 headroom of a class: min(n * pmax - p, n * phi * pmax); a variable only where the step can be less.
+
+    The n deliver throughout the step. What the class is counted on to deliver while units warm up, storage delivers
+    then: its headroom may be negative.
+    """
     asked = any(each.gensets_count and not each.starts_count for each in shape.reserve.up_classes)
     limited = [c for c, genset in enumerate(shape.gensets) if genset.step_limited]
     m.STEP_LIMITED = pyo.Set(initialize=limited if asked else [])
-    m.genset_up_kw = pyo.Var(m.STEP_LIMITED, m.T, bounds=(0, None))
+    m.genset_up_kw = pyo.Var(m.STEP_LIMITED, m.T, bounds=lambda m, c, t: (None if c in m.WARMS else 0, None))
     m.genset_up_power = pyo.Constraint(
         m.STEP_LIMITED, m.T, rule=lambda m, c, t: m.genset_up_kw[c, t] <= _free_kw(m, c, t)
     )
     m.genset_up_step = pyo.Constraint(
-        m.STEP_LIMITED, m.T, rule=lambda m, c, t: m.genset_up_kw[c, t] <= m.genset_step_kw[c] * m.genset_on[c, t]
+        m.STEP_LIMITED, m.T, rule=lambda m, c, t: m.genset_up_kw[c, t] <= m.genset_step_kw[c] * settled(m, c, t)
     )
 
 
 def _free_kw(m: pyo.ConcreteModel, c: int, t: int) -> _Expression:
-    return m.genset_max_kw[c] * m.genset_on[c, t] - m.genset_kw[c, t]
+    return m.genset_max_kw[c, t] * settled(m, c, t) - m.genset_kw[c, t]
 
 
 def _add_ready(m: pyo.ConcreteModel, reserve: ReserveShape) -> None:
@@ -206,11 +211,11 @@ def _ready_kw(m: pyo.ConcreteModel, ready: Ready, c: int, t: int) -> _Expression
     """R2: rating of the sets that deliver within the class time."""
     match ready:
         case Ready.RUNNING:
-            return m.genset_max_kw[c] * m.genset_on[c, t]
+            return m.genset_max_kw[c, t] * settled(m, c, t)
         case Ready.ALL:
             return m.genset_certain_kw[c, t]
         case Ready.STARTING:
-            return m.genset_max_kw[c] * m.genset_ready[c, t]
+            return m.genset_max_kw[c, t] * m.genset_ready[c, t]
         case _:
             assert_never(ready)
 
@@ -248,10 +253,10 @@ def _sets_lost_kw(
     c = loss.member
     match loss.sets:
         case SetsLost.ONE:
-            return m.genset_max_kw[c] * m.genset_any[c, t]
+            return m.genset_max_kw[c, t] * m.genset_any[c, t]
         case SetsLost.SOME:
             gone = kind.starts_count and reserve.ready[c] is not Ready.RUNNING
-            return m.genset_max_kw[c] * (m.genset_gone[i, c, t] if gone else m.genset_lost[i, c, t])
+            return m.genset_max_kw[c, t] * (m.genset_gone[i, c, t] if gone else m.genset_lost[i, c, t])
         case SetsLost.ALL:
             return m.genset_kw[c, t]
         case _:

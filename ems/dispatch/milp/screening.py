@@ -1,4 +1,4 @@
-"""Decides, before a model is built, whether its upward reserve rows could bind at all.
+"""Decides, before a model is built, whether its upward reserve rows and those of its fuel tank could bind at all.
 
 On a site with far more storage power than load they never do; without them the solve is two to four times
 faster. Beforehand the bound holds for every plan that balances and keeps the floor. A plan that breaks the floor
@@ -38,11 +38,25 @@ def up_rows_bind_in(problem: PlanningProblem, plan: Plan) -> bool:
     return _can_bind(problem, [min(ends) for ends in zip(before_kwh, after_kwh, strict=True)])
 
 
+def fuel_stock_can_bind(problem: PlanningProblem) -> bool:
+    """Return False only where every set at full load through the horizon leaves the tank above its reserve (E7)."""
+    if problem.fuel is None or problem.fuel.stock is None:
+        return False
+    stock = problem.fuel.stock
+    most_l_per_h = sum(
+        sum(unit.available for unit in genset.units)
+        * (genset.min_fuel_l_per_h + sum(segment.width_kw * segment.fuel_l_per_kwh for segment in genset.segments))
+        for genset in problem.gensets
+    )
+    return stock.stock_l - most_l_per_h * problem.grid.offset_h[-1] < stock.reserve_l
+
+
 def _can_bind(problem: PlanningProblem, lowest_kwh: list[float]) -> bool:
     """Judge every class in every step by the least energy of the steps that its sustain time reaches."""
     if not problem.reserve.classes:
         return False
-    if len(problem.pools) != 1:
+    # what a set does not deliver while it warms up, storage does
+    if len(problem.pools) != 1 or any(genset.warm_up_h > 0.0 for genset in problem.gensets):
         return True
     pool = problem.pools[0]
     return any(

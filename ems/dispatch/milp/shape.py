@@ -7,9 +7,10 @@ from math import inf
 
 from ems.dispatch.milp.both_ways import exchange_needs_binary, storage_needs_binary
 from ems.dispatch.milp.reserve_shape import ReserveShape, reserve_shape
-from ems.dispatch.milp.screening import up_rows_can_bind
+from ems.dispatch.milp.screening import fuel_stock_can_bind, up_rows_can_bind
 from ems.model.problem import (
     GRID_MEMBER,
+    GensetProblem,
     GroupProblem,
     OfferKind,
     OfferProblem,
@@ -24,7 +25,7 @@ _ROUNDING_KW = 1e-6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GensetShape:
-    """Structure of one class: fuel segments, and how many starts a minimum-time window can hold."""
+    """Structure of one class: fuel segments, how many starts a window can hold, and the features that it has."""
 
     n_segments: int
     n_up_lags: int
@@ -33,6 +34,16 @@ class GensetShape:
     low_load: bool
     # whether a unit accepts less in one step than it has above its minimum load
     step_limited: bool
+    # 0: units deliver as soon as they start
+    n_warm_lags: int = 0
+    # 0: no exercise is due
+    n_exercise_lags: int = 0
+    exercise_load: bool = False
+    leaves: bool = False
+    quiet: bool = False
+    permit: bool = False
+    # whether a pollutant has a price
+    pollutes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +122,13 @@ class ModelShape:
     n_cooling_lines: int = 0
     chillers: bool = False
     tank: bool = False
+    # whether the tank of diesel could run down to its reserve
+    fuel_stock: bool = False
+
+    @property
+    def warms(self) -> bool:
+        """Return whether units of any class warm up."""
+        return any(genset.n_warm_lags for genset in self.gensets)
 
 
 def shape_of(problem: PlanningProblem) -> ModelShape:
@@ -118,16 +136,7 @@ def shape_of(problem: PlanningProblem) -> ModelShape:
     return ModelShape(
         n_steps=problem.grid.n_steps,
         pools=tuple(_pool_shape(pool) for pool in problem.pools),
-        gensets=tuple(
-            GensetShape(
-                n_segments=len(genset.segments),
-                n_up_lags=longest_window(problem, genset.min_up_h),
-                n_down_lags=longest_window(problem, genset.min_down_h),
-                low_load=problem.prices.low_load_per_kwh > 0.0 and genset.band_low_kw > 0.0,
-                step_limited=genset.step_limit_kw < genset.max_kw - genset.min_kw,
-            )
-            for genset in problem.gensets
-        ),
+        gensets=tuple(_genset_shape(problem, genset) for genset in problem.gensets),
         n_plants=len(problem.pv),
         demand_steps=()
         if problem.connection is None
@@ -151,6 +160,26 @@ def shape_of(problem: PlanningProblem) -> ModelShape:
         n_cooling_lines=len(problem.load.cooling) if problem.offers and len(problem.load.cooling) > 1 else 0,
         chillers=problem.chillers is not None,
         tank=problem.chillers is not None and problem.chillers.tank is not None,
+        fuel_stock=fuel_stock_can_bind(problem),
+    )
+
+
+def _genset_shape(problem: PlanningProblem, genset: GensetProblem) -> GensetShape:
+    warms = genset.warm_up_h > 0.0 or any(unit.on and unit.warm_up_left_h > 0.0 for unit in genset.units)
+    exercise = genset.exercise
+    return GensetShape(
+        n_segments=len(genset.segments),
+        n_up_lags=longest_window(problem, genset.min_up_h),
+        n_down_lags=longest_window(problem, genset.min_down_h),
+        low_load=problem.prices.low_load_per_kwh > 0.0 and genset.band_low_kw > 0.0,
+        step_limited=genset.step_limit_kw < genset.max_kw - genset.min_kw,
+        n_warm_lags=longest_window(problem, genset.warm_up_h) if warms else 0,
+        n_exercise_lags=0 if exercise is None else longest_window(problem, exercise.run_h),
+        exercise_load=exercise is not None and exercise.min_load_frac > 0.0,
+        leaves=any(unit.available and unit.out for unit in genset.units),
+        quiet=bool(genset.n_permitted),
+        permit=genset.permitted_run_h is not None,
+        pollutes=any(pollutant.price_per_kg > 0.0 for pollutant in genset.pollutants),
     )
 
 

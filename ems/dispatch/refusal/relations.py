@@ -17,6 +17,8 @@ from ems.model.problem import (
     PoolProblem,
     Recalibration,
 )
+from ems.model.rotation import Rotation
+from ems.model.units import G_PER_KG
 from ems.reserve import ReserveId
 
 # measured energy and widths of segments come with rounding (share of the figure)
@@ -33,7 +35,7 @@ def relations(problem: PlanningProblem) -> Iterator[Refusal]:
     for number, pool in enumerate(problem.pools):
         yield from _pool(f"pools.{number}", pool, n_steps)
     for number, genset in enumerate(problem.gensets):
-        yield from _genset(f"gensets.{number}", genset, n_steps)
+        yield from _genset(f"gensets.{number}", genset, problem)
     for number, offer in enumerate(problem.offers):
         yield from _offer(f"offers.{number}", offer, n_steps)
     for number, plant in enumerate(problem.pv):
@@ -98,7 +100,8 @@ def _pool(path: str, pool: PoolProblem, n_steps: int) -> Iterator[Refusal]:
         yield from _window(f"{path}.recalibration", pool.recalibration, n_steps)
 
 
-def _genset(path: str, genset: GensetProblem, n_steps: int) -> Iterator[Refusal]:
+def _genset(path: str, genset: GensetProblem, problem: PlanningProblem) -> Iterator[Refusal]:
+    n_steps = problem.grid.n_steps
     n_units = len(genset.units)
     yield from _whole_from(f"{path}.units", n_units, 1)
     yield from _once(f"{path}.units", [unit.id for unit in genset.units])
@@ -112,9 +115,23 @@ def _genset(path: str, genset: GensetProblem, n_steps: int) -> Iterator[Refusal]
             message=f"are {widths_kw:g} kW wide together",
             allowed=f"max_kw less min_kw, {range_kw:g} kW",
         )
-    for name in ("n_available", "n_permitted"):
-        for t, count in enumerate(getattr(genset, name)):
-            yield from _at_most(f"{path}.{name}.{t}", count, n_units, of="units")
+    for t, count in enumerate(genset.n_permitted):
+        yield from _at_most(f"{path}.n_permitted.{t}", count, n_units, of="units")
+    for number, unit in enumerate(genset.units):
+        for place, window in enumerate(unit.out):
+            if window.start_h >= window.end_h:
+                yield Refusal(
+                    path=f"{path}.units.{number}.out.{place}.start_h",
+                    message=f"is {window.start_h:g}",
+                    allowed=f"below end_h, {window.end_h:g}",
+                )
+    yield from _once(f"{path}.pollutants", [pollutant.id for pollutant in genset.pollutants])
+    if genset.rotation is Rotation.SERVICE and not genset.service_interval_h:
+        yield Refusal(
+            path=f"{path}.service_interval_h",
+            message=f"is {genset.service_interval_h}",
+            allowed="hours above 0 from one service to the next, or another rotation",
+        )
     yield from _at_most(f"{path}.n_start_failures", genset.n_start_failures, n_units, of="units")
     for number, pollutant in enumerate(genset.pollutants):
         if len(pollutant.segment_g_per_kwh) != len(genset.segments):
@@ -123,8 +140,26 @@ def _genset(path: str, genset: GensetProblem, n_steps: int) -> Iterator[Refusal]
                 message=f"has {len(pollutant.segment_g_per_kwh)} values",
                 allowed=f"a value for each of {len(genset.segments)} segments",
             )
+        elif pollutant.price_per_kg > 0.0:
+            yield from _rising(
+                f"{path}.pollutants.{number}",
+                _priced_slopes(problem, genset),
+                "a cost per kWh that rises with power",
+            )
     if genset.exercise is not None:
         yield from _window(f"{path}.exercise", genset.exercise, n_steps)
+
+
+def _priced_slopes(problem: PlanningProblem, genset: GensetProblem) -> list[float]:
+    """Return the marginal cost per kWh of each segment; the model fills them in this order."""
+    fuel = problem.fuel
+    per_l = 0.0 if fuel is None else fuel.price_per_l + fuel.kgco2e_per_l * problem.prices.co2_per_kg
+    complete = [each for each in genset.pollutants if len(each.segment_g_per_kwh) == len(genset.segments)]
+    return [
+        segment.fuel_l_per_kwh * per_l
+        + sum(each.price_per_kg * each.segment_g_per_kwh[k] / G_PER_KG for each in complete)
+        for k, segment in enumerate(genset.segments)
+    ]
 
 
 def _offer(path: str, offer: OfferProblem, n_steps: int) -> Iterator[Refusal]:
@@ -136,6 +171,11 @@ def _offer(path: str, offer: OfferProblem, n_steps: int) -> Iterator[Refusal]:
 
 
 def _stock(path: str, stock: FuelStock) -> Iterator[Refusal]:
+    level_l = stock.stock_l
+    for t, delivered_l in enumerate(stock.delivered_l):
+        level_l += delivered_l
+        if delivered_l > 0.0:
+            yield from _at_most(f"{path}.delivered_l.{t}", level_l, stock.capacity_l, of="capacity_l, nothing burnt")
     yield from _at_most(f"{path}.stock_l", stock.stock_l, stock.capacity_l, of="capacity_l")
     yield from _at_most(f"{path}.reserve_l", stock.reserve_l, stock.capacity_l, of="capacity_l")
 

@@ -13,6 +13,7 @@ from ems.model.problem.genset import (
     FuelProblem,
     FuelStock,
     GensetProblem,
+    OutWindow,
     PollutantProblem,
     UnitHistory,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "Loss",
     "OfferKind",
     "OfferProblem",
+    "OutWindow",
     "PlanningProblem",
     "PollutantProblem",
     "PoolProblem",

@@ -1,0 +1,88 @@
+"""The fuel tank: its stock step by step, what must stay in it, and deliveries (E7)."""
+
+from typing import Any
+
+import pyomo.environ as pyo
+
+from ems.dispatch.milp.genset import delivering
+from ems.dispatch.milp.parameters import ParameterValues, declare
+from ems.dispatch.milp.shape import ModelShape
+from ems.model.problem import GensetProblem, PlanningProblem
+
+
+def add_fuel_tank(m: pyo.ConcreteModel, shape: ModelShape) -> None:
+    """Add the stock at the end of each step; nothing where no plan could run the tank down to its reserve.
+
+    Not burning is always possible, so that the tank itself needs no slack; its reserve has one.
+    """
+    m.TANK = pyo.Set(initialize=[0] if shape.fuel_stock else [])
+    declare(m, "fuel_initial_l", "fuel_reserve_l", "fuel_reserve_price", index=(m.TANK,))
+    declare(m, "fuel_delivered_l", "fuel_capacity_l", index=(m.TANK, m.T))
+    m.FUELLED = pyo.Set(initialize=list(m.CLASS) if shape.fuel_stock else [])
+    m.FUELLED_SEGMENT = pyo.Set(dimen=2, initialize=list(m.SEGMENT) if shape.fuel_stock else [])
+    declare(m, "run_fuel_l", index=(m.FUELLED, m.T))
+    declare(m, "segment_fuel_l", index=(m.FUELLED_SEGMENT, m.T))
+    m.fuel_stock_l = pyo.Var(m.TANK, m.T, bounds=lambda m, i, t: (m.fuel_delivered_l[i, t], m.fuel_capacity_l[i, t]))
+    m.fuel_reserve_slack_l = pyo.Var(m.TANK, bounds=lambda m, i: (0, m.fuel_reserve_l[i]))
+    if shape.fuel_stock:
+        m.fuel_stock = pyo.Constraint(m.TANK, m.T, rule=_stock)
+        m.fuel_reserve = pyo.Constraint(m.TANK, m.T, rule=_reserve)
+
+
+def fuel_tank_values(problem: PlanningProblem, shape: ModelShape) -> ParameterValues:
+    """Return the parameter values of the tank."""
+    stock = None if problem.fuel is None else problem.fuel.stock
+    if not shape.fuel_stock or stock is None:
+        return dict.fromkeys(
+            (
+                "fuel_initial_l",
+                "fuel_reserve_l",
+                "fuel_reserve_price",
+                "fuel_delivered_l",
+                "fuel_capacity_l",
+                "run_fuel_l",
+                "segment_fuel_l",
+            ),
+            (),
+        )
+    dt, gensets = problem.grid.duration_h, problem.gensets
+    delivered = [stock.delivered_at(t) for t in range(problem.grid.n_steps)]
+    return {
+        "fuel_initial_l": (stock.stock_l,),
+        "fuel_reserve_l": (stock.reserve_l,),
+        # a litre that is missing is as dear as the energy that it would have made
+        "fuel_reserve_price": (problem.prices.limit_per_kwh / _best_l_per_kwh(gensets),),
+        "fuel_delivered_l": delivered,
+        # a gauge may read a little more than the tank holds
+        "fuel_capacity_l": [max(stock.capacity_l, stock.stock_l + sum(delivered))] * len(dt),
+        "run_fuel_l": [genset.min_fuel_l_per_h * h for genset in gensets for h in dt],
+        "segment_fuel_l": [s.fuel_l_per_kwh * h for genset in gensets for s in genset.segments for h in dt],
+    }
+
+
+def _stock(m: pyo.ConcreteModel, i: int, t: int) -> Any:  # a Pyomo relation
+    """E7: fuel[t+1] = fuel[t] - l_per_h * dt + delivered; a delivery comes at the end of its step."""
+    before = m.fuel_initial_l[i] if t == 0 else m.fuel_stock_l[i, t - 1]
+    burnt = sum(m.run_fuel_l[c, t] * delivering(m, c, t) for c in m.CLASS) + sum(
+        m.segment_fuel_l[c, k, t] * m.genset_segment_kw[c, k, t] for c, k in m.SEGMENT
+    )
+    return m.fuel_stock_l[i, t] == before - burnt + m.fuel_delivered_l[i, t]
+
+
+def _reserve(m: pyo.ConcreteModel, i: int, t: int) -> Any:  # a Pyomo relation
+    """E7: what is in the tank before a delivery keeps the reserve; one priced slack for the horizon."""
+    return m.fuel_stock_l[i, t] - m.fuel_delivered_l[i, t] + m.fuel_reserve_slack_l[i] >= m.fuel_reserve_l[i]
+
+
+def _best_l_per_kwh(gensets: tuple[GensetProblem, ...]) -> float:
+    """Return the least fuel per kWh at any point of any class's table."""
+    rates = []
+    for genset in gensets:
+        power_kw, l_per_h = genset.min_kw, genset.min_fuel_l_per_h
+        if power_kw > 0.0:
+            rates.append(l_per_h / power_kw)
+        for segment in genset.segments:
+            power_kw += segment.width_kw
+            l_per_h += segment.width_kw * segment.fuel_l_per_kwh
+            rates.append(l_per_h / power_kw)
+    return min(rates)

@@ -1,0 +1,105 @@
+"""The fuel tank (E7): what is burnt leaves it, deliveries fill it, its reserve has a price and its bottom has none."""
+
+from dataclasses import replace
+
+import pytest
+
+from ems.dispatch.milp.shape import shape_of
+from ems.model.problem import FuelProblem, FuelStock, PlanningProblem
+from tests.dispatch.problems import gensets, pool, problem, unit
+from tests.dispatch.solving import n_on, refusals, solved
+
+N_STEPS = 4
+
+
+def tank(
+    *, stock_l: float, reserve_l: float = 0.0, delivered_l: tuple[float, ...] = (), stored_kwh: float = 400.0
+) -> PlanningProblem:
+    """Return four hours of 100 kW, which a set makes of 24.5 l/h, and a store that is dearer than fuel."""
+    stated = problem(
+        [100.0] * N_STEPS,
+        store=pool(N_STEPS, stored_kwh=stored_kwh, wear_cost_per_kwh=1.0),
+        sets=gensets([unit(1)], start_cost=0.0),
+    )
+    stock = FuelStock(stock_l=stock_l, reserve_l=reserve_l, capacity_l=1000.0, delivered_l=delivered_l)
+    return replace(stated, fuel=FuelProblem(price_per_l=1.0, kgco2e_per_l=2.5, stock=stock))
+
+
+def test_tank_that_no_plan_can_empty_has_no_rows() -> None:
+    assert shape_of(tank(stock_l=100.0)).fuel_stock is False
+    assert shape_of(tank(stock_l=97.0)).fuel_stock is True
+    assert shape_of(tank(stock_l=100.0, reserve_l=10.0)).fuel_stock is True
+
+
+def test_stock_is_reported_whether_or_not_it_is_short() -> None:
+    plan = solved(tank(stock_l=500.0))
+
+    assert [step.fuel_stock_end_l for step in plan.steps] == pytest.approx([475.5, 451.0, 426.5, 402.0])
+
+
+def test_sets_stop_where_the_tank_is_empty() -> None:
+    plan = solved(tank(stock_l=50.0))
+
+    # 50 l make 205.9 kWh on the first stretch of the curve, at 70 kW of 17 l/h
+    assert plan.objective.fuel_cost == pytest.approx(50.0)
+    assert plan.steps[-1].fuel_stock_end_l == pytest.approx(0.0, abs=1e-6)
+    assert plan.relaxed == ()
+
+
+def test_a_delivery_can_be_burnt_from_the_next_step_on() -> None:
+    plan = solved(tank(stock_l=0.0, delivered_l=(0.0, 49.0, 0.0, 0.0)))
+
+    assert n_on(plan) == [0, 0, 1, 1]
+    assert [step.fuel_stock_end_l for step in plan.steps] == pytest.approx([0.0, 49.0, 24.5, 0.0])
+
+
+def test_reserve_is_kept_while_storage_can_do_it() -> None:
+    plan = solved(tank(stock_l=149.0, reserve_l=100.0))
+
+    assert sum(n_on(plan)) == 2
+    assert plan.relaxed == ()
+
+
+def test_reserve_is_used_at_its_price_before_load_is_lost() -> None:
+    stated = tank(stock_l=149.0, reserve_l=100.0, stored_kwh=0.0)
+
+    plan = solved(stated)
+
+    assert n_on(plan) == [1, 1, 1, 1]
+    assert plan.relaxed == ("fuel reserve",)
+    # 49 l are missing; at best 17 l make 70 kWh, each at 2
+    assert plan.objective.limit_cost == pytest.approx(49.0 * 70.0 / 17.0 * 2.0)
+
+
+def test_a_tank_below_its_reserve_at_the_start_has_a_plan() -> None:
+    plan = solved(tank(stock_l=30.0, reserve_l=100.0))
+
+    assert sum(n_on(plan)) == 0
+    assert plan.relaxed == ("fuel reserve",)
+
+
+@pytest.mark.parametrize("wrong_l", [None, 600.0, 10.0])
+def test_a_wrong_stock_is_refused(wrong_l: float | None) -> None:
+    stated = tank(stock_l=500.0)
+    plan = solved(stated)
+
+    changed = replace(plan, steps=(replace(plan.steps[0], fuel_stock_end_l=wrong_l), *plan.steps[1:]))
+
+    assert any("step 0: fuel_stock_end_l" in sentence for sentence in refusals(stated, changed))
+
+
+def test_a_plan_that_burns_what_is_not_there_is_refused() -> None:
+    plan = solved(tank(stock_l=500.0))
+
+    sentences = refusals(tank(stock_l=60.0), plan)
+
+    assert any("step 2: fuel in the tank, l" in sentence for sentence in sentences)
+
+
+def test_a_reserve_that_is_used_in_silence_or_for_nothing_is_refused() -> None:
+    stated = tank(stock_l=149.0, reserve_l=100.0, stored_kwh=0.0)
+    plan = solved(stated)
+    free = replace(plan, objective=replace(plan.objective, limit_cost=0.0))
+
+    assert any("fuel reserve" in sentence for sentence in refusals(stated, replace(plan, relaxed=())))
+    assert any("limit_cost" in sentence for sentence in refusals(stated, free))
