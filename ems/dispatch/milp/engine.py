@@ -54,14 +54,15 @@ class DispatchEngine:
             ProblemRefusedError: A field of the problem holds what no site has.
             DispatchError: HiGHS found no feasible point in its time; the model itself is always feasible.
         """
+        clock = PhaseClock()
         accept(problem)
         shape = shape_of(problem)
-        plan = self._planned(problem, shape, time_limit_s=problem.options.time_limit_s)
+        plan = self._planned(problem, shape, clock, time_limit_s=problem.options.time_limit_s)
         if shape.reserve.up_classes or "floor" not in plan.relaxed or not up_rows_bind_in(problem, plan):
             return plan
         left_s = max(_LEAST_S, problem.options.time_limit_s - plan.timings.solve_s)
         try:
-            complete = self._planned(problem, with_up_rows(shape, problem), time_limit_s=left_s)
+            complete = self._planned(problem, with_up_rows(shape, problem), PhaseClock(), time_limit_s=left_s)
         except DispatchError:
             # the check decides whether the first plan breaks its reserve in hours that count
             return plan
@@ -74,15 +75,22 @@ class DispatchEngine:
             ProblemRefusedError: A field of the problem holds what no site has.
             DispatchError: Not even the relaxation was solved in its time.
         """
+        clock = PhaseClock()
         accept(problem)
         limit_s = problem.options.relaxed_time_limit_s
-        plan = self._planned(problem, with_up_rows(shape_of(problem), problem), time_limit_s=limit_s, rounded=True)
+        shape = with_up_rows(shape_of(problem), problem)
+        plan = self._planned(problem, shape, clock, time_limit_s=limit_s, rounded=True)
         return replace(plan, source=PlanSource.RELAXED, status=PlanStatus.FALLBACK, gap_frac=None)
 
     def _planned(
-        self, problem: PlanningProblem, shape: ModelShape, *, time_limit_s: float, rounded: bool = False
+        self,
+        problem: PlanningProblem,
+        shape: ModelShape,
+        clock: PhaseClock,
+        *,
+        time_limit_s: float,
+        rounded: bool = False,
     ) -> Plan:
-        clock = PhaseClock()
         compiled = self._model(shape)
         parameters = compiled.parameter_vector(model_values(problem, shape))
         clock.next()

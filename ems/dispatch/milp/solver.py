@@ -73,7 +73,7 @@ def solve(
     The time limit is HiGHS's own; it is not always obeyed (HiGHS issues 885, 947, 2226), so the caller's
     process watches the wall clock as well.
     """
-    solver = _solver(problem, time_limit_s=time_limit_s, threads=threads, shift=shift)
+    solver = highs_of(problem, time_limit_s=time_limit_s, threads=threads, shift=shift)
     solver.setOptionValue("mip_rel_gap", gap_frac)
     if start is not None:
         solver.setSolution(len(start.columns), start.columns, start.values)
@@ -87,7 +87,7 @@ def solve_linear(problem: MatrixProblem, *, measured: Values, time_limit_s: floa
     With the optimal basis B a unit more on row i changes the measured sum by y_i, where y solves
     B^T y = figures of the basic columns: the same step that gives the prices of the rows from their costs.
     """
-    solver = _solver(problem, time_limit_s=time_limit_s, threads=threads)
+    solver = highs_of(problem, time_limit_s=time_limit_s, threads=threads)
     solver.run()
     solution = _solution(solver, integer=False)
     if not solution.optimal or solution.values is None:
@@ -99,7 +99,8 @@ def solve_linear(problem: MatrixProblem, *, measured: Values, time_limit_s: floa
     )
 
 
-def _solver(problem: MatrixProblem, *, time_limit_s: float, threads: int, shift: float = 0.0) -> highspy.Highs:
+def highs_of(problem: MatrixProblem, *, time_limit_s: float, threads: int, shift: float = 0.0) -> highspy.Highs:
+    """Return HiGHS with a problem and the engine's options, not yet run."""
     _SCHEDULER.use(threads)
     solver = highspy.Highs()
     solver.setOptionValue("output_flag", False)
