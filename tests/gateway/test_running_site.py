@@ -29,7 +29,7 @@ def heard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[tuple[str, 
         "--speed",
         "60",
         "--for",
-        "10m",
+        "20m",
         "--json",
     )
     with Mosquitto(tmp_path_factory.mktemp("broker")) as broker, subscriber(broker.port, SITE) as client:
