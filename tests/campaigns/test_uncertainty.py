@@ -76,7 +76,7 @@ def test_the_page_compares_every_way_with_the_first() -> None:
         place = {"site": "desert-offgrid", "start": "2026-01-01", "days": 14, "variant": variant}
         return {**place, **figures, "summary": summary}
 
-    text = page([row("favourable", 1000.0), row("median", 1010.0), row("survey", 1.0)])
+    text = page([row("median", 1000.0), row("favourable", 1010.0), row("survey", 1.0)])
 
     assert "| desert-offgrid, 14 days from 2026-01-01 | +1.00 % (+0.00 %) |" in text
     assert "2026-01-01: 25,000" in text

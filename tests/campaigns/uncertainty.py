@@ -61,8 +61,8 @@ VARIANTS = {
         Variant(key="median", title="medians", planning={"optimism_frac": 0.0}),
         Variant(key="unfavourable", title="half way to the unfavourable quantile", planning={"optimism_frac": -0.5}),
         Variant(key="boldest", title="favourable quantile", planning={"optimism_frac": 1.0}),
-        Variant(key="gap1", title="favourable, gap 1 %", planning={"optimism_frac": 0.5, "gap_frac": 0.01}),
-        Variant(key="grid66", title="favourable, 66 steps", planning={"optimism_frac": 0.5, **_COARSE_66}),
+        Variant(key="gap1", title="medians, gap 1 %", planning={"optimism_frac": 0.0, "gap_frac": 0.01}),
+        Variant(key="grid66", title="medians, 66 steps", planning={"optimism_frac": 0.0, **_COARSE_66}),
     )
 }
 _DESERT = "desert-offgrid"
@@ -159,7 +159,7 @@ def in_order_of_worth(fortnights: list[Period]) -> Iterator[tuple[Period, Varian
     yield from _runs(hardest, "favourable", "unfavourable", "median")
     yield from _runs(second, "favourable", "median")
     yield from _runs(summer, "favourable", "median")
-    yield from _runs(week, "favourable", "gap1", "grid66")
+    yield from _runs(week, "median", "gap1", "grid66")
     yield from _runs(summer, "unfavourable")
     for period in others:
         yield from _runs(period, "favourable", "median")

@@ -57,7 +57,7 @@ class PlanningTable(Table):
         24.0, description="Sets are planned in whole units this far; beyond, fractions only show the direction."
     )
     optimism_frac: SignedFrac = Field(
-        0.5,
+        0.0,
         description="Share of the way from the median to the favourable 0.9 quantile on which energy is planned; "
         "what turns out worse starts sets later, by the rules of control. Negative: towards the unfavourable "
         "quantile, a plan that holds on a bad day.",
