@@ -5,7 +5,8 @@ from datetime import UTC
 
 from ems.config.files import ConfigFiles
 from ems.config.naming import block_ids, container_ids, expand_devices, expand_links, pv_block_ids, unit_ids
-from ems.config.schema.assets import BatteryPoolTable, GensetClassTable, PvPlantTable
+from ems.config.schema.assets import BatteryPoolTable, ExerciseTable, GensetClassTable, PollutantTable, PvPlantTable
+from ems.config.schema.forecasts import ForecastsFile
 from ems.config.schema.limits import BatteryLimits, ContingencyTable, GensetLimits
 from ems.config.schema.tariffs import SeasonTable, TariffTable
 from ems.config.schema.twin import TwinFile
@@ -23,10 +24,21 @@ from ems.model.battery import (
 from ems.model.device import DeviceSpec, LinkSpec
 from ems.model.fuel import FuelCurve, FuelPoint
 from ems.model.genset import FuelTank, GensetClass
+from ems.model.genset_rules import (
+    DailyHours,
+    Derating,
+    Exercise,
+    FuelDelivery,
+    Maintenance,
+    Pollutant,
+    PollutantPoint,
+    QuietHours,
+)
 from ems.model.grid import AnnouncedOutage, FlowGroup, GridConnection, OutageStatistics
 from ems.model.load import Auxiliaries, CoolingKind, CoolingPlant, ItCluster
 from ems.model.problem import Contingency, ContingencyKind, Loss
 from ems.model.pv import PvArray, PvMount, PvPlant
+from ems.model.rotation import Rotation
 from ems.model.site import (
     ControlSettings,
     DailyCarbonBudget,
@@ -68,7 +80,9 @@ def build_site(files: ConfigFiles) -> Site:
         cooling=CoolingPlant(**{**assets.cooling.model_dump(), "kind": CoolingKind(assets.cooling.kind)}),
         auxiliaries=Auxiliaries(**assets.auxiliaries.model_dump()),
         batteries=tuple(_pool(name, table, limits.battery[name]) for name, table in assets.battery.items()),
-        gensets=tuple(_genset(name, table, limits.genset[name]) for name, table in assets.genset.items()),
+        gensets=tuple(
+            _genset(name, table, limits.genset[name], files.forecasts) for name, table in assets.genset.items()
+        ),
         pv=tuple(_pv(name, table) for name, table in assets.pv.items()),
         grid=_grid(files),
         tank=_tank(files),
@@ -179,16 +193,40 @@ def _pool(name: str, table: BatteryPoolTable, limits: BatteryLimits) -> BatteryP
     )
 
 
-def _genset(name: str, table: GensetClassTable, limits: GensetLimits) -> GensetClass:
+def _genset(name: str, table: GensetClassTable, limits: GensetLimits, forecasts: ForecastsFile) -> GensetClass:
     points = tuple(FuelPoint(power_kw=p.power_kw, fuel_l_per_h=p.fuel_l_per_h) for p in table.fuel)
-    fields = table.model_dump(exclude={"n_units", "fuel"})
+    apart = {"n_units", "fuel", "derating", "pollutant", "exercise", "quiet", "rotation"}
+    units = unit_ids(name, table.n_units)
     return GensetClass(
         id=name,
-        unit_ids=unit_ids(name, table.n_units),
+        unit_ids=units,
         fuel=FuelCurve(points=points),
-        **fields,
+        derating=None if table.derating is None else Derating(**table.derating.model_dump()),
+        pollutants=tuple(_pollutant(key, pollutant) for key, pollutant in table.pollutant.items()),
+        exercise=None if table.exercise is None else _exercise(table.exercise),
+        quiet=tuple(
+            QuietHours(hours=DailyHours(start_h=quiet.start_h, end_h=quiet.end_h), n_units=quiet.n_units)
+            for quiet in table.quiet
+        ),
+        rotation=Rotation(table.rotation),
+        maintenance=tuple(
+            Maintenance(unit_id=work.unit, start_utc=work.start.astimezone(UTC), end_utc=work.end.astimezone(UTC))
+            for work in forecasts.maintenance
+            if work.unit in units
+        ),
+        **table.model_dump(exclude=apart),
         **limits.model_dump(),
     )
+
+
+def _pollutant(name: str, table: PollutantTable) -> Pollutant:
+    points = tuple(PollutantPoint(power_kw=point.power_kw, g_per_h=point.g_per_h) for point in table.points)
+    return Pollutant(id=name, points=points, price_per_kg=table.price_per_kg)
+
+
+def _exercise(table: ExerciseTable) -> Exercise:
+    hours = DailyHours(start_h=table.start_h, end_h=table.end_h)
+    return Exercise(hours=hours, **table.model_dump(exclude={"start_h", "end_h"}))
 
 
 def _pv(name: str, table: PvPlantTable) -> PvPlant:
@@ -242,7 +280,15 @@ def _tank(files: ConfigFiles) -> FuelTank | None:
     tank, limits = files.assets.fuel_tank, files.limits.fuel_tank
     if tank is None or limits is None:
         return None
-    return FuelTank(**tank.model_dump(), reserve_l=limits.reserve_l)
+    deliveries = (
+        FuelDelivery(at_utc=delivery.at.astimezone(UTC), volume_l=delivery.volume_l)
+        for delivery in files.forecasts.delivery
+    )
+    return FuelTank(
+        **tank.model_dump(),
+        reserve_l=limits.reserve_l,
+        deliveries=tuple(sorted(deliveries, key=lambda delivery: delivery.at_utc)),
+    )
 
 
 def _planning(files: ConfigFiles) -> PlanningSettings:

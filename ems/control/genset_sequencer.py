@@ -7,6 +7,7 @@ States come from the engine controllers' feedback, never from "command sent".
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from math import inf
 
 from ems.control.measurement import Storage
 from ems.control.outlook import net_outlook
@@ -14,10 +15,11 @@ from ems.control.state import ControlState, GensetTrack, Mode
 from ems.model.genset import GensetClass
 from ems.model.plan import Plan
 from ems.model.readings import GensetPhase
+from ems.model.rotation import UnitClock
 from ems.model.setpoints import Cause, Reason
 from ems.model.site import Site
 from ems.model.snapshot import GensetState, SiteSnapshot
-from ems.model.units import seconds
+from ems.model.units import hours, seconds
 from ems.reserve import Assessment, Operation, Requirement, ReserveId, lead_kwh, lead_time_s, set_is_needed
 
 # a set that failed to start is left alone this long; its own controller has latched the fault
@@ -303,7 +305,7 @@ def _commit(
             )
             reasons.append(Reason(cause=need.cause, text=f"start {unit}: {need.text}"))
     elif need.count < len(wanted) and situation.may_stop:
-        unit = min(wanted, key=lambda name: _running_since(tracks[name]))
+        unit = kind.rotation_rule.stop_order(_running_clocks(situation, tracks, wanted))[0]
         if (hindrance := _hindrance(situation, tracks[unit], kind, unit)) is None:
             tracks[unit] = replace(tracks[unit], wanted=False, wanted_since_s=None, cause=need.cause)
             reasons.append(Reason(cause=need.cause, text=f"stop {unit}: {need.text}"))
@@ -315,13 +317,15 @@ def _commit(
 def _startable(
     situation: Situation, tracks: Mapping[str, GensetTrack], kind: GensetClass, *, emergency: bool
 ) -> list[str]:
-    """Return the units that may start, the longest rested first, then the fewest run hours."""
+    """Return the units that may start, in the order of the class's rotation: by default the longest rested first."""
     states = {genset.id: genset for genset in situation.snapshot.gensets}
     now_s = situation.now_s
     names = []
     for unit in kind.unit_ids:
         track, genset = tracks[unit], states[unit]
         if track.wanted or not genset.controllable or genset.phase in (None, GensetPhase.FAULT):
+            continue
+        if kind.in_maintenance(unit, situation.utc):
             continue
         if track.failed_until_s is not None and now_s < track.failed_until_s:
             continue
@@ -330,7 +334,32 @@ def _startable(
         often = len(track.starts_s) >= kind.max_starts_per_h
         if emergency or ((rested or fresh) and not often):
             names.append(unit)
-    return sorted(names, key=lambda unit: (_resting_since(tracks[unit]), states[unit].run_h or 0.0))
+    clocks = [
+        UnitClock(id=unit, since_h=_hours_since(now_s, tracks[unit].rests_since_s), run_h=states[unit].run_h or 0.0)
+        for unit in names
+    ]
+    return kind.rotation_rule.start_order(clocks)
+
+
+def _running_clocks(situation: Situation, tracks: Mapping[str, GensetTrack], wanted: list[str]) -> list[UnitClock]:
+    """Return the sets that could be stopped: those in maintenance, else those that do not carry yet, else all."""
+    states = {genset.id: genset for genset in situation.snapshot.gensets}
+    kinds = {unit: kind for kind in situation.site.gensets for unit in kind.unit_ids}
+    first = [unit for unit in wanted if kinds[unit].in_maintenance(unit, situation.utc)]
+    first = first or [unit for unit in wanted if tracks[unit].carries_since_s is None]
+    return [
+        UnitClock(
+            id=unit,
+            since_h=_hours_since(situation.now_s, tracks[unit].carries_since_s),
+            run_h=states[unit].run_h or 0.0,
+        )
+        for unit in first or wanted
+    ]
+
+
+def _hours_since(now_s: float, since_s: float | None) -> float:
+    """Return how long a state has lasted; one whose beginning is not known has lasted longest."""
+    return inf if since_s is None else hours(now_s - since_s)
 
 
 def _hindrance(situation: Situation, track: GensetTrack, kind: GensetClass, unit: str) -> Cause | None:
@@ -361,12 +390,3 @@ def _energy_lasts(situation: Situation, kind: GensetClass) -> bool:
         others_kw = sum(running) - max(running)
         used_kwh = max(0.0, used_kwh - lead_kwh(others_kw, lead_s=rest_s + lead_s, discharge_eff_frac=eff))
     return storage.stored_kwh - used_kwh > storage.floor_kwh
-
-
-def _running_since(track: GensetTrack) -> float:
-    """Order for stopping: sets that do not carry yet first, then the longest running."""
-    return -1.0 if track.carries_since_s is None else track.carries_since_s
-
-
-def _resting_since(track: GensetTrack) -> float:
-    return -1.0 if track.rests_since_s is None else track.rests_since_s

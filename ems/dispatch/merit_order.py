@@ -9,6 +9,7 @@ second; this plan shows where they lead and gives the grid targets. No pyomo her
 from dataclasses import dataclass, replace
 
 from ems.dispatch.steps import unshaped_steps
+from ems.dispatch.unit_history import is_out
 from ems.model.plan import (
     GensetStep,
     ObjectiveTerms,
@@ -164,7 +165,7 @@ def _islanded(
     if running and (state.stored_kwh >= stop_kwh or net_kw <= 0.0) and state.on_h >= _min_up_h(site):
         state.n_on = [0] * len(state.n_on)
     elif running or (ahead_kwh <= start_kwh and net_kw > 0.0):
-        state.n_on = _sets(site, problem, net_kw)
+        state.n_on = _sets(site, problem, net_kw, t)
     state.on_h = state.on_h + hours if any(state.n_on) else 0.0
     powers = []
     left_kw = net_kw
@@ -175,12 +176,12 @@ def _islanded(
     return powers
 
 
-def _sets(site: Site, problem: PlanningProblem, net_kw: float) -> list[int]:
+def _sets(site: Site, problem: PlanningProblem, net_kw: float, t: int) -> list[int]:
     """Return how many units of each class carry a net deficit inside the economic band."""
     left_kw = net_kw
     counts = []
     for genset, data in zip(site.gensets, problem.gensets, strict=True):
-        n_available = sum(unit.available for unit in data.units)
+        n_available = sum(unit.available and not is_out(problem, data, unit, t) for unit in data.units)
         n_on = min(genset.sets_to_carry(left_kw), n_available)
         counts.append(n_on)
         left_kw -= n_on * genset.band_high_frac * genset.rated_kw

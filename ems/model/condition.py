@@ -57,6 +57,8 @@ class SiteCondition:
     grid: GridCondition | None
     # the cluster's newest offer that is valid at `utc`
     offer: FlexOffer | None = None
+    # diesel in the tank; None: not known, or no tank
+    tank_l: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

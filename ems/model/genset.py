@@ -1,9 +1,12 @@
 """Diesel gensets: classes of identical units, and the fuel tank that feeds them."""
 
 from dataclasses import dataclass
-from math import ceil
+from datetime import datetime
+from math import ceil, inf, sqrt
 
 from ems.model.fuel import FuelCurve
+from ems.model.genset_rules import Derating, Exercise, FuelDelivery, Maintenance, Pollutant, QuietHours
+from ems.model.rotation import Rotation, RotationRule
 from ems.model.units import SECONDS_PER_HOUR
 
 
@@ -36,6 +39,46 @@ class GensetClass:
     start_wear_cost: float
     run_wear_cost_per_h: float
     start_failure_frac: float
+    # run without load after a start, before it may carry any
+    warm_up_s: float = 0.0
+    derating: Derating | None = None
+    # apparent power of alternator and transformer; None: as much as the rating needs
+    apparent_kva: float | None = None
+    reactive_kvar: float = 0.0
+    pollutants: tuple[Pollutant, ...] = ()
+    exercise: Exercise | None = None
+    quiet: tuple[QuietHours, ...] = ()
+    # unit hours of the whole class in 24 h; None: no limit
+    daily_run_h: float | None = None
+    rotation: Rotation = Rotation.REST
+    service_interval_h: float | None = None
+    maintenance: tuple[Maintenance, ...] = ()
+
+    @property
+    def rotation_rule(self) -> RotationRule:
+        """Return the rule by which units start and stop first."""
+        return RotationRule(
+            rotation=self.rotation,
+            service_interval_h=self.service_interval_h,
+            exercise_due_h=None if self.exercise is None else self.exercise.every_h,
+        )
+
+    @property
+    def warm_up_h(self) -> float:
+        """Return the warm-up in hours."""
+        return self.warm_up_s / SECONDS_PER_HOUR
+
+    def usable_kw(self, ambient_degc: float) -> float:
+        """Return what one unit can deliver in hot air and beside its reactive power: sqrt(S^2 - Q^2)."""
+        hot_k = 0.0 if self.derating is None else max(0.0, ambient_degc - self.derating.above_degc)
+        lost_frac = 0.0 if self.derating is None else min(1.0, hot_k * self.derating.frac_per_k)
+        apparent_kva = inf if self.apparent_kva is None else self.apparent_kva
+        electrical_kw = inf if apparent_kva == inf else sqrt(max(0.0, apparent_kva**2 - self.reactive_kvar**2))
+        return min((1.0 - lost_frac) * self.rated_kw, electrical_kw)
+
+    def in_maintenance(self, unit_id: str, utc: datetime) -> bool:
+        """Return whether planned work holds a unit out."""
+        return any(work.unit_id == unit_id and work.start_utc <= utc < work.end_utc for work in self.maintenance)
 
     @property
     def n_units(self) -> int:
@@ -106,3 +149,4 @@ class FuelTank:
     delivery_l: float
     max_deliveries_per_day: int
     lead_time_h: float
+    deliveries: tuple[FuelDelivery, ...] = ()

@@ -8,7 +8,7 @@ from ems.control.state import ControlState, GensetTrack
 from ems.model.battery import BatteryPool
 from ems.model.condition import GensetCondition, GridCondition, PoolCondition, SiteCondition
 from ems.model.genset import GensetClass
-from ems.model.problem import UnitHistory
+from ems.model.problem import OutWindow, UnitHistory
 from ems.model.readings import GensetPhase
 from ems.model.site import Site
 from ems.model.snapshot import GensetState, SiteSnapshot
@@ -25,6 +25,7 @@ def condition_of(site: Site, snapshot: SiteSnapshot, state: ControlState) -> Sit
         pools=tuple(_pool(pool, snapshot, state) for pool in site.batteries),
         gensets=tuple(_gensets(kind, snapshot, state) for kind in site.gensets),
         grid=_grid(site, snapshot, state),
+        tank_l=snapshot.tank_l,
     )
 
 
@@ -65,19 +66,25 @@ def _gensets(kind: GensetClass, snapshot: SiteSnapshot, state: ControlState) -> 
     return GensetCondition(
         id=kind.id,
         units=tuple(
-            _history(states[unit], state.gensets.get(unit, GensetTrack()), now_s=snapshot.at_s)
+            _history(kind, states[unit], state.gensets.get(unit, GensetTrack()), now_s=snapshot.at_s)
             for unit in kind.unit_ids
         ),
     )
 
 
-def _history(genset: GensetState, track: GensetTrack, *, now_s: float) -> UnitHistory:
-    failed = track.failed_until_s is not None and now_s < track.failed_until_s
-    available = genset.controllable and genset.phase not in (None, GensetPhase.FAULT) and not failed
+def _history(kind: GensetClass, genset: GensetState, track: GensetTrack, *, now_s: float) -> UnitHistory:
+    available = genset.controllable and genset.phase not in (None, GensetPhase.FAULT)
+    run_h = genset.run_h or 0.0
     if track.wanted:
         since_s = track.carries_since_s if track.carries_since_s is not None else track.wanted_since_s
+        on_h = 0.0 if since_s is None else hours(now_s - since_s)
         return UnitHistory(
-            id=genset.id, on=True, since_h=0.0 if since_s is None else hours(now_s - since_s), available=available
+            id=genset.id,
+            on=True,
+            since_h=on_h,
+            available=available,
+            run_h=run_h,
+            warm_up_left_h=max(0.0, kind.warm_up_h - on_h) if track.carries_since_s is None else 0.0,
         )
     if track.rests_since_s is None:
         since_h = _LONG_H if genset.phase is GensetPhase.STOPPED else 0.0
@@ -85,7 +92,10 @@ def _history(genset: GensetState, track: GensetTrack, *, now_s: float) -> UnitHi
         since_h = hours(now_s - track.rests_since_s)
         # a set that has rested since the EMS first saw it may have rested longer
         since_h = _LONG_H if not track.starts_s and since_h == 0.0 else since_h
-    return UnitHistory(id=genset.id, on=False, since_h=since_h, available=available)
+    failed_h = 0.0 if track.failed_until_s is None else hours(track.failed_until_s - now_s)
+    # a set that failed to start is left alone for a while
+    rests = (OutWindow(start_h=0.0, end_h=failed_h),) if failed_h > 0.0 else ()
+    return UnitHistory(id=genset.id, on=False, since_h=since_h, available=available, run_h=run_h, out=rests)
 
 
 def _grid(site: Site, snapshot: SiteSnapshot, state: ControlState) -> GridCondition | None:

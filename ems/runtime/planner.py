@@ -8,7 +8,7 @@ from datetime import datetime
 
 from ems.dispatch.check import Evaluation, evaluate
 from ems.dispatch.explain import explained
-from ems.dispatch.formulate import formulate
+from ems.dispatch.formulate import formulate, refused_deliveries
 from ems.dispatch.merit_order import merit_order_plan
 from ems.errors import DispatchError
 from ems.forecast.outlook import PvBasis
@@ -134,6 +134,7 @@ class Planner:
             return PlanningResult(
                 plan=None, problem=None, evaluation=None, outlook=None, trouble=(*trouble, str(error))
             )
+        trouble += refused_deliveries(self._site, condition, problem.grid)
         plan, evaluation = await self._solved(problem, trouble)
         plan = self._compared(plan)
         self.latest = plan

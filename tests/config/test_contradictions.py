@@ -201,6 +201,53 @@ CONTRADICTIONS = (
         "longest_h = 4.5\nannounced = [{ start = 2026-03-01T09:00:00Z, end = 2026-03-01T10:00:00+01:00 }]",
         "outages.announced[0].end", "ends before it starts", "after 2026-03-01T09:00:00+00:00",
     ),
+    # rules of gensets
+    (
+        "assets.toml", "start_failure_frac = 0.005", "start_failure_frac = 0.005\nreactive_kvar = 500.0",
+        "genset.gen.reactive_kvar", "without the apparent power", "a key apparent_kva",
+    ),
+    (
+        "assets.toml", "start_failure_frac = 0.005",
+        "start_failure_frac = 0.005\napparent_kva = 1000.0\nreactive_kvar = 900.0",
+        "genset.gen.reactive_kvar", "less than the lowest lasting output", "leaves 600 kW",
+    ),
+    (
+        "assets.toml", "start_failure_frac = 0.005", 'start_failure_frac = 0.005\nrotation = "service"',
+        "genset.gen.rotation", "not said when one is due", "a key service_interval_h",
+    ),
+    (
+        "assets.toml", "start_failure_frac = 0.005",
+        "start_failure_frac = 0.005\nquiet = [{ start_h = 22.0, end_h = 6.0, n_units = 13 }]",
+        "genset.gen.quiet[0].n_units", "than there are", "at most 12",
+    ),
+    (
+        "assets.toml", "start_failure_frac = 0.005",
+        ("start_failure_frac = 0.005\npollutant.nox.points = [{ power_kw = 900.0, g_per_h = 1.0 },"
+        " { power_kw = 600.0, g_per_h = 1.0 }]"),
+        "genset.gen.pollutant.nox.points", "not in order of power", "rising power_kw",
+    ),
+    (
+        "assets.toml", "start_failure_frac = 0.005",
+        ("start_failure_frac = 0.005\npollutant.nox.price_per_kg = 1000000.0\npollutant.nox.points ="
+        " [{ power_kw = 600.0, g_per_h = 1.0 }, { power_kw = 1000.0, g_per_h = 9000.0 },"
+        " { power_kw = 2000.0, g_per_h = 9001.0 }]"),
+        "genset.gen.pollutant.nox.points", "would cost less", "0 to report only",
+    ),
+    (
+        "forecasts.toml", "[outages]",
+        ('[[maintenance]]\nunit = "gen13"\nstart = 2026-03-01T09:00:00Z\nend = 2026-03-02T09:00:00Z\n[outages]'),
+        "maintenance[0].unit", "there is no genset 'gen13'", "gen12",
+    ),
+    (
+        "forecasts.toml", "[outages]",
+        ('[[maintenance]]\nunit = "gen01"\nstart = 2026-03-01T09:00:00Z\nend = 2026-03-01T09:00:00Z\n[outages]'),
+        "maintenance[0].end", "ends before it starts", "after 2026-03-01T09:00:00+00:00",
+    ),
+    (
+        "forecasts.toml", "[outages]",
+        "[[delivery]]\nat = 2026-03-01T09:00:00Z\nvolume_l = 5000000.0\n[outages]",
+        "delivery[0].volume_l", "larger than the tank", "at most",
+    ),
     # links and devices
     (
         "devices.toml", "port = 16201", "port = 16101",

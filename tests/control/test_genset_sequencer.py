@@ -7,8 +7,10 @@ import pytest
 
 from ems.control.state import ControlState, Mode
 from ems.control.step import Decision, step
+from ems.model.genset_rules import Maintenance
 from ems.model.plan import Plan, PlanSource
 from ems.model.readings import GensetPhase
+from ems.model.rotation import Rotation
 from ems.model.setpoints import Cause
 from ems.model.snapshot import SiteSnapshot
 from ems.reserve import soc_floor_pct
@@ -67,6 +69,30 @@ def test_the_longest_rested_set_starts_first() -> None:
     decision = step(site, picture, plan, replace(state, gensets=tracks))
 
     assert _wanted(decision) == ["gen07"]
+
+
+def test_the_set_with_the_fewest_run_hours_starts_first_where_they_decide() -> None:
+    shipped_site = shipped("desert-offgrid")
+    site = replace(shipped_site, gensets=(replace(shipped_site.gensets[0], rotation=Rotation.RUN_HOURS),))
+    picture = healthy(site, soc_pct=95.0)
+    hours = {genset.id: 500.0 for genset in picture.gensets} | {"gen04": 120.0}
+    picture = replace(picture, gensets=tuple(replace(genset, run_h=hours[genset.id]) for genset in picture.gensets))
+    state = steady(site, picture, Mode.ISLAND)
+    plan = flat_plan(site, n_on=1, load_kw=10_000.0, stored_kwh=1e5)
+
+    assert _wanted(step(site, picture, plan, state)) == ["gen04"]
+
+
+def test_a_set_in_maintenance_is_not_started() -> None:
+    shipped_site = shipped("desert-offgrid")
+    picture = healthy(shipped_site, soc_pct=95.0)
+    day = timedelta(days=1)
+    work = Maintenance(unit_id="gen01", start_utc=picture.utc - day, end_utc=picture.utc + day)
+    site = replace(shipped_site, gensets=(replace(shipped_site.gensets[0], maintenance=(work,)),))
+    state = steady(site, picture, Mode.ISLAND)
+    plan = flat_plan(site, n_on=1, load_kw=10_000.0, stored_kwh=1e5)
+
+    assert _wanted(step(site, picture, plan, state)) == ["gen02"]
 
 
 def test_a_plan_starts_its_set_one_carry_time_before_the_step() -> None:

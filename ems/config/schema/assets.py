@@ -11,7 +11,9 @@ from ems.config.schema.fields import (
     DurationH,
     EfficiencyFrac,
     EnergyKwh,
+    FewHoursOrZeroH,
     Frac,
+    HourOfDay,
     Name,
     Pct,
     PositiveFrac,
@@ -151,6 +153,46 @@ class FuelPointTable(Table):
     fuel_l_per_h: Annotated[float, Field(gt=0.0, le=10_000.0)] = Field(description="Fuel rate at that output.")
 
 
+class DeratingTable(Table):
+    """Power that hot air takes; altitude and the usual temperature are in the rating already."""
+
+    above_degc: TemperatureDegC = Field(description="Ambient temperature from which power falls.")
+    frac_per_k: Annotated[float, Field(gt=0.0, le=0.1)] = Field(description="Share of the rating per kelvin above.")
+
+
+class PollutantPointTable(Table):
+    """Emission of one unit at one load."""
+
+    power_kw: PowerKw = Field(description="Electrical output of one unit.")
+    g_per_h: Annotated[float, Field(ge=0.0, le=1e6)] = Field(description="Emission rate at that output.")
+
+
+class PollutantTable(Table):
+    """A local pollutant, from the maker's table or a measurement."""
+
+    price_per_kg: Cost = Field(0.0, description="Price of a kilogram; 0: reported only.")
+    points: list[PollutantPointTable] = Field(min_length=2, description="Emission by load, in order of power.")
+
+
+class ExerciseTable(Table):
+    """A run that a unit needs when it has rested for long."""
+
+    every_h: DurationH = Field(description="A unit that has rested this long is due.")
+    start_h: HourOfDay = Field(description="Local time from which it may start, in hours since midnight.")
+    end_h: HourOfDay = Field(description="Local time until which it is to start; before the start: the next day.")
+    run_h: FewHoursOrZeroH = Field(description="Length of the run.")
+    min_load_frac: Frac = Field(0.0, description="Load of the run, as a share of usable power; 0: any.")
+    missed_cost: Cost = Field(description="Price of leaving it out.")
+
+
+class QuietHoursTable(Table):
+    """Hours of every day in which fewer units may run."""
+
+    start_h: HourOfDay = Field(description="Local beginning, in hours since midnight.")
+    end_h: HourOfDay = Field(description="Local end; before the beginning: the next day.")
+    n_units: Annotated[int, Field(ge=0, le=1000)] = Field(description="Units of the class that may run.")
+
+
 class GensetClassTable(Table):
     """Identical diesel gensets, named `<class>01`, `<class>02`, ..."""
 
@@ -173,6 +215,28 @@ class GensetClassTable(Table):
     run_wear_cost_per_h: Cost = Field(description="Wear of one running hour.")
     start_failure_frac: Annotated[float, Field(ge=0.0, le=0.5)] = Field(description="Failures per demand to start.")
     fuel: list[FuelPointTable] = Field(min_length=2, description="The fuel table, in order of power.")
+    warm_up_s: Annotated[float, Field(ge=0.0, le=7200.0)] = Field(
+        0.0, description="Run without load after a start, beside start and synchronising; 0: none is planned."
+    )
+    derating: DeratingTable | None = Field(None, description="Missing: the rating holds in any weather.")
+    apparent_kva: PowerKw | None = Field(
+        None, description="Apparent power of alternator and transformer; missing: no limit beside the rating."
+    )
+    reactive_kvar: PowerOrZeroKw = Field(0.0, description="Reactive power that the site asks of one unit.")
+    pollutant: dict[Name, PollutantTable] = Field(default_factory=dict, description="Local pollutants by name.")
+    exercise: ExerciseTable | None = Field(None, description="Missing: no exercise runs are planned.")
+    quiet: list[QuietHoursTable] = Field(default_factory=list, description="Quiet hours; empty: none.")
+    daily_run_h: Annotated[float, Field(ge=0.0, le=24_000.0)] | None = Field(
+        None, description="Unit hours that the class may run in 24 h; missing: no limit."
+    )
+    rotation: Literal["rest", "run_hours", "service"] = Field(
+        "rest",
+        description="Which unit starts first: `rest` the longest stopped, `run_hours` the one with the fewest, "
+        "`service` the one whose service is farthest. The other way round for stops.",
+    )
+    service_interval_h: DurationH | None = Field(
+        None, description="Run hours from one service to the next; needed with rotation `service`."
+    )
 
 
 class FuelTankTable(Table):

@@ -105,6 +105,7 @@ DurationH = Annotated[float, Field(gt=0.0, le=8_784.0)]
 DurationOrZeroH = Annotated[float, Field(ge=0.0, le=8_784.0)]
 # of a machine's minimum run or rest: refuses minutes typed as hours, and sets that could never be stopped
 FewHoursOrZeroH = Annotated[float, Field(ge=0.0, le=48.0)]
+HourOfDay = Annotated[float, Field(ge=0.0, le=24.0)]
 Price = Annotated[float, Field(ge=-1e7, le=1e7)]
 Cost = Annotated[float, Field(ge=0.0, le=1e9)]
 Degrees = Annotated[float, Field(ge=-360.0, le=360.0)]

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ems.config.schema.fields import DurationH, Frac, Instant, RelativePath, Table
+from ems.config.schema.fields import DurationH, Frac, Instant, Name, RelativePath, Table, VolumeL
 
 
 class WeatherTable(Table):
@@ -66,6 +66,21 @@ class OutagesTable(Table):
     announced: list[AnnouncedTable] = Field(default_factory=list, description="Planned interruptions.")
 
 
+class MaintenanceTable(Table):
+    """Hours in which a genset cannot run."""
+
+    unit: Name = Field(description="Name of the unit, such as gen03.")
+    start: Instant = Field(description="Beginning of the work.")
+    end: Instant = Field(description="End of the work, after its start.")
+
+
+class DeliveryTable(Table):
+    """Diesel that has been announced."""
+
+    at: Instant = Field(description="Time from which it can be burnt.")
+    volume_l: VolumeL = Field(description="Volume that is delivered.")
+
+
 class ForecastsFile(Table):
     """forecasts.toml."""
 
@@ -74,3 +89,5 @@ class ForecastsFile(Table):
     carbon: CarbonTable | None = Field(None, description="Required where limits.toml has a grid.")
     price: PriceTable | None = Field(None, description="Missing: the contract has no real-time prices.")
     outages: OutagesTable | None = Field(None, description="Required where limits.toml has a grid.")
+    maintenance: list[MaintenanceTable] = Field(default_factory=list, description="Planned work on gensets.")
+    delivery: list[DeliveryTable] = Field(default_factory=list, description="Deliveries of diesel that are announced.")

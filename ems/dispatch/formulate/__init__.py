@@ -8,9 +8,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ems.dispatch.formulate.demand import load_problem, on_steps, pv_problems
+from ems.dispatch.formulate.fuel import fuel_problem, refused_deliveries
+from ems.dispatch.formulate.gensets import rule_edges, with_rules
 from ems.dispatch.formulate.security import reserve_problem
 from ems.dispatch.formulate.storage import pool_problem
-from ems.dispatch.formulate.supply import cheap_hour_price_per_kwh, fuel_problem, genset_problem, grid_problem
+from ems.dispatch.formulate.supply import cheap_hour_price_per_kwh, genset_problem, grid_problem
 from ems.model.condition import Outlook, SiteCondition
 from ems.model.plan import Plan
 from ems.model.problem import (
@@ -25,6 +27,8 @@ from ems.model.problem import (
 from ems.model.site import Site
 from ems.model.timegrid import TimeGrid, planning_grid
 from ems.model.units import HOURS_PER_DAY, KG_PER_T
+
+__all__ = ["formulate", "refused_deliveries"]
 
 
 def formulate(
@@ -70,9 +74,17 @@ def formulate(
             for pool, state in zip(site.batteries, condition.pools, strict=True)
         ),
         gensets=tuple(
-            genset_problem(site, genset, state) for genset, state in zip(site.gensets, condition.gensets, strict=True)
+            with_rules(
+                site,
+                genset,
+                genset_problem(site, genset, state),
+                state,
+                grid=grid,
+                ambient_degc=ambient_degc,
+            )
+            for genset, state in zip(site.gensets, condition.gensets, strict=True)
         ),
-        fuel=fuel_problem(site),
+        fuel=fuel_problem(site, condition, grid),
         connection=connection,
         groups=tuple(
             GroupProblem(id=group.id, members=group.members, limit_kw=group.limit_kw) for group in site.groups
@@ -101,10 +113,11 @@ def _carbon_budget(site: Site, grid: TimeGrid) -> CarbonBudget | None:
 
 
 def _edges(site: Site, condition: SiteCondition) -> Iterator[datetime]:
-    """Yield the instants at which a step must end: price changes and announced outages."""
+    """Yield the instants at which a step must end: price changes, announced outages, rules of gensets, deliveries."""
+    end = condition.utc + timedelta(hours=site.planning.shape.horizon_h + 1.0)
+    yield from rule_edges(site, condition.utc, end)
     if site.grid is None:
         return
-    end = condition.utc + timedelta(hours=site.planning.shape.horizon_h + 1.0)
     yield from site.grid.tariff.edges_utc(condition.utc, end)
     for outage in site.grid.announced:
         yield from (outage.start_utc, outage.end_utc)

@@ -7,7 +7,7 @@ from ems.model.condition import GensetCondition, GridCondition, Outlook, SiteCon
 from ems.model.forecast import EvenSeries, PriceForecast
 from ems.model.genset import GensetClass
 from ems.model.grid import GridConnection, OutageStatistics
-from ems.model.problem import DemandProblem, FuelProblem, GensetProblem, GridProblem
+from ems.model.problem import DemandProblem, GensetProblem, GridProblem
 from ems.model.site import Site
 from ems.model.tariff import Tariff
 from ems.model.timegrid import TimeGrid
@@ -51,13 +51,6 @@ def _n_start_failures(site: Site, genset: GensetClass, state: GensetCondition) -
     return start_failures(
         n_available, failure_frac=genset.start_failure_frac, quantile_frac=site.reserve.r2.start_quantile_frac
     )
-
-
-def fuel_problem(site: Site) -> FuelProblem | None:
-    """Return price and carbon of diesel, None for a site without gensets."""
-    if not site.gensets:
-        return None
-    return FuelProblem(price_per_l=site.economics.diesel_price_per_l, kgco2e_per_l=site.economics.diesel_kgco2e_per_l)
 
 
 def grid_problem(site: Site, condition: SiteCondition, outlook: Outlook, grid: TimeGrid) -> GridProblem | None:
