@@ -36,6 +36,9 @@ def with_rounded(
     columns, values = _whole_counts(matrix, compiled, counts)
     lower, upper, integer = matrix.lower.copy(), matrix.upper.copy(), matrix.integer.copy()
     lower[columns] = upper[columns] = values
+    # counts that are given may break a minimum time anywhere
+    for name in ("genset_up_slack", "genset_down_slack"):
+        upper[compiled.variables[name]] = values.max(initial=0.0)
     integer[columns] = False
     return replace(matrix, lower=lower, upper=upper, integer=integer)
 

@@ -42,8 +42,9 @@ def add_gensets(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     m.genset_segment_kw = pyo.Var(m.SEGMENT, m.T, bounds=lambda m, c, k, t: (0, m.genset_segment_total_kw[c, k]))
     m.BAND = pyo.Set(initialize=[c for c, genset in enumerate(shape.gensets) if genset.low_load])
     m.genset_low_load_kw = pyo.Var(m.BAND, m.T, bounds=lambda m, c, t: (0, m.genset_band_low_total_kw[c]))
-    m.genset_up_slack = pyo.Var(m.CLASS, m.T, bounds=lambda m, c, t: (0, m.genset_n_units[c]))
-    m.genset_down_slack = pyo.Var(m.CLASS, m.T, bounds=lambda m, c, t: (0, m.genset_n_units[c]))
+    # only where something given may break a minimum time: unused columns cost half the solve of a large site
+    m.genset_up_slack = pyo.Var(m.CLASS, m.T, bounds=lambda m, c, t: (0, m.genset_up_slack_max[c, t]))
+    m.genset_down_slack = pyo.Var(m.CLASS, m.T, bounds=lambda m, c, t: (0, m.genset_down_slack_max[c, t]))
     m.genset_delivering = pyo.Var(m.WARMS, m.T, bounds=lambda m, c, t: (0, m.genset_available[c, t]))
     m.SETTLES = pyo.Set(initialize=warming_classes(shape) if shape.reserve.up_classes else [])
     m.genset_settled = pyo.Var(m.SETTLES, m.T)
@@ -104,6 +105,8 @@ def genset_values(problem: PlanningProblem, shape: ModelShape) -> ParameterValue
         "genset_warming_frac": [
             x for c in warms for x in warming_frac(problem, gensets[c], n_lags=shape.gensets[c].n_warm_lags)
         ],
+        "genset_up_slack_max": [x for genset in gensets for x in _slack_max(problem, genset, on=True)],
+        "genset_down_slack_max": [x for genset in gensets for x in _slack_max(problem, genset, on=False)],
         "genset_up_window": [
             x
             for genset, lags in zip(gensets, shape.gensets, strict=True)
@@ -137,6 +140,8 @@ def _parameters(m: pyo.ConcreteModel, shape: ModelShape) -> None:
         m,
         "genset_present",
         "genset_available",
+        "genset_up_slack_max",
+        "genset_down_slack_max",
         "genset_max_kw",
         "genset_must_on",
         "genset_must_off",
@@ -278,6 +283,18 @@ def _add_change(m: pyo.ConcreteModel, shape: ModelShape) -> None:
 
 def _lags(shape: ModelShape, n_lags: list[int]) -> list[tuple[int, int, int]]:
     return [(c, t, lag) for c, longest in enumerate(n_lags) for t in range(shape.n_steps) for lag in range(longest)]
+
+
+def _slack_max(problem: PlanningProblem, genset: GensetProblem, *, on: bool) -> list[int]:
+    """Return per step how many units may break a minimum time: none where only the plan itself could make them.
+
+    What is given can break one where a unit's history binds, and anywhere in a class whose units come, go or reach
+    their least output in some steps only.
+    """
+    n_units = len(genset.units)
+    if len(set(n_present(problem, genset))) > 1 or genset.n_permitted or genset.usable_kw:
+        return [n_units] * problem.grid.n_steps
+    return [n_units if n else 0 for n in n_must_stay(problem, genset, on=on)]
 
 
 def _window(problem: PlanningProblem, *, window_h: float, n_lags: int) -> list[float]:
