@@ -6,6 +6,8 @@ from pathlib import Path
 
 from tests.campaigns.measure_commitment import CELLS, FULL, OWN, PEERS, Cell, quantile, target_rows
 
+# the longest instance; whole counts beyond it are whole throughout
+_HORIZON_H = 48.0
 PAGE = Path(__file__).parent / "benchmark.md"
 _NAMES = {"dispatcher": "this dispatcher", "matrix": "matrix by hand", "pypsa": "PyPSA", "oemof": "oemof.solph"}
 
@@ -117,7 +119,10 @@ def _targets(cells: list[Cell]) -> Iterator[str]:
         found = json.loads(file.read_text(encoding="utf-8"))
         times = sorted(found["solve_s"])
         size, p95_s = found["names"][0][0], quantile(times, 0.95)
-        what = f"HiGHS on 84 steps of {size} to 0.5 %, p95 of {len(times)} (p50 {quantile(times, 0.5):.2f} s)"
+        hours = file.stem.rsplit("_", 1)[-1].removesuffix("h")
+        counts = "every count whole" if float(hours) > _HORIZON_H else f"counts whole for {hours} h as shipped"
+        p50 = f"p50 {quantile(times, 0.5):.2f} s"
+        what = f"HiGHS on 84 steps of {size} to 0.5 %, {counts}, p95 of {len(times)} ({p50})"
         yield f"| {what} | {p95_s:.2f} s | <= 6 s | {_yes(p95_s <= 6.0)} |"
 
 
@@ -153,7 +158,7 @@ single instance, so only means over several say something.
 | rows and columns of what a problem does not ask for left out (`ems/dispatch/milp/shape.py`) | 84 steps to 0.5 %: L islanded 35.2 to 8.5 s, M 4.2, 2.5, 4.4, 2.5 to 2.8, 1.2, 1.6, 1.9 s | yes |
 | of that: no binary for "any set runs" unless the loss of a set needs it | L islanded 35.2 to 27.2 s, M 3.3 to 2.4 s | yes |
 | whole numbers for starts too; for starts and stops | ten instances to 0.1 %: mean 2.25 to 2.87 s; to 3.13 s | no |
-| minimum times without their slack | the same ten: 2.25 to 2.30 s; L on 84 steps to 0.5 %: 0.90, 1.04, 8.99 to 0.31, 0.33, 5.66 s | not yet: a broken minimum time has its price |
+| minimum times without their slack where neither history nor availability can break them | the same ten: 2.25 to 2.30 s; L on 84 steps to 0.5 %: 0.90, 1.04, 8.99 to 0.27, 0.29, 4.95 s | yes |
 | HiGHS without RINS and RENS | eight instances to 0.5 %: mean 1.55 to 2.76 s | no |
 | interior point for the relaxations | the same eight: 1.71 s | no |
 | rounding and shifting heuristics | 1.67 s | no |
