@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ems.dispatch.check import evaluate
+from ems.dispatch.milp.engine import DispatchEngine
 from ems.dispatch.repair import repaired
 from ems.model.plan import PlanSource, PlanStatus
 from ems.model.problem import ContingencyKind, GensetProblem, OutWindow, PlanningProblem, PreviousCommitment
@@ -183,3 +184,22 @@ def _broken_times(stated: PlanningProblem, genset: GensetProblem, row: list[int]
                 broken.append(f"start at {now} after {now - since}")
             running.append(now)
     return broken
+
+
+@pytest.mark.parametrize(
+    ("gap_frac", "factor", "source"), [(0.4, 2.0, "relaxed"), (0.01, 2.0, "milp"), (0.4, 0.5, "milp")]
+)
+def test_poor_incumbent_gives_way_to_a_cheaper_rounded_relaxation(
+    monkeypatch: pytest.MonkeyPatch, gap_frac: float, factor: float, source: str
+) -> None:
+    stated = problem([80.0, 60.0], sets=gensets([unit(1), unit(2)]))
+    rounded = DispatchEngine().relax(stated)
+    terms = replace(rounded.objective, fuel_cost=factor * rounded.objective.fuel_cost)
+    poor = replace(rounded, source=PlanSource.MILP, status=PlanStatus.FEASIBLE, gap_frac=gap_frac, objective=terms)
+    monkeypatch.setattr(DispatchEngine, "_planned", lambda *_, **__: poor)
+    monkeypatch.setattr(DispatchEngine, "relax", lambda *_: rounded)
+
+    plan = DispatchEngine().solve(stated)
+
+    assert plan.source.value == source
+    assert plan.status is PlanStatus.FEASIBLE

@@ -1,6 +1,7 @@
 """Reserve by constraint (E19 to E24): each row once where it changes the commitment and once where it does not."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from ems.dispatch.milp.screening import up_rows_can_bind
 from ems.dispatch.milp.shape import ModelShape
 from ems.dispatch.milp.solver import Solution, solve
 from ems.model.problem import ContingencyKind, PlanningProblem
+from ems.runtime.problem_file import read_problem
 from tests.dispatch.problems import PRICES, connection, gensets, load, loss, plant, pool, problem, reserve, unit
 from tests.dispatch.solving import gensets_kw, n_on, refusals, solved, storage_kw, without
 
@@ -432,3 +434,14 @@ def test_site_without_classes_has_no_reserve_rows() -> None:
     plan = solved(stated)
 
     assert (plan.relaxed, plan.objective.reserve_cost) == ((), 0.0)
+
+
+def test_the_only_set_of_a_class_is_lost_with_its_output_not_its_rating() -> None:
+    # two classes of one set with 25 kW each: the other takes over 25 kW within its step of 30 kW
+    found = read_problem(Path(__file__).parent / "data/single_unit_classes.json")
+
+    plan = solved(found)
+
+    assert plan.relaxed == ()
+    assert plan.objective.reserve_cost == 0.0
+    assert n_on(plan) == [2, 2, 2, 2]

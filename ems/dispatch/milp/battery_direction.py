@@ -37,7 +37,10 @@ def battery_direction_values(problem: PlanningProblem, shape: ModelShape) -> Par
     """Return what may flow whatever the direction: nothing where it counts, the limit elsewhere."""
     if not shape.one_way_storage:
         return {}
-    free = [0.0 if storage_needs_binary(problem, t) else 1.0 for t in range(problem.grid.n_steps)]
+    free = [
+        0.0 if shape.one_way_throughout or storage_needs_binary(problem, t) else 1.0
+        for t in range(problem.grid.n_steps)
+    ]
     return {
         "charge_free_kw": [
             kw * share for pool in problem.pools for kw, share in zip(pool.max_charge_kw, free, strict=True)

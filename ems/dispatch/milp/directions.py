@@ -1,7 +1,7 @@
 """Keeps the charging and discharging of a pool apart without a binary for each pool and step.
 
 Losses make both at once a waste that no optimum wants, except where power has to be got rid of: sets at their
-minimum and a full store. Where a solution has both, one direction is closed there and the problem is solved again.
+minimum and a full store. Where the optimum has both, the problem is solved again with a binary in every step.
 """
 
 from dataclasses import replace
@@ -19,13 +19,6 @@ _Flags = npt.NDArray[np.bool_]
 def both_at_once(compiled: CompiledModel, values: Values) -> bool:
     """Return whether any pool charges and discharges in the same step."""
     return bool((np.minimum(*_flows(compiled, values)) > _BOTH_KW).any())
-
-
-def smaller_closed(matrix: MatrixProblem, compiled: CompiledModel, values: Values) -> MatrixProblem:
-    """Return the problem with the smaller direction closed where a pool has both."""
-    charge, discharge = _flows(compiled, values)
-    both = np.minimum(charge, discharge) > _BOTH_KW
-    return _closed(matrix, compiled, charge=both & (charge <= discharge), discharge=both & (charge > discharge))
 
 
 def one_way(matrix: MatrixProblem, compiled: CompiledModel, values: Values) -> MatrixProblem:

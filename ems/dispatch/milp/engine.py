@@ -1,6 +1,7 @@
 """Solves planning problems; keeps the compiled model of each shape for the next cycle."""
 
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from ems.dispatch.milp.assemble import build_model, model_values
 from ems.dispatch.milp.commitment import shifted_start, with_rounded
 from ems.dispatch.milp.compiled import CompiledModel, MatrixProblem, Values, compile_model
-from ems.dispatch.milp.directions import both_at_once, one_way, smaller_closed
+from ems.dispatch.milp.directions import both_at_once, one_way
 from ems.dispatch.milp.extract import extract_plan
 from ems.dispatch.milp.marginal import emitted_kg, marginals, with_marginals
 from ems.dispatch.milp.objective import TERMS, greatest_value
@@ -23,8 +24,8 @@ from ems.model.problem import PlanningProblem
 
 # shapes differ by the clock phase of the grid and by tariff and outage edges; older ones are dropped
 _MAX_COMPILED = 12
-# how often a problem is solved anew because a pool charges and discharges at once, before directions are fixed
-_MAX_PASSES = 3
+# an incumbent that may be this far from the optimum is held against the rounded relaxation
+_POOR_GAP_FRAC = 0.05
 # the least time that a later part of a solve gets, s
 _LEAST_S = 1.0
 # binaries and counts by step that are fractional beyond the integer hours
@@ -37,6 +38,15 @@ _LATE = (
     "curtailed_counts",
     "chiller_on",
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Solved:
+    """Flows with their prices, what HiGHS had proven about the counts, and the time that is left."""
+
+    flows: LinearSolution
+    proven: Solution
+    left_s: float
 
 
 class DispatchEngine:
@@ -57,7 +67,7 @@ class DispatchEngine:
         clock = PhaseClock()
         accept(problem)
         shape = shape_of(problem)
-        plan = self._planned(problem, shape, clock, time_limit_s=problem.options.time_limit_s)
+        plan = self._better(problem, self._planned(problem, shape, clock, time_limit_s=problem.options.time_limit_s))
         if shape.reserve.up_classes or "floor" not in plan.relaxed or not up_rows_bind_in(problem, plan):
             return plan
         left_s = max(_LEAST_S, problem.options.time_limit_s - plan.timings.solve_s)
@@ -67,6 +77,23 @@ class DispatchEngine:
             # the check decides whether the first plan breaks its reserve in hours that count
             return plan
         return replace(complete, timings=together(plan.timings, complete.timings))
+
+    def _better(self, problem: PlanningProblem, plan: Plan) -> Plan:
+        """Return the plan, or the rounded relaxation where the time ended on a poor incumbent that costs more."""
+        if plan.gap_frac is None or plan.gap_frac <= max(_POOR_GAP_FRAC, problem.options.gap_frac):
+            return plan
+        try:
+            rounded = self.relax(problem)
+        except DispatchError:
+            return plan
+        cost, other = plan.objective.total_cost(), rounded.objective.total_cost()
+        if other >= cost:
+            return plan
+        worth = greatest_value(problem)
+        bound = cost - plan.gap_frac * abs(cost + worth)
+        gap_frac = max(0.0, other - bound) / max(1e-9, abs(other + worth))
+        timings = together(plan.timings, rounded.timings)
+        return replace(rounded, status=PlanStatus.FEASIBLE, gap_frac=gap_frac, timings=timings)
 
     def relax(self, problem: PlanningProblem) -> Plan:
         """Return the plan of the linear relaxation's commitment, rounded up and repaired: quick, and seldom the best.
@@ -100,7 +127,18 @@ class DispatchEngine:
         clock.next()
         if rounded:
             matrix = _rounded(matrix, compiled, problem, time_limit_s=time_limit_s)
-        flows = _solved(matrix, compiled, problem, measured=emitted, time_limit_s=time_limit_s, start=start)
+        found = _solved(matrix, compiled, problem, measured=emitted, time_limit_s=time_limit_s, start=start)
+        flows = found.flows
+        if flows.solution.values is not None and both_at_once(compiled, flows.solution.values):
+            if not (rounded or shape.one_way_throughout):
+                # what was spent so far is the first part of one solve
+                clock.next()
+                clock.next()
+                with suppress(DispatchError):
+                    one_way_shape = replace(shape, one_way_storage=True, one_way_throughout=True)
+                    plan = self._planned(problem, one_way_shape, PhaseClock(), time_limit_s=found.left_s)
+                    return replace(plan, timings=together(clock.timings(), plan.timings))
+            flows = _apart(matrix, compiled, problem, found, measured=emitted)
         clock.next()
         solution = flows.solution
         if solution.values is None:
@@ -139,36 +177,35 @@ def _solved(
     measured: Values,
     time_limit_s: float,
     start: Start | None = None,
-) -> LinearSolution:
-    """Solve; where a pool charges and discharges at once, close the smaller direction there and solve again.
+) -> _Solved:
+    """Solve for commitment and flows; the flows may still charge and discharge at once."""
+    begin = perf_counter()
+    solution = solve(
+        matrix,
+        gap_frac=problem.options.gap_frac,
+        time_limit_s=time_limit_s,
+        threads=problem.options.threads,
+        shift=greatest_value(problem),
+        start=start,
+    )
+    left_s = max(_LEAST_S, time_limit_s - (perf_counter() - begin))
+    return _Solved(
+        flows=_priced(matrix, compiled, problem, solution, measured=measured, time_limit_s=left_s),
+        proven=solution,
+        left_s=left_s,
+    )
 
-    A surplus of many steps can wander from closed steps to open ones: after the passes every step keeps the
-    direction and every count the value that it has. What is then proven about the flows says nothing about the counts.
-    """
-    left_s = time_limit_s
-    last: Values | None = None
-    for _ in range(_MAX_PASSES):
-        begin = perf_counter()
-        solution = solve(
-            matrix,
-            gap_frac=problem.options.gap_frac,
-            time_limit_s=left_s,
-            threads=problem.options.threads,
-            shift=greatest_value(problem),
-            start=start,
-        )
-        left_s = max(_LEAST_S, left_s - (perf_counter() - begin))
-        if solution.values is None:
-            break
-        flows = _priced(matrix, compiled, problem, solution, measured=measured, time_limit_s=left_s)
-        last = solution.values if flows.solution.values is None else flows.solution.values
-        if not both_at_once(compiled, last):
-            return flows
-        matrix = smaller_closed(matrix, compiled, last)
-    if last is None:
-        return LinearSolution(solution=solution)
-    flows = _flows(one_way(matrix, compiled, last), last, problem, measured=measured, time_limit_s=left_s)
-    return replace(flows, solution=replace(flows.solution, optimal=False, gap_frac=None))
+
+def _apart(
+    matrix: MatrixProblem, compiled: CompiledModel, problem: PlanningProblem, found: _Solved, *, measured: Values
+) -> LinearSolution:
+    """Return the flows with every direction and every count as it is; the gap is that to the bound of the solve."""
+    values = found.flows.solution.values
+    if values is None:
+        return found.flows
+    flows = _flows(one_way(matrix, compiled, values), values, problem, measured=measured, time_limit_s=found.left_s)
+    gap_frac = _gap_frac(flows.solution, found.proven, problem)
+    return replace(flows, solution=replace(flows.solution, optimal=False, gap_frac=gap_frac))
 
 
 def _priced(

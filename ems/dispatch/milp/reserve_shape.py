@@ -135,8 +135,12 @@ def _loss_shape(problem: PlanningProblem, loss: Loss) -> LossShape:
         return LossShape(kind=loss.kind)
     member = members[loss.kind].index(loss.member)
     sets = SetsLost.ONE
-    if loss.kind is ContingencyKind.GENSET and loss.count > 1:
-        sets = SetsLost.ALL if loss.count >= len(problem.gensets[member].units) else SetsLost.SOME
+    if loss.kind is ContingencyKind.GENSET:
+        # a class of one set is lost as a whole: its output, with no other set's step limit in between
+        if loss.count >= len(problem.gensets[member].units):
+            sets = SetsLost.ALL
+        elif loss.count > 1:
+            sets = SetsLost.SOME
     return LossShape(kind=loss.kind, member=member, sets=sets)
 
 

@@ -113,6 +113,8 @@ class ModelShape:
     priced_plants: tuple[int, ...] = ()
     # whether any step needs a binary between both directions of storage, and of the connection
     one_way_storage: bool = False
+    # whether every step has it, because the optimum without it charges and discharges at once
+    one_way_throughout: bool = False
     one_way_exchange: bool = False
     pcc_ramp: bool = False
     groups: tuple[tuple[GroupMember, ...], ...] = ()
