@@ -133,6 +133,7 @@ def _add_recalibration(m: pyo.ConcreteModel, pools: list[int]) -> None:
 
 
 def _room(m: pyo.ConcreteModel, p: int, t: int) -> Any:  # a Pyomo relation
+    """E10: a pool whose full charge is left out stays at or below its usual maximum."""
     beyond = m.recalibration_full_kwh[p] - m.recalibration_usual_kwh[p]
     return m.stored_kwh[p, t] <= m.recalibration_full_kwh[p] - beyond * m.recalibration_missed[p]
 

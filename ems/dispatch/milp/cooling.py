@@ -78,7 +78,7 @@ def chiller_values(problem: PlanningProblem) -> ParameterValues:
 
 
 def chiller_load(m: pyo.ConcreteModel, t: int) -> Any:  # a Pyomo expression
-    """Return what running chillers and a charging tank take from the bus beside the cooling lines."""
+    """E17: return what running chillers and a charging tank take from the bus beside the cooling lines."""
     load = m.chiller_weight_kw[t] * m.chiller_on[t]
     return load + m.tank_weight_frac[t] * m.tank_kw_th[t] if t in m.TANKED else load
 

@@ -8,7 +8,7 @@ from ems.model.problem import PlanningProblem
 
 
 def add_load(m: pyo.ConcreteModel, shape: ModelShape) -> None:
-    """Add unserved load, and cooling where it is no linear function of the IT power.
+    """E16, E17: add unserved load, and cooling where it is no linear function of the IT power.
 
     `demand_kw` is the whole site's demand at the bus with nothing missing; a kW of IT that is missing takes
     `it_weight_frac` kW off it, with its auxiliaries and losses, and its cooling where that is linear.

@@ -41,7 +41,7 @@ def grid_values(problem: PlanningProblem) -> ParameterValues:
 
 
 def _peak(m: pyo.ConcreteModel, i: int, t: int) -> pyo.Expression:
-    """E15: the billed power is at least the mean import of each billing interval."""
+    """E15: the billed power is at least the mean import of each step, which stands for its billing interval."""
     if t == 0:
         return m.billed_peak_kw[i] >= m.demand_first_frac[i] * m.import_kw[0] + m.demand_running_kw[i]
     return m.billed_peak_kw[i] >= m.import_kw[t]

@@ -72,7 +72,7 @@ def _held(m: pyo.ConcreteModel, t: int, i: int, losses: tuple[LossShape, ...], *
 
 
 def _loss(m: pyo.ConcreteModel, i: int, t: int, loss: LossShape) -> _Expression:
-    """Return the power that nothing takes any more after a loss; lost supply earns nothing."""
+    """E23: return the power that nothing takes any more after a loss; lost supply earns nothing."""
     match loss.kind:
         case ContingencyKind.LOAD:
             return m.lost_load_kw[i]

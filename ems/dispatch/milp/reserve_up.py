@@ -179,7 +179,7 @@ def _pv_drop(m: pyo.ConcreteModel, k: int, t: int) -> _Expression:
 
 
 def _up(m: pyo.ConcreteModel, reserve: ReserveShape, k: int, i: int, t: int) -> _Expression:
-    """E19 to E22: headroom of the providers outside the contingency >= its loss + V_k."""
+    """E19, E20, E21, E22: headroom of the providers outside the contingency >= its loss + V_k."""
     kind, losses = reserve.up_classes[k], reserve.contingencies[i]
     held = _pools(m, kind, i, t, losses) + _sets(m, reserve, kind, t, losses) + _plants(m, k, i, t, losses)
     if t in m.GRID and not any(loss.kind is ContingencyKind.GRID for loss in losses):
@@ -230,7 +230,10 @@ def _plants(m: pyo.ConcreteModel, k: int, i: int, t: int, losses: tuple[LossShap
 def _loss(
     m: pyo.ConcreteModel, reserve: ReserveShape, kind: UpClassShape, i: int, t: int, loss: LossShape
 ) -> _Expression:
-    """Return what a loss takes; one that takes load off the bus, an export or a charging block, earns nothing."""
+    """E19, E20, E21, E22: return what a loss takes.
+
+    One that takes load off the bus, an export or a charging block, earns nothing.
+    """
     match loss.kind:
         case ContingencyKind.GRID:
             return m.import_kw[t] if t in m.GRID else 0
