@@ -1,7 +1,7 @@
 """The independent check: a good plan passes, a plan with any one value changed is refused by name."""
 
-from collections.abc import Callable
-from dataclasses import fields, replace
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass, replace
 from datetime import timedelta
 from functools import cache
 from math import inf, nan
@@ -11,7 +11,7 @@ import pytest
 
 from ems.dispatch.check import evaluate
 from ems.dispatch.explain import explained
-from ems.model.plan import GensetStep, ObjectiveTerms, Plan, PlanStep, PoolStep
+from ems.model.plan import ChillerStep, GensetStep, ObjectiveTerms, OfferStep, Plan, PlanStep, PoolStep
 from ems.model.problem import PlanningProblem
 from tests.dispatch.problems import PRICES, connection, gensets, load, plant, pool, problem, reserve, unit
 from tests.dispatch.rich import N_STEPS, rich_problem
@@ -229,6 +229,117 @@ def test_a_negative_direction_is_refused(change: Callable[..., Plan], field: str
     stated, plan = rich()
 
     assert named(refusals(stated, change(plan, 1, **{field: -5.0})), step=1, what=field)
+
+
+@pytest.mark.parametrize("without", ["reserve", "nothing"])
+@pytest.mark.parametrize("surplus_kw", [0.0, 5.0])
+@pytest.mark.parametrize("term", TERMS)
+@pytest.mark.parametrize("delta", [10.0, -10.0])
+def test_every_term_is_held_with_and_without_reserve_and_physics(
+    without: str, surplus_kw: float, term: str, delta: float
+) -> None:
+    stated, plan = rich() if without == "nothing" else without_reserve()
+    wrong = getattr(plan.objective, term) + delta
+    changed = replace(plan, objective=replace(plan.objective, **{term: wrong}))
+
+    # more surplus than there is unbalances the bus
+    changed = with_step(changed, 1, surplus_kw=changed.steps[1].surplus_kw + surplus_kw)
+
+    assert named(refusals(stated, changed), step=None, what=term)
+
+
+@pytest.mark.parametrize("cost", [-1e6, -2.0, 2.0, 1e6])
+@pytest.mark.parametrize("wish", [(), ("reserve: r0",), ("down reserve: down",)])
+def test_without_reserve_classes_reserve_costs_nothing(cost: float, wish: tuple[str, ...]) -> None:
+    stated, plan = without_reserve()
+    only_down = replace(stated, reserve=replace(stated.reserve, down=True))
+
+    changed = replace(plan, objective=replace(plan.objective, reserve_cost=cost), relaxed=wish)
+
+    for each in (stated, only_down):
+        assert named(refusals(each, changed), step=None, what="reserve_cost is")
+
+
+@cache
+def without_reserve() -> tuple[PlanningProblem, Plan]:
+    stated = problem([50.0, 60.0], sets=gensets([unit(1, on=True)]), store=pool(2, stored_kwh=300.0))
+    return stated, solved(stated)
+
+
+@pytest.mark.parametrize("value", [nan, inf, -inf])
+def test_what_is_no_number_is_refused_wherever_it_stands(value: float) -> None:
+    stated, plan = with_every_figure()
+    places = list(numbers_in(plan))
+
+    for path in places:
+        found = refusals(stated, with_number(plan, path, value))
+        assert any("is not finite" in each or "duration differs" in each for each in found), path
+
+    assert {str(path[-1]) for path in places} >= {
+        *("duration_h", "gap_frac", "carbon_shadow_price_per_kg", "marginal_price_per_kwh", "marginal_gco2e_per_kwh"),
+        *("fuel_stock_end_l", "cut_kw", "tank_end_kwh_th", "heat_kw_th", "n_left", "required_kw", "solve_s"),
+    }
+
+
+@pytest.mark.parametrize("field", ["n_on", "n_started", "n_stopped", "n_left"])
+def test_a_negative_count_is_refused(field: str) -> None:
+    stated, plan = rich()
+    sets = plan.steps[1].gensets[0]
+    # starts and stops that still add up
+    other = {"n_started": "n_stopped", "n_stopped": "n_started"}.get(field)
+    values = {field: -1} | ({other: getattr(sets, other) - 1 - getattr(sets, field)} if other else {})
+
+    assert named(refusals(stated, with_class(plan, 1, **values)), step=1, what=f"diesel {field} is -1")
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_marginal_price_beyond_every_price_of_the_problem_is_refused(sign: float) -> None:
+    stated, plan = without_reserve()
+    # two hours of the floor at 3, 1.2 times unserved load at 10: the dearest kWh is 12
+    within, beyond = (with_step(plan, 1, marginal_price_per_kwh=sign * price) for price in (17.9, 18.1))
+
+    assert refusals(stated, within) == []
+    assert refusals(stated, with_step(plan, 1, marginal_price_per_kwh=None)) == []
+    assert named(refusals(stated, beyond), step=1, what="marginal_price_per_kwh")
+
+
+@cache
+def with_every_figure() -> tuple[PlanningProblem, Plan]:
+    """Return an explained plan in which every part that a plan may have holds figures."""
+    stated, plan = rich()
+    plan = explained(stated, plan, evaluate(stated, plan))
+    step = replace(
+        plan.steps[1],
+        offers=plan.steps[1].offers or (OfferStep(id="jobs", power_kw=0.0),),
+        chillers=plan.steps[1].chillers or ChillerStep(n_on=0, n_started=0, heat_kw_th=0.0, power_kw=0.0),
+        fuel_stock_end_l=plan.steps[1].fuel_stock_end_l or 0.0,
+        gensets=tuple(replace(each, pollutants_g_per_h=(("nox", 0.0),)) for each in plan.steps[1].gensets),
+        marginal_price_per_kwh=0.0,
+        marginal_gco2e_per_kwh=0.0,
+    )
+    plan = replace(plan, steps=(plan.steps[0], step, *plan.steps[2:]), carbon_shadow_price_per_kg=0.0, gap_frac=0.0)
+    return stated, plan
+
+
+def numbers_in(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:  # any part of a plan
+    """Yield the way to every number: names of fields, places in tuples."""
+    if is_dataclass(value):
+        for field in fields(value):
+            yield from numbers_in(getattr(value, field.name), (*path, field.name))
+    elif isinstance(value, tuple):
+        for place, each in enumerate(value):
+            yield from numbers_in(each, (*path, place))
+    elif isinstance(value, float | int) and not isinstance(value, bool):
+        yield path
+
+
+def with_number(value: Any, path: tuple[str | int, ...], number: float) -> Any:  # any part of a plan
+    if not path:
+        return number
+    first, *rest = path
+    if isinstance(first, str):
+        return replace(value, **{first: with_number(getattr(value, first), tuple(rest), number)})
+    return (*value[:first], with_number(value[first], tuple(rest), number), *value[first + 1 :])
 
 
 def test_every_number_of_a_step_is_among_the_cases() -> None:

@@ -7,13 +7,15 @@ relaxed and pay for, is refused.
 
 from collections.abc import Iterator
 
-from ems.dispatch.check.agreement import forecasts, numbers, shape
+from ems.dispatch.check.agreement import forecasts, shape
 from ems.dispatch.check.cluster import offers
 from ems.dispatch.check.commitment import gensets, minimum_times
 from ems.dispatch.check.cooling import chillers
+from ems.dispatch.check.figures import numbers
 from ems.dispatch.check.findings import Evaluation, HeldOn, Violation
 from ems.dispatch.check.flows import flows
 from ems.dispatch.check.fuel import tank
+from ems.dispatch.check.marginals import marginals
 from ems.dispatch.check.named_units import named_units
 from ems.dispatch.check.objective import objective
 from ems.dispatch.check.rules import rules
@@ -61,3 +63,4 @@ def _physics(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...])
     yield from named_units(problem, plan)
     yield from rules(problem, plan, units)
     yield from tank(problem, plan)
+    yield from marginals(problem, plan)

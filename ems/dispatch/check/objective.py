@@ -82,7 +82,9 @@ def _term_of(problem: PlanningProblem, wish: str) -> str | None:
 def _terms(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]) -> dict[str, CostRange]:
     known = {**_bought(problem, plan), **_burnt(problem, plan), **_stored(problem, plan), **_lost(problem, plan)}
     # a term that no part of the check knows belongs to no feature of the problem
-    unknown = dict.fromkeys(set(plan.objective.terms()) - {"reserve_cost"}, (0.0, 0.0))
+    unknown = dict.fromkeys(plan.objective.terms(), (0.0, 0.0))
+    # what reserve costs is known with its shortfalls, where there are classes
+    most_reserve = max(0.0, plan.objective.reserve_cost) if problem.reserve.classes else 0.0
     return (
         unknown
         | {name: (cost, cost) for name, cost in known.items()}
@@ -95,6 +97,7 @@ def _terms(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]) -
             "exercise_cost": _exercises(problem, plan, units),
             "floor_cost": _floor(problem, plan, units),
             "chiller_cost": starts_cost(problem, plan),
+            "reserve_cost": (0.0, most_reserve),
         }
     )
 
@@ -111,7 +114,7 @@ def _bought(problem: PlanningProblem, plan: Plan) -> dict[str, float]:
 
 
 def _peak_kw(plan: Plan, month: DemandProblem) -> float:
-    """Return the highest mean import of a billing interval; the first step's began before the plan."""
+    """Return the highest mean import of a step; the first shares its billing interval with what was before the plan."""
     means = [step.import_kw for step in plan.steps[month.first_step : month.end_step]]
     if month.first_step == 0 and means:
         hours = plan.steps[0].duration_h
