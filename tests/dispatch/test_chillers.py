@@ -177,7 +177,7 @@ def test_heat_falls_with_the_it_power_that_is_served() -> None:
         ({"tank_charge_kw_th": 5.0}, "tank charges and discharges at once"),
         ({"tank_end_kwh_th": 24.0}, "tank_end_kwh_th"),
         ({"tank_discharge_kw_th": 40.0}, "cooling_kw"),
-        ({"tank_charge_kw_th": -5.0}, "tank charge_kw_th"),
+        ({"tank_charge_kw_th": -5.0}, "tank_charge_kw_th"),
     ],
 )
 def test_a_changed_chiller_value_is_refused(values: dict[str, float], what: str) -> None:
