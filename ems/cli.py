@@ -15,6 +15,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from ems.errors import ConfigError, ConfigProblem, EmsError
+from ems.model.problem import LEAST_TIME_LIMIT_S, MOST_GAP_FRAC, MOST_THREADS, MOST_TIME_LIMIT_S
 
 EXIT_NO = 1
 EXIT_REFUSED = 2
@@ -97,9 +98,14 @@ def plan(
     ] = None,
     *,
     out: Annotated[Path | None, typer.Option("--out", help="Write the plan here.", dir_okay=False)] = None,
-    gap: Annotated[float | None, typer.Option("--gap", min=0.0, max=0.5, help="Relative gap.")] = None,
-    time_limit: Annotated[float | None, typer.Option("--time-limit", min=1.0, help="Seconds.")] = None,
-    threads: Annotated[int | None, typer.Option("--threads", min=1, max=64, help="Threads of the solver.")] = None,
+    gap: Annotated[float | None, typer.Option("--gap", min=0.0, max=MOST_GAP_FRAC, help="Relative gap.")] = None,
+    time_limit: Annotated[
+        float | None,
+        typer.Option("--time-limit", min=LEAST_TIME_LIMIT_S, max=MOST_TIME_LIMIT_S, help="Seconds."),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, max=MOST_THREADS, help="Threads of the solver.")
+    ] = None,
     schema: Annotated[
         str, typer.Option("--schema", metavar="NAME", help="Print the JSON Schema of problem or plan and stop.")
     ] = "",

@@ -35,11 +35,13 @@ def planned(
     """Solve a problem from a file in this process and check the plan.
 
     Raises:
-        ConfigError: The file is no planning problem, or `out` cannot be written; judged before anything is solved.
+        ConfigError: The file is no planning problem, or `out` is that file or cannot be written; judged before
+            anything is solved.
         DispatchError: No feasible point was found in time.
     """
     problem = read_problem(problem_file)
     if out is not None:
+        _check_other(out, problem_file)
         _check_writable(out)
     options = problem.options
     options = replace(
@@ -81,6 +83,18 @@ def _plan(problem: PlanningProblem) -> Plan:
         raise
     except DispatchError:
         return engine.relax(problem)
+
+
+def _check_other(out: Path, problem_file: Path) -> None:
+    """Make sure that the plan does not overwrite its own problem, by whatever name."""
+    if out.exists() and out.samefile(problem_file):
+        raise ConfigError(
+            ConfigProblem(
+                file="--out",
+                message=f"'{out}' is the planning problem, which the plan would overwrite",
+                allowed="another file",
+            )
+        )
 
 
 def _check_writable(out: Path) -> None:

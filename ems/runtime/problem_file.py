@@ -139,7 +139,23 @@ def _n_steps(document: dict[str, Json]) -> int:
 def _invalid(error: ValidationError, source: str) -> Iterator[ConfigProblem]:
     for details in error.errors(include_url=False)[:_MOST_PROBLEMS]:
         key = ".".join(str(part) for part in details["loc"])
+        if details["type"] == "tuple_type" and (number := _number_of_series(details["loc"])):
+            yield ConfigProblem(
+                file=source, key=key, message=f"is no {number}", allowed=f"a {number} or a list of {number}s"
+            )
+            continue
         yield ConfigProblem(file=source, key=key or None, message=details["msg"].lower())
+
+
+def _number_of_series(place: tuple[int | str, ...]) -> str | None:
+    """Return what a value of the series at a place is, None where there is no series."""
+    owner: Json = PlanningProblem
+    *above, name = place
+    for part in above:
+        owner = _without_none(get_args(owner)[0] if isinstance(part, int) else _hints(owner)[part])
+    if not isinstance(name, str) or not _is_class(owner) or not is_series(owner, name):
+        return None
+    return "whole number" if get_args(_hints(owner)[name])[0] is int else "number"
 
 
 def _is_class(kind: Json) -> bool:

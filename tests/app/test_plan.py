@@ -66,6 +66,48 @@ def test_out_that_cannot_be_written_is_refused(
     assert "--out" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["problem.json", "same.json", "linked.json"])
+def test_plan_never_overwrites_its_problem(
+    name: str, problem: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "same.json").symlink_to(problem)
+    (tmp_path / "linked.json").hardlink_to(problem)
+    before = problem.read_bytes()
+
+    code = execute(["plan", str(problem), "--out", str(tmp_path / name)])
+
+    assert code == 2
+    assert "is the planning problem" in capsys.readouterr().err
+    assert problem.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("option", "field", "value"),
+    [
+        ("--time-limit", "time_limit_s", 86401.0),
+        ("--time-limit", "time_limit_s", 0.05),
+        ("--time-limit", "time_limit_s", 1e9),
+        ("--threads", "threads", 65),
+        ("--threads", "threads", 0),
+        ("--gap", "gap_frac", 0.6),
+    ],
+)
+def test_options_have_the_same_bounds_in_the_file_and_on_the_command_line(
+    option: str, field: str, value: float, problem: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = json.loads(problem.read_bytes())
+    document["options"][field] = value
+    file = tmp_path / "stated.json"
+    file.write_text(json.dumps(document), encoding="utf-8")
+
+    asked = execute(["plan", str(problem), option, str(value)])
+    assert option in capsys.readouterr().err
+    stated = execute(["plan", str(file)])
+    assert f"options.{field}" in capsys.readouterr().err
+
+    assert (asked, stated) == (2, 2)
+
+
 def test_absurd_figures_are_refused_with_their_field(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     document = json.loads(to_json(rich_problem()))
     document["pools"][0]["max_charge_kw"] = [1.0, 2.0, 3.0]

@@ -139,7 +139,7 @@ def gensets(
         min_down_h=min_down_h,
         start_cost=start_cost,
         run_wear_cost_per_h=run_wear_cost_per_h,
-        step_kw=step_kw,
+        step_kw=min(step_kw, max_kw),
         band_low_kw=band_low_kw,
         carry_h=0.05,
         n_start_failures=n_start_failures,

@@ -146,20 +146,20 @@ def test_a_change_that_is_made_is_paid_per_set_and_hour() -> None:
 
 
 @pytest.mark.parametrize("change_cost", [0.0, 4.0])
-def test_previous_plan_may_have_had_more_sets_on_than_the_class_still_has(change_cost: float) -> None:
-    previous = (PreviousCommitment(id="diesel", n_on=(9,)),)
+def test_previous_plan_may_have_had_more_sets_on_than_are_available(change_cost: float) -> None:
+    previous = (PreviousCommitment(id="diesel", n_on=(3,)),)
 
     plan = solved(
         problem(
             [100.0],
-            sets=gensets([unit(1), unit(2)], start_cost=100.0),
+            sets=gensets([unit(1), unit(2), unit(3, available=False)], start_cost=100.0),
             previous=previous,
             prices=replace(PRICES, commitment_change=change_cost),
         )
     )
 
     assert n_on(plan) == [1]
-    assert plan.objective.change_cost == pytest.approx(change_cost * (9 - 1))
+    assert plan.objective.change_cost == pytest.approx(change_cost * (3 - 1))
 
 
 def test_storage_lets_sets_run_in_their_band_instead_of_following_the_load() -> None:

@@ -11,6 +11,7 @@ import pytest
 from ems.dispatch.formulate import formulate
 from ems.dispatch.formulate.demand import on_steps
 from ems.dispatch.formulate.supply import expected_outage_h
+from ems.dispatch.refusal import refusals
 from ems.model.forecast import EvenSeries
 from ems.model.grid import AnnouncedOutage, OutageStatistics
 from ems.model.plan import PlanSource
@@ -301,6 +302,22 @@ def test_previous_commitment_goes_by_the_name_of_the_class() -> None:
 
     (commitment,) = stated.previous
     assert (commitment.id, set(commitment.n_on)) == (desert.gensets[0].id, {3})
+
+
+def test_previous_commitment_leaves_out_units_that_the_class_has_no_more() -> None:
+    desert = site(DESERT)
+    last = solved(formulate(desert, condition(desert), outlook(desert), previous=None, problem_id="p"))
+    (genset,) = desert.gensets
+    steps = tuple(replace(step, gensets=(replace(step.gensets[0], n_on=3),)) for step in last.steps)
+    smaller = replace(desert, gensets=(replace(genset, unit_ids=genset.unit_ids[:2]),))
+
+    stated = formulate(
+        smaller, condition(smaller), outlook(smaller), previous=replace(last, steps=steps), problem_id="q"
+    )
+
+    (commitment,) = stated.previous
+    assert set(commitment.n_on) == {2}
+    assert not [refusal for refusal in refusals(stated) if refusal.path.startswith("previous")]
 
 
 def test_plan_of_the_desert_site_in_the_dark_serves_the_load_from_sets_and_store() -> None:

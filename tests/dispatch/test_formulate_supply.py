@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from ems.dispatch.formulate import formulate
+from ems.dispatch.refusal import accept
 from ems.model.battery import (
     BatteryPool,
     DepthWear,
@@ -197,6 +198,23 @@ def test_energy_at_the_end_is_worth_the_cheap_hours_of_real_time_prices() -> Non
         share * 126.5
     )
     assert with_prices(spot(-100.0, hours=60, export=False)).pools[0].terminal_value[0].value_per_kwh == 0.0
+
+
+def test_energy_at_the_end_is_worth_nothing_where_the_contract_pays_for_import() -> None:
+    assert CAMPUS.grid is not None
+    tariff = CAMPUS.grid.tariff
+    seasons = tuple(
+        replace(season, prices_per_kwh=tuple((name, -0.1) for name, _ in season.prices_per_kwh))
+        for season in tariff.seasons
+    )
+    paid = replace(CAMPUS, grid=replace(CAMPUS.grid, tariff=replace(tariff, seasons=seasons)))
+
+    stated = on_campus(paid, condition(paid))
+
+    assert stated.connection is not None
+    assert max(stated.connection.price_per_kwh) < 0.0
+    assert [piece.value_per_kwh for piece in stated.pools[0].terminal_value] == [0.0]
+    accept(stated)
 
 
 def test_ramp_of_the_contract_starts_from_the_measured_exchange() -> None:

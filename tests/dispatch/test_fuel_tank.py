@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from ems.dispatch.milp.shape import shape_of
-from ems.model.problem import FuelProblem, FuelStock, PlanningProblem
+from ems.model.problem import FuelProblem, FuelStock, GensetProblem, PlanningProblem
 from tests.dispatch.problems import gensets, pool, problem, unit
 from tests.dispatch.solving import n_on, refusals, solved
 
@@ -103,3 +103,44 @@ def test_a_reserve_that_is_used_in_silence_or_for_nothing_is_refused() -> None:
 
     assert any("fuel reserve" in sentence for sentence in refusals(stated, replace(plan, relaxed=())))
     assert any("limit_cost" in sentence for sentence in refusals(stated, free))
+
+
+@pytest.mark.parametrize(
+    ("sets", "stock_l", "burnt_l"),
+    [
+        # free at least output
+        (gensets([unit(1, on=True)], min_fuel_l_per_h=0.0, segments=((70.0, 0.2),)), 500.0, None),
+        # free throughout: nothing is burnt and nothing can be missing but what is missing at the start
+        (gensets([unit(1, on=True)], min_fuel_l_per_h=0.0, segments=((70.0, 0.0),)), 500.0, 0.0),
+        (gensets([unit(1, on=True)], min_fuel_l_per_h=0.0, segments=((70.0, 0.0),)), 50.0, 0.0),
+        # no least output, and a stretch of no width
+        (
+            gensets([unit(1, on=True)], min_kw=0.0, min_fuel_l_per_h=0.0, segments=((0.0, 0.1), (100.0, 0.2))),
+            80.0,
+            None,
+        ),
+    ],
+)
+def test_a_curve_with_points_that_burn_nothing_is_planned_and_passes_the_check(
+    sets: GensetProblem, stock_l: float, burnt_l: float | None
+) -> None:
+    stated = replace(tank(stock_l=stock_l, reserve_l=100.0), gensets=(sets,))
+
+    plan = solved(stated)
+
+    assert not refusals(stated, plan)
+    assert [step.fuel_stock_end_l for step in plan.steps] == pytest.approx(
+        [stock_l - sum(s.gensets[0].fuel_l_per_h for s in plan.steps[: t + 1]) for t in range(N_STEPS)], abs=1e-3
+    )
+    if burnt_l is not None:
+        assert plan.objective.fuel_cost == pytest.approx(burnt_l)
+    assert ("fuel reserve" in plan.relaxed) is (stock_l < 100.0)
+
+
+def test_without_a_tank_a_free_curve_is_planned() -> None:
+    stated = tank(stock_l=500.0)
+    assert stated.fuel is not None
+    free = replace(gensets([unit(1, on=True)]), min_fuel_l_per_h=0.0)
+    stated = replace(stated, gensets=(free,), fuel=replace(stated.fuel, stock=None))
+
+    assert not refusals(stated, solved(stated))

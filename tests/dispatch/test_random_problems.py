@@ -201,7 +201,7 @@ def problems(draw: st.DrawFn) -> PlanningProblem:
     possible += [loss(ContingencyKind.GENSET)] if sets is not None else []
     possible += [loss(ContingencyKind.BLOCK)] if store is not None else []
     possible += [loss(ContingencyKind.PV_BLOCK)] if pv is not None else []
-    possible += [common_loss((ContingencyKind.GENSET, 2))] if sets is not None else []
+    possible += [common_loss((ContingencyKind.GENSET, 2))] if sets is not None and len(sets.units) > 1 else []
     if store is not None and pv is not None:
         possible += [common_loss((ContingencyKind.BLOCK, 2), (ContingencyKind.PV_BLOCK, 1), load_kw=25.0)]
     requirements = reserve(

@@ -47,6 +47,11 @@ from tests.dispatch.test_random_problems import PLANNING
 NAN = float("nan")
 OFFER = OfferProblem(id="training", kind=OfferKind.SHAPEABLE, min_kw=(0.0,) * N_STEPS, max_kw=(50.0,) * N_STEPS)
 DIRTY = PollutantProblem(id="nox", min_g_per_h=1.0, segment_g_per_kwh=(1.0, 1.0), price_per_kg=1.0)
+TERMINAL, HOLD = "pools.0.terminal_value.0.value_per_kwh", "pools.0.hold_value_per_h.0.value_per_kwh"
+RISING = (ValuePiece(width_kwh=1.0, value_per_kwh=0.1), ValuePiece(width_kwh=1.0, value_per_kwh=0.2))
+MONTH = DemandProblem(first_step=0, end_step=3, price_per_kw=1.0)
+# inside the first window, and after the second
+LAST, LAST_FIRST = DemandProblem(first_step=4, end_step=6, price_per_kw=1.0), "connection.demand.2.first_step"
 BACKWARDS = OutWindow(start_h=2.0, end_h=1.0)
 CHILLERS = ChillerProblem(
     heat_kw_th=(100.0,) * N_STEPS, power_frac=(0.2,) * N_STEPS, capacity_kw_th=(80.0,) * N_STEPS, n_available=2, n_on=1
@@ -226,6 +231,34 @@ def with_options(**changes: object) -> PlanningProblem:
         (with_options(time_limit_s=0.0), "options.time_limit_s"),
         (with_options(threads=0), "options.threads"),
         (rich(prices=replace(rich_problem().prices, floor_per_kwh=-1.0)), "prices.floor_per_kwh"),
+        (with_options(time_limit_s=0.09), "options.time_limit_s"),
+        (with_options(time_limit_s=86401.0), "options.time_limit_s"),
+        (with_options(threads=65), "options.threads"),
+        (with_pool(n_blocks=0), "pools.0.n_blocks"),
+        (with_pool(no_load_kw=951.0), "pools.0.no_load_kw"),
+        (with_pool(terminal_value=(ValuePiece(width_kwh=1.0, value_per_kwh=-0.1),)), TERMINAL),
+        (with_pool(hold_value_per_h=(ValuePiece(width_kwh=1.0, value_per_kwh=-0.1),)), HOLD),
+        (with_pool(hold_value_per_h=RISING), "pools.0.hold_value_per_h.1"),
+        (with_gensets(step_kw=0.0), "gensets.0.step_kw"),
+        (with_gensets(step_kw=101.0), "gensets.0.step_kw"),
+        (rich(previous=(PreviousCommitment(id="diesel", n_on=(1, 5)),)), "previous.0.n_on.1"),
+        (rich(groups=(GroupProblem(id="t1", members=(), limit_kw=5.0),)), "groups.0.members"),
+        (rich(groups=(GroupProblem(id="t1", members=("pv", "grid", "pv"), limit_kw=5.0),)), "groups.0.members"),
+        (
+            with_reserve(contingencies=(lost(Loss(kind=ContingencyKind.GENSET, member="diesel", count=5)),)),
+            "reserve.contingencies.0.losses.0.count",
+        ),
+        (
+            with_reserve(contingencies=(lost(Loss(kind=ContingencyKind.PV_BLOCK, member="pv", count=4)),)),
+            "reserve.contingencies.0.losses.0.count",
+        ),
+        (with_grid(demand=(MONTH, replace(MONTH, first_step=2, end_step=6))), "connection.demand.1.first_step"),
+        (with_grid(demand=(replace(MONTH, first_step=1, end_step=6), MONTH)), "connection.demand.0.first_step"),
+        (with_grid(demand=(replace(MONTH, end_step=6), replace(MONTH, end_step=2), LAST)), LAST_FIRST),
+        (
+            rich(pv=(replace(rich_problem().pv[0], available_q10_kw=(100.0, 400.0, 100.0, 60.0, 10.1, 0.0)),)),
+            "pv.0.available_q10_kw.4",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -245,7 +278,22 @@ def test_what_cannot_be_is_refused_by_its_name(stated: PlanningProblem, path: st
         with_pool(max_stored_kwh=200.0, stored_kwh=320.0),
         # every block out of service
         rich(pools=(pool(N_STEPS, stored_kwh=0.0, full_kwh=0.0, power_kw=0.0, n_blocks=0),)),
-        with_gensets(units=(unit(1, on=True, available=False),), n_permitted=()),
+        with_gensets(units=(unit(1, on=True, available=False), unit(2, available=False)), n_permitted=()),
+        # a common loss of two blocks, of which one is out of service
+        replace(
+            with_pool(n_blocks=1),
+            reserve=replace(
+                rich_problem().reserve,
+                contingencies=(lost(Loss(kind=ContingencyKind.BLOCK, member="bess", count=2)),),
+            ),
+        ),
+        with_reserve(contingencies=(lost(Loss(kind=ContingencyKind.GENSET, member="diesel", count=4)),)),
+        rich(previous=(PreviousCommitment(id="diesel", n_on=(4,)),)),
+        with_pool(no_load_kw=0.95 * 1000.0),
+        with_gensets(step_kw=100.00001),
+        with_pool(terminal_value=(ValuePiece(width_kwh=1.0, value_per_kwh=0.0),)),
+        rich(pv=(replace(rich_problem().pv[0], available_q10_kw=(150.0005, 450.0, 120.0, 60.0, 10.0, 0.0005)),)),
+        with_grid(demand=(MONTH, replace(MONTH, first_step=3, end_step=6))),
         with_grid(price_per_kwh=(-0.2,) * N_STEPS),
         rich(offers=(OFFER,), chillers=replace(CHILLERS, tank=TANK)),
         problem([100.0], grid=connection([0.1]), requirements=reserve(1)),

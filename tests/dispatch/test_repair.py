@@ -159,7 +159,10 @@ def test_rounded_relaxation_costs_no_less_than_the_optimum() -> None:
 @PLANNING
 @given(stated=problems(), n_on=st.integers(0, 3))
 def test_start_changes_nothing_but_the_way_to_the_optimum(stated: PlanningProblem, n_on: int) -> None:
-    previous = tuple(PreviousCommitment(id=genset.id, n_on=(n_on,) * stated.grid.n_steps) for genset in stated.gensets)
+    previous = tuple(
+        PreviousCommitment(id=genset.id, n_on=(min(n_on, len(genset.units)),) * stated.grid.n_steps)
+        for genset in stated.gensets
+    )
     cold = replace(stated, previous=previous)
     warm = replace(cold, options=replace(cold.options, warm_start=True))
 

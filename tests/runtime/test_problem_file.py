@@ -106,6 +106,37 @@ def test_value_of_another_kind_is_refused_with_its_place(change: dict[str, Json]
 
 
 @pytest.mark.parametrize(
+    ("path", "wrong", "message", "allowed"),
+    [
+        (("load", "it_kw"), "100", "is no number", "a number or a list of numbers"),
+        (("load", "cooling", 0, "c0_kw"), True, "is no number", "a number or a list of numbers"),
+        (("pv", 0, "available_kw"), {"p50": 1.0}, "is no number", "a number or a list of numbers"),
+        (
+            ("connection", "connected"),
+            "open",
+            "is no whole number",
+            "a whole number or a list of whole numbers",
+        ),
+        (("grid", "duration_h"), "1", "input should be a valid array", None),
+        (("gensets", 0, "units"), "two", "input should be a valid array", None),
+    ],
+)
+def test_text_in_the_place_of_a_series_is_told_what_a_series_is(
+    path: tuple[str | int, ...], wrong: Json, message: str, allowed: str | None
+) -> None:
+    document: Json = json.loads(to_json(rich_problem()))
+    inside = document
+    for part in path[:-1]:
+        inside = inside[part]
+    inside[path[-1]] = wrong
+
+    (problem,) = refused(json.dumps(document).encode()).problems
+
+    assert (problem.key, problem.message) == (".".join(map(str, path)), message)
+    assert problem.allowed == allowed
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         (b'{"id": "a", "id": "b"}', "'id' stands twice"),

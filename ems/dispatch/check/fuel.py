@@ -90,10 +90,20 @@ def fuel_shortfall_l(problem: PlanningProblem, plan: Plan) -> float:
 
 
 def fuel_reserve_price_per_l(problem: PlanningProblem) -> float:
-    """Return the price of a missing litre: the limit's price of the energy that the best class makes of it."""
+    """Return the price of a missing litre: the limit's price of the energy that the best class makes of it.
+
+    Points of a curve that burn nothing make nothing of a litre; where all are such, a litre counts as a kWh.
+    """
     if not problem.gensets:
         return 0.0
-    return problem.prices.limit_per_kwh / min(best_l_per_kwh(data) for data in problem.gensets)
+    rates = [
+        rate
+        for data in problem.gensets
+        for rate in _per_kwh(
+            data, at_min=data.min_fuel_l_per_h, slopes=[segment.fuel_l_per_kwh for segment in data.segments]
+        )
+    ]
+    return problem.prices.limit_per_kwh / min((rate for rate in rates if rate > 0.0), default=1.0)
 
 
 def _levels_l(problem: PlanningProblem, plan: Plan) -> list[float]:
@@ -130,9 +140,9 @@ def _g_per_h(
 def _per_kwh(data: GensetProblem, *, at_min: float, slopes: Sequence[float]) -> list[float]:
     """Return a rate per kWh at every point of the table of one unit; without a least output it has no bound there."""
     power_kw, rate = data.min_kw, at_min
-    points = [rate / power_kw if power_kw > 0.0 else float("inf")]
+    points = [(power_kw, rate)]
     for segment, slope in zip(data.segments, slopes, strict=True):
         power_kw += segment.width_kw
         rate += segment.width_kw * slope
-        points.append(rate / power_kw)
-    return points
+        points.append((power_kw, rate))
+    return [rate / power_kw if power_kw > 0.0 else float("inf") for power_kw, rate in points]

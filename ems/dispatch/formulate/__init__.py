@@ -139,7 +139,8 @@ def _prices(site: Site) -> PriceProblem:
 def _previous(site: Site, previous: Plan | None, grid: TimeGrid) -> tuple[PreviousCommitment, ...]:
     """Return what the previous plan had on in every step; nothing after a plan that was not followed.
 
-    The hours by which this horizon is longer go on as the previous plan ended.
+    The hours by which this horizon is longer go on as the previous plan ended. Units that a class has no more, since
+    the configuration changed, are left out.
     """
     if previous is None or not previous.followed or previous.step_at(grid.start_utc) is None:
         return ()
@@ -149,5 +150,6 @@ def _previous(site: Site, previous: Plan | None, grid: TimeGrid) -> tuple[Previo
     if any(genset.id not in count for genset in site.gensets for count in counts):
         return ()
     return tuple(
-        PreviousCommitment(id=genset.id, n_on=tuple(count[genset.id] for count in counts)) for genset in site.gensets
+        PreviousCommitment(id=genset.id, n_on=tuple(min(count[genset.id], genset.n_units) for count in counts))
+        for genset in site.gensets
     )

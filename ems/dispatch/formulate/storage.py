@@ -131,7 +131,8 @@ def _terminal_value(
 
     What comes after the horizon is taken to look like its last day at the same hour.
     """
-    avoided = cheap_price_per_kwh if site.grid is not None else _avoided_cost_per_kwh(site, pool)
+    # at a price below zero stored energy is worth nothing, not less
+    avoided = max(0.0, cheap_price_per_kwh) if site.grid is not None else _avoided_cost_per_kwh(site, pool)
     value = site.planning.terminal_value_frac * avoided
     if site.grid is not None:
         return (ValuePiece(width_kwh=window_kwh, value_per_kwh=value),)

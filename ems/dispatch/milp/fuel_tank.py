@@ -75,14 +75,14 @@ def _reserve(m: pyo.ConcreteModel, i: int, t: int) -> Any:  # a Pyomo relation
 
 
 def _best_l_per_kwh(gensets: tuple[GensetProblem, ...]) -> float:
-    """Return the least fuel per kWh at any point of any class's table."""
-    rates = []
+    """Return the least fuel per kWh at any point of any class's table that burns; 1 where none does."""
+    rates: list[float] = []
     for genset in gensets:
         power_kw, l_per_h = genset.min_kw, genset.min_fuel_l_per_h
-        if power_kw > 0.0:
-            rates.append(l_per_h / power_kw)
+        points = [(power_kw, l_per_h)]
         for segment in genset.segments:
             power_kw += segment.width_kw
             l_per_h += segment.width_kw * segment.fuel_l_per_kwh
-            rates.append(l_per_h / power_kw)
-    return min(rates)
+            points.append((power_kw, l_per_h))
+        rates.extend(burnt / power for power, burnt in points if power > 0.0 and burnt > 0.0)
+    return min(rates, default=1.0)

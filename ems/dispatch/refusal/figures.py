@@ -10,7 +10,13 @@ from math import isfinite
 from typing import Any, Final, get_args, get_type_hints
 
 from ems.dispatch.refusal.finding import Refusal
-from ems.model.problem import PlanningProblem
+from ems.model.problem import (
+    LEAST_TIME_LIMIT_S,
+    MOST_GAP_FRAC,
+    MOST_THREADS,
+    MOST_TIME_LIMIT_S,
+    PlanningProblem,
+)
 
 # beyond these no site has a figure, and a solver's tolerances mean nothing: a gigawatt a million times in kW,
 # a price per unit in the weakest currency; grids of a quarter of an hour over a month
@@ -61,8 +67,7 @@ _RANGES: Final[dict[str, Range]] = {
     "now_kw": _SIGNED,
     "GridProblem.price_per_kwh": _SIGNED_PRICE,
     "GridProblem.export_price_per_kwh": _SIGNED_PRICE,
-    # the cheapest price of the grid may be negative, and the value of stored energy with it
-    "ValuePiece.value_per_kwh": _SIGNED_PRICE,
+    # the cheapest price of the grid may be negative, and the value of stored cold with it
     "ColdTankProblem.value_per_kwh": _SIGNED_PRICE,
     "OfferProblem.value_per_kwh": _SIGNED_PRICE,
     "ProgressPiece.value_per_kwh": _SIGNED_PRICE,
@@ -70,11 +75,12 @@ _RANGES: Final[dict[str, Range]] = {
     "duration_h": Range(most=744.0, above=True),
     "max_kw": Range(),
     "GensetProblem.max_kw": _POSITIVE,
+    "GensetProblem.step_kw": _POSITIVE,
     "aux_frac_of_it": _SHARE,
     "aux_frac_of_power": _SHARE,
-    "SolveOptions.gap_frac": Range(most=0.5),
-    "time_limit_s": Range(most=86400.0, above=True),
-    "threads": Range(least=1.0, most=256.0),
+    "SolveOptions.gap_frac": Range(most=MOST_GAP_FRAC),
+    "time_limit_s": Range(least=LEAST_TIME_LIMIT_S, most=MOST_TIME_LIMIT_S),
+    "threads": Range(least=1.0, most=MOST_THREADS),
 }
 # series of another length than the grid's, which relations.py looks at
 OTHER_LENGTH: Final = frozenset(

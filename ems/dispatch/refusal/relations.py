@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
+from math import inf
 
 from ems.dispatch.refusal.finding import Refusal
 from ems.model.problem import (
@@ -12,9 +13,11 @@ from ems.model.problem import (
     ExerciseProblem,
     FuelStock,
     GensetProblem,
+    Loss,
     OfferProblem,
     PlanningProblem,
     PoolProblem,
+    PvProblem,
     Recalibration,
 )
 from ems.model.rotation import Rotation
@@ -23,6 +26,7 @@ from ems.reserve import ReserveId
 
 # measured energy and widths of segments come with rounding (share of the figure)
 _ROUNDING_FRAC = 1e-6
+_ROUNDING_KW = 1e-3
 _GRID = "grid"
 
 
@@ -33,18 +37,17 @@ def relations(problem: PlanningProblem) -> Iterator[Refusal]:
     yield from _names(problem)
     n_steps = problem.grid.n_steps
     for number, pool in enumerate(problem.pools):
-        yield from _pool(f"pools.{number}", pool, n_steps)
+        yield from _pool(f"pools.{number}", pool, problem)
     for number, genset in enumerate(problem.gensets):
         yield from _genset(f"gensets.{number}", genset, problem)
     for number, offer in enumerate(problem.offers):
         yield from _offer(f"offers.{number}", offer, n_steps)
     for number, plant in enumerate(problem.pv):
-        yield from _whole_from(f"pv.{number}.n_blocks", plant.n_blocks, 1)
+        yield from _plant(f"pv.{number}", plant)
     if problem.fuel is not None and problem.fuel.stock is not None:
         yield from _stock("fuel.stock", problem.fuel.stock)
     if problem.connection is not None:
-        for number, month in enumerate(problem.connection.demand):
-            yield from _window(f"connection.demand.{number}", month, n_steps)
+        yield from _months("connection.demand", problem.connection.demand, n_steps)
     if problem.chillers is not None:
         yield from _chillers("chillers", problem, problem.chillers)
 
@@ -61,6 +64,8 @@ def _names(problem: PlanningProblem) -> Iterator[Refusal]:
         yield from _known(f"reserve.classes.{number}.id", name, [known.value for known in ReserveId if known.upward])
     yield from _once("reserve.contingencies", [part.id for part in problem.reserve.contingencies])
     for number, group in enumerate(problem.groups):
+        yield from _whole_from(f"groups.{number}.members", len(group.members), 1)
+        yield from _once(f"groups.{number}.members", group.members)
         for member in group.members:
             yield from _known(f"groups.{number}.members", member, [*pools, *classes, *plants, _GRID])
     known = {
@@ -73,12 +78,17 @@ def _names(problem: PlanningProblem) -> Iterator[Refusal]:
         yield from _once(path, [f"{loss.kind.value} {loss.member}" for loss in contingency.losses])
         for place, loss in enumerate(contingency.losses):
             yield from _whole_from(f"{path}.{place}.count", loss.count, 1)
+            yield from _at_most(f"{path}.{place}.count", loss.count, _present(problem, loss), of="what the member has")
             if loss.kind in known:
                 yield from _known(f"{path}.{place}.member", loss.member, known[loss.kind])
     for number, commitment in enumerate(problem.previous):
         path = f"previous.{number}"
         yield from _known(f"{path}.id", commitment.id, classes)
         yield from _at_most(f"{path}.n_on", len(commitment.n_on), problem.grid.n_steps, of="steps")
+        for genset in problem.gensets:
+            if genset.id == commitment.id:
+                for t, n_on in enumerate(commitment.n_on):
+                    yield from _at_most(f"{path}.n_on.{t}", n_on, len(genset.units), of="units")
     if problem.previous and len(problem.previous) != len(classes):
         yield Refusal(
             path="previous",
@@ -87,7 +97,20 @@ def _names(problem: PlanningProblem) -> Iterator[Refusal]:
         )
 
 
-def _pool(path: str, pool: PoolProblem, n_steps: int) -> Iterator[Refusal]:
+def _present(problem: PlanningProblem, loss: Loss) -> float:
+    """Return how many units or blocks a member has; no bound for a pool, whose blocks out of service do not count."""
+    if loss.kind is ContingencyKind.GENSET:
+        return next((len(genset.units) for genset in problem.gensets if genset.id == loss.member), inf)
+    if loss.kind is ContingencyKind.PV_BLOCK:
+        return next((plant.n_blocks for plant in problem.pv if plant.id == loss.member), inf)
+    return inf
+
+
+def _pool(path: str, pool: PoolProblem, problem: PlanningProblem) -> Iterator[Refusal]:
+    # a pool whose blocks are all out of service has none, and neither power nor energy
+    if pool.full_kwh > 0.0 or any(pool.max_charge_kw) or any(pool.max_discharge_kw):
+        yield from _whole_from(f"{path}.n_blocks", pool.n_blocks, 1)
+    yield from _stands_by(path, pool, problem)
     yield from _at_most(f"{path}.stored_kwh", pool.stored_kwh, pool.full_kwh, of="full_kwh")
     yield from _at_most(f"{path}.max_stored_kwh", pool.max_stored_kwh, pool.full_kwh, of="full_kwh")
     yield from _at_most(f"{path}.min_stored_kwh", pool.min_stored_kwh, pool.max_stored_kwh, of="max_stored_kwh")
@@ -97,7 +120,46 @@ def _pool(path: str, pool: PoolProblem, n_steps: int) -> Iterator[Refusal]:
     wear = [piece.cost_per_kwh for piece in pool.depth_wear]
     yield from _rising(f"{path}.depth_wear", wear, "pieces from the cheapest")
     if pool.recalibration is not None:
-        yield from _window(f"{path}.recalibration", pool.recalibration, n_steps)
+        yield from _window(f"{path}.recalibration", pool.recalibration, problem.grid.n_steps)
+
+
+def _stands_by(path: str, pool: PoolProblem, problem: PlanningProblem) -> Iterator[Refusal]:
+    """A full pool outlasts its own no-load losses in every step (E8); missing energy has no more room than that."""
+    longest_h = max(problem.grid.duration_h)
+    most_kw = pool.full_kwh * pool.discharge_eff_frac / longest_h
+    if pool.no_load_kw > most_kw * (1.0 + _ROUNDING_FRAC):
+        yield Refusal(
+            path=f"{path}.no_load_kw",
+            message=f"is {pool.no_load_kw:g}, which empties the full pool within a step of {longest_h:g} h",
+            allowed=f"at most {most_kw:g}",
+        )
+
+
+def _plant(path: str, plant: PvProblem) -> Iterator[Refusal]:
+    yield from _whole_from(f"{path}.n_blocks", plant.n_blocks, 1)
+    for t, (low_kw, middle_kw) in enumerate(zip(plant.available_q10_kw, plant.available_kw, strict=False)):
+        if low_kw > middle_kw + _ROUNDING_KW + _ROUNDING_FRAC * middle_kw:
+            yield Refusal(
+                path=f"{path}.available_q10_kw.{t}",
+                message=f"is {low_kw:g}",
+                allowed=f"at most available_kw, {middle_kw:g}",
+            )
+            return
+
+
+def _months(path: str, months: Sequence[DemandProblem], n_steps: int) -> Iterator[Refusal]:
+    """Every step belongs to one billing month at most."""
+    for number, month in enumerate(months):
+        yield from _window(f"{path}.{number}", month, n_steps)
+    free_from = 0
+    for number, month in sorted(enumerate(months), key=lambda numbered: numbered[1].first_step):
+        if month.first_step < free_from:
+            yield Refusal(
+                path=f"{path}.{number}.first_step",
+                message=f"is {month.first_step}, inside another window",
+                allowed=f"windows that do not overlap: from {free_from}",
+            )
+        free_from = max(free_from, month.end_step)
 
 
 def _genset(path: str, genset: GensetProblem, problem: PlanningProblem) -> Iterator[Refusal]:
@@ -106,10 +168,11 @@ def _genset(path: str, genset: GensetProblem, problem: PlanningProblem) -> Itera
     yield from _whole_from(f"{path}.units", n_units, 1)
     yield from _once(f"{path}.units", [unit.id for unit in genset.units])
     yield from _at_most(f"{path}.min_kw", genset.min_kw, genset.max_kw, of="max_kw")
+    yield from _at_most(f"{path}.step_kw", genset.step_limit_kw, genset.max_kw, of="max_kw")
     yield from _at_most(f"{path}.band_low_kw", genset.band_low_kw, genset.max_kw, of="max_kw")
     yield from _rising(f"{path}.segments", [s.fuel_l_per_kwh for s in genset.segments], "slopes that rise with power")
     widths_kw, range_kw = sum(s.width_kw for s in genset.segments), genset.max_kw - genset.min_kw
-    if abs(widths_kw - range_kw) > 1e-3 + _ROUNDING_FRAC * genset.max_kw:
+    if abs(widths_kw - range_kw) > _ROUNDING_KW + _ROUNDING_FRAC * genset.max_kw:
         yield Refusal(
             path=f"{path}.segments",
             message=f"are {widths_kw:g} kW wide together",

@@ -42,6 +42,10 @@ from ems.model.timegrid import TimeGrid
 
 __all__ = [
     "GRID_MEMBER",
+    "LEAST_TIME_LIMIT_S",
+    "MOST_GAP_FRAC",
+    "MOST_THREADS",
+    "MOST_TIME_LIMIT_S",
     "SCHEMA",
     "CarbonBudget",
     "ChillerProblem",
@@ -80,6 +84,11 @@ __all__ = [
 ]
 
 SCHEMA = "planning-problem/2"
+# what SolveOptions may hold, in a file and on the command line
+MOST_GAP_FRAC = 0.5
+LEAST_TIME_LIMIT_S = 0.1
+MOST_TIME_LIMIT_S = 86400.0
+MOST_THREADS = 64
 # the linear relaxation may take this share of the solve's time, and at least this long
 _RELAXED_FRAC = 0.25
 _LEAST_RELAXED_S = 5.0
