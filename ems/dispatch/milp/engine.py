@@ -1,6 +1,5 @@
 """Solves planning problems; keeps the compiled model of each shape for the next cycle."""
 
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from time import perf_counter
 
@@ -67,7 +66,8 @@ class DispatchEngine:
         clock = PhaseClock()
         accept(problem)
         shape = shape_of(problem)
-        plan = self._better(problem, self._planned(problem, shape, clock, time_limit_s=problem.options.time_limit_s))
+        plan = self._planned(problem, shape, clock, time_limit_s=problem.options.time_limit_s)
+        plan = self._better(problem, plan)
         if shape.reserve.up_classes or "floor" not in plan.relaxed or not up_rows_bind_in(problem, plan):
             return plan
         left_s = max(_LEAST_S, problem.options.time_limit_s - plan.timings.solve_s)
@@ -86,14 +86,16 @@ class DispatchEngine:
             rounded = self.relax(problem)
         except DispatchError:
             return plan
-        cost, other = plan.objective.total_cost(), rounded.objective.total_cost()
-        if other >= cost:
+        cost, other_cost = plan.objective.total_cost(), rounded.objective.total_cost()
+        if other_cost >= cost:
             return plan
-        worth = greatest_value(problem)
-        bound = cost - plan.gap_frac * abs(cost + worth)
-        gap_frac = max(0.0, other - bound) / max(1e-9, abs(other + worth))
-        timings = together(plan.timings, rounded.timings)
-        return replace(rounded, status=PlanStatus.FEASIBLE, gap_frac=gap_frac, timings=timings)
+        bound_cost = cost - plan.gap_frac * abs(cost + greatest_value(problem))
+        return replace(
+            rounded,
+            status=PlanStatus.FEASIBLE,
+            gap_frac=_distance_frac(other_cost, bound_cost, problem),
+            timings=together(plan.timings, rounded.timings),
+        )
 
     def relax(self, problem: PlanningProblem) -> Plan:
         """Return the plan of the linear relaxation's commitment, rounded up and repaired: quick, and seldom the best.
@@ -130,14 +132,9 @@ class DispatchEngine:
         found = _solved(matrix, compiled, problem, measured=emitted, time_limit_s=time_limit_s, start=start)
         flows = found.flows
         if flows.solution.values is not None and both_at_once(compiled, flows.solution.values):
-            if not (rounded or shape.one_way_throughout):
-                # what was spent so far is the first part of one solve
-                clock.next()
-                clock.next()
-                with suppress(DispatchError):
-                    one_way_shape = replace(shape, one_way_storage=True, one_way_throughout=True)
-                    plan = self._planned(problem, one_way_shape, PhaseClock(), time_limit_s=found.left_s)
-                    return replace(plan, timings=together(clock.timings(), plan.timings))
+            plan = None if rounded else self._with_directions(problem, shape, clock, time_limit_s=found.left_s)
+            if plan is not None:
+                return plan
             flows = _apart(matrix, compiled, problem, found, measured=emitted)
         clock.next()
         solution = flows.solution
@@ -147,6 +144,20 @@ class DispatchEngine:
         plan = with_marginals(plan, marginals(compiled, problem, flows))
         clock.next()
         return replace(plan, timings=clock.timings())
+
+    def _with_directions(
+        self, problem: PlanningProblem, shape: ModelShape, clock: PhaseClock, *, time_limit_s: float
+    ) -> Plan | None:
+        """Return the plan with a binary for every pool's direction in every step, None where time does not allow it."""
+        spent = clock.timings()
+        decided = replace(shape, one_way_storage=True, one_way_throughout=True)
+        if decided == shape:
+            return None
+        try:
+            plan = self._planned(problem, decided, PhaseClock(), time_limit_s=time_limit_s)
+        except DispatchError:
+            return None
+        return replace(plan, timings=together(spent, plan.timings))
 
     def _model(self, shape: ModelShape) -> CompiledModel:
         compiled = self._compiled.pop(shape, None)
@@ -244,7 +255,12 @@ def _gap_frac(found: Solution, proven: Solution, problem: PlanningProblem) -> fl
     """Return how far a solution may be from the optimum, by the bound of another, None where nothing is proven."""
     if found.objective is None or proven.bound is None:
         return None
-    return max(0.0, found.objective - proven.bound) / max(1e-9, abs(found.objective + greatest_value(problem)))
+    return _distance_frac(found.objective, proven.bound, problem)
+
+
+def _distance_frac(cost: float, bound_cost: float, problem: PlanningProblem) -> float:
+    """Return how far a cost lies above a bound, relative to what HiGHS's own gap is relative to."""
+    return max(0.0, cost - bound_cost) / max(1e-9, abs(cost + greatest_value(problem)))
 
 
 def _flows(

@@ -4,6 +4,8 @@ from time import perf_counter, process_time
 
 from ems.model.plan import SolveTimings
 
+_N_PHASES = 4
+
 
 class PhaseClock:
     """Runs through build, hand-over, solve and extract; `next` ends the present phase."""
@@ -16,9 +18,10 @@ class PhaseClock:
         self._begins.append((perf_counter(), process_time()))
 
     def timings(self) -> SolveTimings:
-        """Return the length of each phase after all four have ended."""
-        wall = [end[0] - begin[0] for begin, end in zip(self._begins, self._begins[1:], strict=False)]
-        cpu = [end[1] - begin[1] for begin, end in zip(self._begins, self._begins[1:], strict=False)]
+        """Return the length of each phase, the present one up to now; one that has not begun has none."""
+        ends = [*self._begins[1:], (perf_counter(), process_time())]
+        wall = [end[0] - begin[0] for begin, end in zip(self._begins, ends, strict=True)] + [0.0] * _N_PHASES
+        cpu = [end[1] - begin[1] for begin, end in zip(self._begins, ends, strict=True)] + [0.0] * _N_PHASES
         return SolveTimings(
             build_s=wall[0],
             handover_s=wall[1],
