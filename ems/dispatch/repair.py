@@ -7,10 +7,10 @@ followed. What cannot be had (units that are out, or that rest) is left missing:
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import assert_never
 
+from ems.dispatch.losses import greatest_loss_kw
 from ems.dispatch.unit_history import n_initial_on, n_must_stay, n_present
-from ems.model.problem import ContingencyKind, GensetProblem, Loss, PlanningProblem, ReserveClassProblem
+from ems.model.problem import GensetProblem, Loss, PlanningProblem, ReserveClassProblem
 from ems.model.problem.values import at
 
 # counts per class and step
@@ -57,13 +57,12 @@ class _Class:
         ]
         resting, bound = (n_must_stay(problem, genset, on=on) for on in (False, True))
         most = [int(max(0, min(n, here - rest))) for n, here, rest in zip(usable, present, resting, strict=True)]
-        litres = genset.min_fuel_l_per_h + sum(s.width_kw * s.fuel_l_per_kwh for s in genset.segments)
         return cls(
             genset=genset,
             least=tuple(min(n, high) for n, high in zip(bound, most, strict=True)),
             most=tuple(most),
             initial=n_initial_on(problem, genset),
-            l_per_kwh=litres / max(1e-9, genset.max_kw),
+            l_per_kwh=genset.full_load_l_per_h / max(1e-9, genset.max_kw),
         )
 
     def max_kw(self, t: int) -> float:
@@ -182,21 +181,14 @@ def _reserve_kw(
 
 def _lost_kw(problem: PlanningProblem, loss: Loss, t: int, running: dict[str, float]) -> float:
     """Return what a loss takes at most; a set of a class of which none runs takes nothing."""
-    match loss.kind:
-        case ContingencyKind.GRID:
-            return _import_kw(problem, t)
-        case ContingencyKind.GENSET:
-            return loss.count * running.get(loss.member, 0.0)
-        case ContingencyKind.BLOCK:
-            pool = next(pool for pool in problem.pools if pool.id == loss.member)
-            return pool.max_discharge_kw[t] * min(1.0, loss.count / max(1, pool.n_blocks))
-        case ContingencyKind.PV_BLOCK:
-            plant = next(plant for plant in problem.pv if plant.id == loss.member)
-            return plant.available_kw[t] * min(1.0, loss.count / plant.n_blocks)
-        case ContingencyKind.LOAD:
-            return 0.0
-        case _:
-            assert_never(loss.kind)
+    return greatest_loss_kw(
+        problem,
+        loss,
+        t,
+        grid_kw=_import_kw(problem, t),
+        set_kw=running.get(loss.member, 0.0),
+        pool_kw=sum(pool.max_discharge_kw[t] for pool in problem.pools if pool.id == loss.member),
+    )
 
 
 def _after(

@@ -106,8 +106,7 @@ def running_cost_per_kwh(problem: PlanningProblem, data: GensetProblem, genset: 
 
 def best_cost_per_kwh(problem: PlanningProblem, data: GensetProblem) -> float:
     """Return what a kWh of a fully loaded unit costs, without its start."""
-    litres_per_h = data.min_fuel_l_per_h + sum(s.width_kw * s.fuel_l_per_kwh for s in data.segments)
-    return (litres_per_h * litre_cost(problem) + data.run_wear_cost_per_h) / data.max_kw
+    return (data.full_load_l_per_h * litre_cost(problem) + data.run_wear_cost_per_h) / data.max_kw
 
 
 def next_genset_cost_per_kwh(problem: PlanningProblem, data: GensetProblem, genset: GensetStep) -> float | None:

@@ -5,8 +5,7 @@ faster. Beforehand the bound holds for every plan that balances and keeps the fl
 is judged again by what it stores itself: where its rows could bind it is solved anew with all of them.
 """
 
-from typing import assert_never
-
+from ems.dispatch.losses import greatest_loss_kw
 from ems.model.plan import Plan
 from ems.model.problem import (
     Contingency,
@@ -44,9 +43,7 @@ def fuel_stock_can_bind(problem: PlanningProblem) -> bool:
         return False
     stock = problem.fuel.stock
     most_l_per_h = sum(
-        sum(unit.available for unit in genset.units)
-        * (genset.min_fuel_l_per_h + sum(segment.width_kw * segment.fuel_l_per_kwh for segment in genset.segments))
-        for genset in problem.gensets
+        sum(unit.available for unit in genset.units) * genset.full_load_l_per_h for genset in problem.gensets
     )
     return stock.stock_l - most_l_per_h * problem.grid.offset_h[-1] < stock.reserve_l
 
@@ -97,7 +94,7 @@ def _always_held(
             held_kw = min(by_power, by_energy - grid_kw)
         else:
             held_kw = min(by_power, by_energy) * (1.0 - _block_frac(contingency, pool))
-            lost_kw = sum(_greatest_kw(problem, pool, loss, t, discharge_kw) for loss in contingency.losses)
+            lost_kw = sum(_greatest_kw(problem, loss, t, discharge_kw) for loss in contingency.losses)
         if variation_kw + lost_kw > held_kw:
             return False
     return True
@@ -116,19 +113,14 @@ def _block_frac(contingency: Contingency, pool: PoolProblem) -> float:
     return min(1.0, n_lost / max(1, pool.n_blocks))
 
 
-def _greatest_kw(problem: PlanningProblem, pool: PoolProblem, loss: Loss, t: int, discharge_kw: float) -> float:
-    """Return the most that a loss can take in a step."""
-    match loss.kind:
-        case ContingencyKind.GRID:
-            return 0.0 if problem.connection is None else problem.connection.import_limit_kw[t]
-        case ContingencyKind.GENSET:
-            return loss.count * next(genset.max_kw for genset in problem.gensets if genset.id == loss.member)
-        case ContingencyKind.BLOCK:
-            return discharge_kw * min(1.0, loss.count / max(1, pool.n_blocks))
-        case ContingencyKind.PV_BLOCK:
-            plant = next(plant for plant in problem.pv if plant.id == loss.member)
-            return plant.available_kw[t] * min(1.0, loss.count / plant.n_blocks)
-        case ContingencyKind.LOAD:
-            return 0.0
-        case _:
-            assert_never(loss.kind)
+def _greatest_kw(problem: PlanningProblem, loss: Loss, t: int, discharge_kw: float) -> float:
+    """Return the most that a loss can take in a step of any plan."""
+    grid = problem.connection
+    return greatest_loss_kw(
+        problem,
+        loss,
+        t,
+        grid_kw=0.0 if grid is None else grid.import_limit_kw[t],
+        set_kw=max((genset.max_kw for genset in problem.gensets if genset.id == loss.member), default=0.0),
+        pool_kw=discharge_kw,
+    )

@@ -102,6 +102,11 @@ class GensetProblem:
         """Return the load that one unit accepts within R1."""
         return self.max_kw if self.step_kw is None else self.step_kw
 
+    @property
+    def full_load_l_per_h(self) -> float:
+        """Return the fuel rate of one unit at the end of its curve (L/h)."""
+        return self.min_fuel_l_per_h + sum(segment.width_kw * segment.fuel_l_per_kwh for segment in self.segments)
+
     def usable_at(self, t: int) -> float:
         """Return the greatest output of one unit in step t (kW)."""
         return min(self.max_kw, at(self.usable_kw, t, self.max_kw))
