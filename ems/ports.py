@@ -9,10 +9,11 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
+from ems.model.capability import Capability, Fallback, PowerLimits
 from ems.model.device import DeviceSpec
-from ems.model.readings import Reading
+from ems.model.readings import GensetPhase, Reading
 from ems.model.setpoints import WriteOutcome
 
 
@@ -85,6 +86,160 @@ class Curtails(Commanded, Protocol):
 
     def set_limit(self, limit_kw: float, *, valid_until_s: float) -> None:
         """Ask for a power limit."""
+
+
+@runtime_checkable
+class LimitsPower(Commanded, Protocol):
+    """Says which powers it takes: setpoints beyond are narrowed to them before they are written."""
+
+    def power_limits(self) -> PowerLimits:
+        """Return what nameplate, register map and the device itself allow now."""
+
+
+@runtime_checkable
+class Withholds(Commanded, Protocol):
+    """Knows when it must not be commanded: local control, another device than before, a fall-back not armed."""
+
+    def withheld(self) -> str | None:
+        """Return why commands are refused now, None while they are taken."""
+
+
+@runtime_checkable
+class KeepsHeartbeat(Protocol):
+    """Shows the device a sign of life for as long as any of its commands counts."""
+
+    @property
+    def heartbeat_s(self) -> float | None:
+        """Return the period of the heartbeat, None for a device that needs none."""
+
+    def heartbeat_age_s(self) -> float | None:
+        """Return the time since the device took the last heartbeat, None before the first."""
+
+
+@runtime_checkable
+class Reverts(Protocol):
+    """Falls back by itself when the controller goes silent."""
+
+    def fallback(self) -> Fallback:
+        """Return what the device does then, after how long, and whether that is armed."""
+
+
+@runtime_checkable
+class Identified(Protocol):
+    """Names itself: manufacturer, model, serial number and firmware, as far as it tells them."""
+
+    def identity(self) -> Mapping[str, str] | None:
+        """Return the texts of the device that answers now, None before it has answered."""
+
+    def confirm(self, identity: Mapping[str, str]) -> None:
+        """Take these texts as those of the right device: it is commanded while it shows them."""
+
+
+@runtime_checkable
+class ReportsPower(Protocol):
+    """A reading with the power into the site bus; None where it is unknown."""
+
+    @property
+    def power_kw(self) -> float | None:
+        """Return the power, kW."""
+
+
+@runtime_checkable
+class ReportsLoad(Protocol):
+    """A reading with the power that a load takes out of the site bus; None where it is unknown."""
+
+    @property
+    def load_kw(self) -> float | None:
+        """Return the load, never negative."""
+
+
+@runtime_checkable
+class ReportsSoc(Protocol):
+    """A reading with the state of charge and with what may be charged and discharged now."""
+
+    @property
+    def soc_pct(self) -> float | None:
+        """Return the state of charge, % of the present full capacity."""
+
+    @property
+    def max_charge_kw(self) -> float | None:
+        """Return what may be charged, never negative."""
+
+    @property
+    def max_discharge_kw(self) -> float | None:
+        """Return what may be discharged, never negative."""
+
+
+@runtime_checkable
+class ReportsRackSpread(Protocol):
+    """A reading with the state of charge of its emptiest and of its fullest rack."""
+
+    @property
+    def rack_soc_min_pct(self) -> float | None:
+        """Return that of the emptiest rack, %."""
+
+    @property
+    def rack_soc_max_pct(self) -> float | None:
+        """Return that of the fullest rack, %."""
+
+
+@runtime_checkable
+class FormsGrid(Protocol):
+    """A reading with the mode of a unit that can make the grid by itself, and whether it is ready to."""
+
+    @property
+    def forming(self) -> bool | None:
+        """Return whether it forms the grid."""
+
+    @property
+    def ready(self) -> bool | None:
+        """Return whether it is ready to operate."""
+
+
+@runtime_checkable
+class ReportsPhase(Protocol):
+    """A reading with the state of a unit that is started and stopped."""
+
+    @property
+    def phase(self) -> GensetPhase | None:
+        """Return where the engine is."""
+
+
+@runtime_checkable
+class Cools(Protocol):
+    """A reading with the heat that can be taken from the coolant loop."""
+
+    @property
+    def capacity_kw_th(self) -> float | None:
+        """Return what the plant can take now."""
+
+
+@runtime_checkable
+class DeclaresCapabilities(Protocol):
+    """A device that says what it and its register map can be relied on for."""
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """Return the names; each stands for protocols of this module."""
+
+
+# a device must implement, and its reading must show, what stands behind a name
+DEVICE_PROTOCOLS: Final[Mapping[Capability, tuple[type, ...]]] = {
+    Capability.SETS_POWER: (SetsPower, LimitsPower),
+    Capability.CURTAILS: (Curtails, LimitsPower),
+    Capability.STARTS_AND_STOPS: (StartsAndStops,),
+    Capability.HEARTBEAT: (KeepsHeartbeat,),
+    Capability.REVERTS: (Reverts,),
+}
+READING_PROTOCOLS: Final[Mapping[Capability, tuple[type, ...]]] = {
+    Capability.REPORTS_POWER: (ReportsPower,),
+    Capability.REPORTS_LOAD: (ReportsLoad,),
+    Capability.STARTS_AND_STOPS: (ReportsPhase,),
+    Capability.REPORTS_SOC: (ReportsSoc,),
+    Capability.REPORTS_RACK_SPREAD: (ReportsRackSpread,),
+    Capability.FORMS_GRID: (FormsGrid,),
+    Capability.COOLS: (Cools,),
+}
 
 
 class RegisterLink(Protocol):
