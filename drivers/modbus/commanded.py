@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from drivers.modbus.assembly import Family, R
+from drivers.modbus.attached import spec_error
 from drivers.modbus.commands import CommandSlot, Outcomes
-from drivers.modbus.device import PolledDevice, spec_error
+from drivers.modbus.device import PolledDevice
 from drivers.modbus.heartbeat import Heartbeat
 from drivers.modbus.registers import Value
 from drivers.modbus.requests import NEVER_S

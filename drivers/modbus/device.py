@@ -1,201 +1,42 @@
-"""What all register devices do alike: ask who is there, poll, assemble readings.
+"""What all devices with a register map do alike: identity, polls and readings by the map.
 
 The families (`drivers.battery`, `drivers.genset`, ...) add what is theirs: the reading, plausible ranges and the
 capability protocols that they honour. What commanded devices have beyond this is in `commanded`.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Final, Generic
-
-from drivers.modbus.assembly import Assembler, Family, R
+from drivers.modbus.assembly import Family, R
+from drivers.modbus.attached import AttachedDevice, spec_error
 from drivers.modbus.blocks import plan_reads
 from drivers.modbus.fields import FieldKind, reading_fields
-from drivers.modbus.handshake import Handshake, Met, Unknown
+from drivers.modbus.handshake import MapScript
 from drivers.modbus.layout import RegisterMap, Speed
-from drivers.modbus.life import LifeWatch
-from drivers.modbus.link import ModbusLink
 from drivers.modbus.mapfile import load_map
-from drivers.modbus.registers import Value
-from drivers.modbus.requests import Job
-from drivers.modbus.rounds import Round, Sample
-from ems.errors import ConfigError, ConfigProblem
+from drivers.modbus.rounds import Part, planned_parts
 from ems.model.device import DeviceSpec
 from ems.ports import DriverEnvironment
 
-# counted in poll periods, so that they follow periods that an accelerated run stretches
-_SLOW_LIMIT_PERIODS: Final = 3.0
-_OVERDUE_PERIODS: Final = 2.0
-_STUCK_PERIODS: Final = 6.0
-_FROZEN_PERIODS: Final = 3.0
-_HANDSHAKE_RETRY_PERIODS: Final = 5.0
-# the file that names drivers, maps and links, for errors about them
-_DEVICES_FILE: Final = "devices.toml"
 
-
-class PolledDevice(Generic[R]):
-    """A device that is read; it attaches itself to its link.
+class PolledDevice(AttachedDevice[R]):
+    """A device that is read by a register map.
 
     Raises:
         ConfigError: The link or the map does not exist, or the map is for another kind of device.
     """
 
     def __init__(self, spec: DeviceSpec, environment: DriverEnvironment, family: Family[R]) -> None:
-        self._spec = spec
-        self._clock = environment.clock
-        self._link = _link_for(spec, environment)
         self._map = _map_for(spec, environment, family)
-        self._assembler = Assembler(
-            family,
-            device_id=spec.id,
-            rated_kw=environment.rated_kw if spec.rated_kw is None else spec.rated_kw,
-            slow_limit_s=_SLOW_LIMIT_PERIODS * spec.slow_s,
-        )
-        self._handshake = Handshake(
-            self._map, watchdog_s=spec.watchdog_s, retry_s=_HANDSHAKE_RETRY_PERIODS * spec.fast_s, finished=self._met
-        )
-        self._has_fast = any(block.speed is Speed.FAST for block in self._map.blocks)
-        self._has_slow = any(block.speed is Speed.SLOW for block in self._map.blocks)
-        self._fast = self._round(Speed.FAST, spec.fast_s)
-        self._slow = self._round(Speed.SLOW, spec.slow_s)
-        self._jobs: tuple[Job, ...] = (self._handshake, self._fast, self._slow)
-        self._identity: Mapping[str, str] | None = None
-        # why the device is read but not commanded
-        self._distrust: str | None = None
-        # why the newest attempt to read it failed
-        self._failure: str | None = "not read yet"
-        self._reading: R | None = None
-        self._start_over()
-        self._link.attach(self)
+        super().__init__(spec, environment, family, script=MapScript(self._map, watchdog_s=spec.watchdog_s).run)
+        self._life_counter = _life_counter(self._map)
+        self._poll(fast=self._parts(Speed.FAST), slow=self._parts(Speed.SLOW))
 
-    @property
-    def device_id(self) -> str:
-        """Return the name of the device in the configuration."""
-        return self._spec.id
-
-    @property
-    def asset_id(self) -> str:
-        """Return the asset that the device serves."""
-        return self._spec.asset
-
-    @property
-    def unit(self) -> int:
-        """Return the unit number behind the link."""
-        return self._spec.unit
-
-    @property
-    def jobs(self) -> Sequence[Job]:
-        """Return the jobs that the link serves."""
-        return self._jobs
-
-    def reading(self) -> R | None:
-        """Return the newest complete reading, None before the first; its age is judged by the caller."""
-        return self._reading
-
-    def trouble(self) -> str | None:
-        """Return why no newer reading has arrived, or why the device is only read; None while all works."""
-        if self._is_late(_OVERDUE_PERIODS) and self._failure is not None:
-            return self._failure
-        # without any failure a late answer is only late: whether it is too old its reader judges
-        if self._is_late(_STUCK_PERIODS):
-            return "its polls take longer than their period"
-        return self._distrust
-
-    def _is_late(self, periods: float) -> bool:
-        if self._reading is None:
-            return True
-        period_s = self._spec.fast_s if self._has_fast else self._spec.slow_s
-        return self._clock.monotonic_s() - self._reading.at_s > periods * period_s
-
-    def connected(self, now_s: float) -> None:
-        """Start afresh on a new connection: first who is there, then its values."""
-        self._start_over()
-        self._handshake.start(now_s)
-
-    def lost(self, reason: str, now_s: float) -> None:  # noqa: ARG002 - commanded devices need the time
-        """Give up everything under way: there is no connection."""
-        self._failure = reason
-        self._handshake.stop()
-        self._fast.stop()
-        self._slow.stop()
-
-    def _start_over(self) -> None:
-        self._base_sample: Sample | None = None
-        self._slow_sample: Sample | None = None
-        self._awaits_slow = self._has_fast and self._has_slow
-        self._life = _life_watch(self._map, self._spec)
-
-    def _met(self, result: Met | Unknown, now_s: float) -> None:
-        match result:
-            case Unknown(reason=reason):
-                self._failure = reason
-            case Met(identity=identity, watchdog_fault=fault):
-                if self._identity is None:
-                    self._identity = identity
-                self._distrust = fault if identity == self._identity else _stranger(self._identity, identity)
-                self._fast.start(now_s)
-                self._slow.start(now_s)
-
-    def _round(self, speed: Speed, period_s: float) -> Round:
+    def _parts(self, speed: Speed) -> tuple[Part, ...]:
         blocks = [block for block in self._map.blocks if block.speed is speed]
         fields = reading_fields(self._map.device_class)
-        return Round(
+        return planned_parts(
             plan_reads(blocks, self._map.points.values(), max_registers=self._map.max_registers),
-            word_order=self._map.word_order,
+            self._map.word_order,
             integers=[name for name, field in fields.items() if field.kind is FieldKind.INTEGER],
-            period_s=period_s,
-            finished=self._fast_read if speed is Speed.FAST else self._slow_read,
-            failed=self._fast_failed if speed is Speed.FAST else self._slow_failed,
         )
-
-    def _fast_read(self, sample: Sample) -> None:
-        self._base_sample = sample
-        if not self._awaits_slow:
-            self._publish(sample)
-
-    def _fast_failed(self, reason: str) -> None:
-        self._failure = reason
-
-    def _slow_read(self, sample: Sample) -> None:
-        self._slow_sample = sample
-        if not self._has_fast:
-            self._publish(sample)
-        self._end_wait_for_slow()
-
-    def _slow_failed(self, reason: str) -> None:
-        if not self._has_fast:
-            self._failure = reason
-        self._end_wait_for_slow()
-
-    def _end_wait_for_slow(self) -> None:
-        """Publish the first reading of a connection once every block has had its turn."""
-        if self._awaits_slow:
-            self._awaits_slow = False
-            if self._base_sample is not None:
-                self._publish(self._base_sample)
-
-    def _publish(self, base: Sample) -> None:
-        if base.refusal is not None:
-            self._failure = base.refusal
-            return
-        if self._life is not None:
-            name, watch = self._life
-            if (frozen := watch.frozen(base.values.get(name), base.at_s)) is not None:
-                self._failure = frozen
-                return
-        self._failure = None
-        self._reading = self._assembler.assemble(base, self._slow_sample if self._has_fast else None)
-        self._published(base.values, base.at_s)
-
-    def _published(self, values: Mapping[str, Value | None], at_s: float) -> None:
-        """Take note of a new reading: a hook for devices that are commanded."""
-
-
-def _link_for(spec: DeviceSpec, environment: DriverEnvironment) -> ModbusLink:
-    link = environment.links.get(spec.link)
-    if isinstance(link, ModbusLink):
-        return link
-    known = sorted(name for name, other in environment.links.items() if isinstance(other, ModbusLink))
-    raise spec_error(spec, "link", f"there is no Modbus link '{spec.link}'", allowed=", ".join(known))
 
 
 def _map_for(spec: DeviceSpec, environment: DriverEnvironment, family: Family[R]) -> RegisterMap:
@@ -218,21 +59,9 @@ def _map_for(spec: DeviceSpec, environment: DriverEnvironment, family: Family[R]
     return register_map
 
 
-def spec_error(spec: DeviceSpec, key: str, message: str, *, allowed: str) -> ConfigError:
-    """Return the error that a key of a device in devices.toml cannot be served."""
-    problem = ConfigProblem(file=_DEVICES_FILE, key=f"device '{spec.id}'.{key}", message=message, allowed=allowed)
-    return ConfigError(problem)
-
-
-def _life_watch(register_map: RegisterMap, spec: DeviceSpec) -> tuple[str, LifeWatch] | None:
-    """Return the name of the map's life counter and its watch; a slow poll needs more patience than the map says."""
+def _life_counter(register_map: RegisterMap) -> tuple[str, float] | None:
+    """Return the name of the map's life counter and how long it may stand still, s."""
     for point in register_map.points.values():
         if point.stale_after_s is not None:
-            limit_s = max(point.stale_after_s, _FROZEN_PERIODS * spec.fast_s)
-            return point.name, LifeWatch(stale_after_s=limit_s)
+            return point.name, point.stale_after_s
     return None
-
-
-def _stranger(known: Mapping[str, str], found: Mapping[str, str]) -> str:
-    changes = [f"{name} '{known.get(name, '')}' is now '{text}'" for name, text in found.items() if text != known[name]]
-    return f"another device answers, it is read but not commanded: {', '.join(changes)}"

@@ -52,18 +52,14 @@ class Handshake:
 
     def __init__(
         self,
-        register_map: RegisterMap,
+        script: Callable[[], Script],
         *,
-        watchdog_s: float | None,
         retry_s: float,
         finished: Callable[[Met | Unknown, float], None],
     ) -> None:
+        """Take the function that begins the script anew, and what is told its result."""
         self.due_s = NEVER_S
-        self._map = register_map
-        texts = tuple(register_map.identity.values())
-        blocks = adjacent_blocks(texts, speed=Speed.SLOW)
-        self._reads = plan_reads(blocks, texts, max_registers=register_map.max_registers)
-        self._watchdog_s = watchdog_s
+        self._begin = script
         self._retry_s = retry_s
         self._finished = finished
         self._script: Script | None = None
@@ -72,7 +68,7 @@ class Handshake:
     def start(self, now_s: float) -> None:
         """Go through the script from its beginning."""
         self.due_s = now_s
-        script = self._script = self._run()
+        script = self._script = self._begin()
         self._resume(partial(next, script), now_s)
 
     def stop(self) -> None:
@@ -102,7 +98,19 @@ class Handshake:
             self.due_s = NEVER_S if isinstance(result, Met) else now_s + self._retry_s
             self._finished(result, now_s)
 
-    def _run(self) -> Script:
+
+class MapScript:
+    """The script for a register map: its identity texts, then its watchdog time."""
+
+    def __init__(self, register_map: RegisterMap, *, watchdog_s: float | None) -> None:
+        self._map = register_map
+        texts = tuple(register_map.identity.values())
+        blocks = adjacent_blocks(texts, speed=Speed.SLOW)
+        self._reads = plan_reads(blocks, texts, max_registers=register_map.max_registers)
+        self._watchdog_s = watchdog_s
+
+    def run(self) -> Script:
+        """Begin the script."""
         identity = yield from self._identify()
         if isinstance(identity, Bad):
             return Unknown(reason=identity.reason)

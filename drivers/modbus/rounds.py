@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from drivers.modbus.blocks import PlannedRead
 from drivers.modbus.layout import WordOrder
@@ -22,30 +23,53 @@ class Sample:
     refusal: str | None = None
 
 
+class Decoder(Protocol):
+    """Gives the points of one answer."""
+
+    def decode(self, registers: Sequence[int]) -> Decoded:
+        """Return the points of an answer that has exactly the registers asked for."""
+
+    def all_bad(self, reason: str) -> Decoded:
+        """Return the points of an answer that never came: a block fails as a whole."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One request of a round and what reads its answer."""
+
+    request: Read
+    decoder: Decoder
+
+
+def planned_parts(reads: Iterable[PlannedRead], word_order: WordOrder, *, integers: Iterable[str]) -> tuple[Part, ...]:
+    """Return the parts of a round for the planned reads of a register map."""
+    integers = frozenset(integers)
+    return tuple(
+        Part(request=Read(at=read.at, count=read.count), decoder=BlockDecoder(read, word_order, integers=integers))
+        for read in reads
+    )
+
+
 class Round:
     """The job that polls the blocks of one speed, once per period.
 
     A block that the device refuses for good makes its points bad and the round goes on; a busy device ends the
-    round, so that the last values keep their age.
+    round, so that the last values keep their age. `parts` may be replaced while it stands still.
     """
 
     urgency = Urgency.POLL
 
     def __init__(
         self,
-        reads: Sequence[PlannedRead],
+        parts: Sequence[Part] = (),
         *,
-        word_order: WordOrder,
-        integers: Iterable[str],
         period_s: float,
         finished: Callable[[Sample], None],
         failed: Callable[[str], None],
     ) -> None:
-        integers = frozenset(integers)
         self.due_s = NEVER_S
         self.patience_s = period_s
-        self._requests = tuple(Read(at=read.at, count=read.count) for read in reads)
-        self._decoders = tuple(BlockDecoder(read, word_order, integers=integers) for read in reads)
+        self.parts: Sequence[Part] = parts
         self._finished = finished
         self._failed = failed
         self._decoded: list[Decoded] = []
@@ -55,7 +79,7 @@ class Round:
     def start(self, now_s: float) -> None:
         """Begin a round at once; without blocks there is nothing to do, ever."""
         self._clear()
-        if self._requests:
+        if self.parts:
             self.due_s = now_s
 
     def stop(self) -> None:
@@ -64,11 +88,11 @@ class Round:
 
     def request(self, _now_s: float) -> Read:
         """Return the read of the next block."""
-        return self._requests[len(self._decoded)]
+        return self.parts[len(self._decoded)].request
 
     def done(self, answer: Answer) -> None:
         """Take the answer to the block that was asked for."""
-        decoder = self._decoders[len(self._decoded)]
+        decoder = self.parts[len(self._decoded)].decoder
         match answer:
             case NoAnswer(reason):
                 self.stop()
@@ -83,7 +107,7 @@ class Round:
             case Answered(registers, at_s):
                 self._oldest_s = min(self._oldest_s, at_s)
                 self._decoded.append(decoder.decode(registers))
-        if len(self._decoded) == len(self._requests):
+        if len(self._decoded) == len(self.parts):
             self._finish(answer.at_s)
 
     def _finish(self, now_s: float) -> None:

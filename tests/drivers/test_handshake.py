@@ -1,7 +1,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from drivers.modbus.handshake import Handshake, Met, Unknown
+from drivers.modbus.handshake import Handshake, MapScript, Met, Unknown
 from drivers.modbus.layout import RegisterMap
 from drivers.modbus.mapfile import load_map
 from drivers.modbus.requests import NEVER_S, Answered, ExceptionAnswer, NoAnswer, Read, Request, Write
@@ -23,8 +23,7 @@ class Bench:
         self.requests: list[Request] = []
         self.now_s = 0.0
         self.handshake = Handshake(
-            register_map,
-            watchdog_s=watchdog_s,
+            MapScript(register_map, watchdog_s=watchdog_s).run,
             retry_s=RETRY_S,
             finished=lambda result, _now_s: self.results.append(result),
         )

@@ -1,7 +1,7 @@
 from drivers.modbus.blocks import plan_reads
 from drivers.modbus.layout import Address, Block, Coding, Point, PointType, Speed, Table, WordOrder
 from drivers.modbus.requests import NEVER_S, Answered, ExceptionAnswer, NoAnswer
-from drivers.modbus.rounds import Round, Sample
+from drivers.modbus.rounds import Round, Sample, planned_parts
 
 PERIOD_S = 2.0
 
@@ -19,9 +19,7 @@ class Bench:
             for name, place in at.items()
         ]
         self.round = Round(
-            plan_reads(blocks, points, max_registers=10),
-            word_order=WordOrder.BIG,
-            integers=(),
+            planned_parts(plan_reads(blocks, points, max_registers=10), WordOrder.BIG, integers=()),
             period_s=PERIOD_S,
             finished=self.samples.append,
             failed=self.failures.append,

@@ -1,0 +1,212 @@
+"""What every device on a link does: ask who is there, poll two rounds, assemble readings, say what is wrong.
+
+Which registers these are is no matter of this module: `device` takes them from a register map, `sunspec` finds them
+on the device.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Generic
+
+from drivers.modbus.assembly import Assembler, Family, R
+from drivers.modbus.handshake import Handshake, Met, Script, Unknown
+from drivers.modbus.life import LifeWatch
+from drivers.modbus.link import ModbusLink
+from drivers.modbus.registers import Value
+from drivers.modbus.requests import Job
+from drivers.modbus.rounds import Part, Round, Sample
+from ems.errors import ConfigError, ConfigProblem
+from ems.model.device import DeviceSpec
+from ems.ports import DriverEnvironment
+
+# counted in poll periods, so that they follow periods that an accelerated run stretches
+_SLOW_LIMIT_PERIODS: Final = 3.0
+_OVERDUE_PERIODS: Final = 2.0
+_STUCK_PERIODS: Final = 6.0
+_FROZEN_PERIODS: Final = 3.0
+_HANDSHAKE_RETRY_PERIODS: Final = 5.0
+# the file that names drivers, maps and links, for errors about them
+_DEVICES_FILE: Final = "devices.toml"
+
+
+class AttachedDevice(Generic[R]):
+    """A device that is read; it attaches itself to its link.
+
+    `script` begins the handshake of a connection. What is polled is said by `_poll`, at the latest when the device
+    has been met; `_life_counter` names the device's own counter and how long it may stand still.
+
+    Raises:
+        ConfigError: The link does not exist.
+    """
+
+    def __init__(
+        self, spec: DeviceSpec, environment: DriverEnvironment, family: Family[R], *, script: Callable[[], Script]
+    ) -> None:
+        self._spec = spec
+        self._clock = environment.clock
+        self._link = _link_for(spec, environment)
+        self._assembler = Assembler(
+            family,
+            device_id=spec.id,
+            rated_kw=environment.rated_kw if spec.rated_kw is None else spec.rated_kw,
+            slow_limit_s=_SLOW_LIMIT_PERIODS * spec.slow_s,
+        )
+        self._handshake = Handshake(script, retry_s=_HANDSHAKE_RETRY_PERIODS * spec.fast_s, finished=self._met)
+        self._fast = Round(period_s=spec.fast_s, finished=self._fast_read, failed=self._fast_failed)
+        self._slow = Round(period_s=spec.slow_s, finished=self._slow_read, failed=self._slow_failed)
+        self._jobs: tuple[Job, ...] = (self._handshake, self._fast, self._slow)
+        self._identity: Mapping[str, str] | None = None
+        # why the device is read but not commanded
+        self._distrust: str | None = None
+        # why the newest attempt to read it failed
+        self._failure: str | None = "not read yet"
+        self._reading: R | None = None
+        self._life_counter: tuple[str, float] | None = None
+        self._start_over()
+        self._link.attach(self)
+
+    def _poll(self, *, fast: Sequence[Part], slow: Sequence[Part]) -> None:
+        """Set what is read in each of the two periods."""
+        self._fast.parts = fast
+        self._slow.parts = slow
+
+    @property
+    def _has_fast(self) -> bool:
+        return bool(self._fast.parts)
+
+    @property
+    def device_id(self) -> str:
+        """Return the name of the device in the configuration."""
+        return self._spec.id
+
+    @property
+    def asset_id(self) -> str:
+        """Return the asset that the device serves."""
+        return self._spec.asset
+
+    @property
+    def unit(self) -> int:
+        """Return the unit number behind the link."""
+        return self._spec.unit
+
+    @property
+    def jobs(self) -> Sequence[Job]:
+        """Return the jobs that the link serves."""
+        return self._jobs
+
+    def reading(self) -> R | None:
+        """Return the newest complete reading, None before the first; its age is judged by the caller."""
+        return self._reading
+
+    def trouble(self) -> str | None:
+        """Return why no newer reading has arrived, or why the device is only read; None while all works."""
+        if self._is_late(_OVERDUE_PERIODS) and self._failure is not None:
+            return self._failure
+        # without any failure a late answer is only late: whether it is too old its reader judges
+        if self._is_late(_STUCK_PERIODS):
+            return "its polls take longer than their period"
+        return self._distrust
+
+    def _is_late(self, periods: float) -> bool:
+        if self._reading is None:
+            return True
+        period_s = self._spec.fast_s if self._has_fast else self._spec.slow_s
+        return self._clock.monotonic_s() - self._reading.at_s > periods * period_s
+
+    def connected(self, now_s: float) -> None:
+        """Start afresh on a new connection: first who is there, then its values."""
+        self._start_over()
+        self._handshake.start(now_s)
+
+    def lost(self, reason: str, now_s: float) -> None:  # noqa: ARG002 - commanded devices need the time
+        """Give up everything under way: there is no connection."""
+        self._failure = reason
+        self._handshake.stop()
+        self._fast.stop()
+        self._slow.stop()
+
+    def _start_over(self) -> None:
+        self._base_sample: Sample | None = None
+        self._slow_sample: Sample | None = None
+        self._awaits_slow = False
+        self._life: tuple[str, LifeWatch] | None = None
+
+    def _start_polling(self, now_s: float) -> None:
+        self._awaits_slow = bool(self._fast.parts and self._slow.parts)
+        if self._life_counter is not None:
+            name, stale_after_s = self._life_counter
+            # a slow poll needs more patience than the device's document says
+            limit_s = max(stale_after_s, _FROZEN_PERIODS * self._spec.fast_s)
+            self._life = name, LifeWatch(stale_after_s=limit_s)
+        self._fast.start(now_s)
+        self._slow.start(now_s)
+
+    def _met(self, result: Met | Unknown, now_s: float) -> None:
+        match result:
+            case Unknown(reason=reason):
+                self._failure = reason
+            case Met(identity=identity, watchdog_fault=fault):
+                if self._identity is None:
+                    self._identity = identity
+                self._distrust = fault if identity == self._identity else _stranger(self._identity, identity)
+                self._start_polling(now_s)
+
+    def _fast_read(self, sample: Sample) -> None:
+        self._base_sample = sample
+        if not self._awaits_slow:
+            self._publish(sample)
+
+    def _fast_failed(self, reason: str) -> None:
+        self._failure = reason
+
+    def _slow_read(self, sample: Sample) -> None:
+        self._slow_sample = sample
+        if not self._has_fast:
+            self._publish(sample)
+        self._end_wait_for_slow()
+
+    def _slow_failed(self, reason: str) -> None:
+        if not self._has_fast:
+            self._failure = reason
+        self._end_wait_for_slow()
+
+    def _end_wait_for_slow(self) -> None:
+        """Publish the first reading of a connection once every block has had its turn."""
+        if self._awaits_slow:
+            self._awaits_slow = False
+            if self._base_sample is not None:
+                self._publish(self._base_sample)
+
+    def _publish(self, base: Sample) -> None:
+        if base.refusal is not None:
+            self._failure = base.refusal
+            return
+        if self._life is not None:
+            name, watch = self._life
+            if (frozen := watch.frozen(base.values.get(name), base.at_s)) is not None:
+                self._failure = frozen
+                return
+        self._failure = None
+        self._reading = self._assembler.assemble(base, self._slow_sample if self._has_fast else None)
+        self._published(base.values, base.at_s)
+
+    def _published(self, values: Mapping[str, Value | None], at_s: float) -> None:
+        """Take note of a new reading: a hook for devices that are commanded."""
+
+
+def _link_for(spec: DeviceSpec, environment: DriverEnvironment) -> ModbusLink:
+    link = environment.links.get(spec.link)
+    if isinstance(link, ModbusLink):
+        return link
+    known = sorted(name for name, other in environment.links.items() if isinstance(other, ModbusLink))
+    raise spec_error(spec, "link", f"there is no Modbus link '{spec.link}'", allowed=", ".join(known))
+
+
+def spec_error(spec: DeviceSpec, key: str, message: str, *, allowed: str) -> ConfigError:
+    """Return the error that a key of a device in devices.toml cannot be served."""
+    problem = ConfigProblem(file=_DEVICES_FILE, key=f"device '{spec.id}'.{key}", message=message, allowed=allowed)
+    return ConfigError(problem)
+
+
+def _stranger(known: Mapping[str, str], found: Mapping[str, str]) -> str:
+    changes = [f"{name} '{known.get(name, '')}' is now '{text}'" for name, text in found.items() if text != known[name]]
+    return f"another device answers, it is read but not commanded: {', '.join(changes)}"
