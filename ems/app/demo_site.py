@@ -1,10 +1,12 @@
 """A self-contained copy of a configuration for one demo: free ports, its own state, the demo's broker."""
 
+import random
 import shutil
 import socket
-from contextlib import ExitStack
+from collections.abc import Iterator
+from itertools import cycle, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import tomlkit
 
@@ -12,8 +14,11 @@ from ems.config.build import build_wiring
 from ems.config.files import ConfigFiles
 from ems.config.source import read_directory
 
-# numbers of free ports are taken together, so that no two links get the same
-_LOOPBACK = "127.0.0.1"
+_LOOPBACK: Final = "127.0.0.1"
+# below the range from which systems take the ports of outgoing connections (Linux: from 32768): a port that was
+# found free could become one of those before it is listened on
+_FIRST_PORT: Final = 20_000
+_LAST_PORT: Final = 31_999
 
 
 def copy_site(files: ConfigFiles, directory: Path, *, broker_host: str, broker_port: int, protocol: str) -> None:
@@ -38,13 +43,36 @@ def copy_site(files: ConfigFiles, directory: Path, *, broker_host: str, broker_p
                 shutil.copytree(home / inputs, directory / inputs, dirs_exist_ok=True)
 
 
+def _candidates() -> Iterator[int]:
+    """Yield ports for ever, from another start in every process; none comes twice before all have come."""
+    count = _LAST_PORT - _FIRST_PORT + 1
+    start = random.randrange(count)  # noqa: S311 - only spreads processes
+    return cycle(_FIRST_PORT + (start + offset) % count for offset in range(count))
+
+
+_CANDIDATES: Final = _candidates()
+
+
 def free_ports(count: int) -> list[int]:
-    """Return ports on loopback that nobody uses now."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for item in sockets:
-            item.bind((_LOOPBACK, 0))
-        return [item.getsockname()[1] for item in sockets]
+    """Return ports on loopback that nobody uses now and that were not returned before.
+
+    Raises:
+        ConnectionError: There are not as many.
+    """
+    one_round = islice(_CANDIDATES, _LAST_PORT - _FIRST_PORT + 1)
+    found = list(islice(filter(_is_free, one_round), count))
+    if len(found) < count:
+        raise ConnectionError(f"{len(found)} of {count} ports are free between {_FIRST_PORT} and {_LAST_PORT}")
+    return found
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind((_LOOPBACK, port))
+        except OSError:
+            return False
+    return True
 
 
 def _own_links(files: ConfigFiles) -> list[dict[str, Any]]:

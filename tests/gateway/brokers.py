@@ -14,6 +14,7 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from ems.app.demo_site import free_ports
 from ems.contract.topics import Topics
 from ems.gateway.broker import BrokerSettings
 
@@ -25,10 +26,7 @@ _WAIT_S = 20.0
 
 def free_port() -> int:
     """Return a port on which nobody listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return free_ports(1)[0]
 
 
 def settings(port: int, **changes: Any) -> BrokerSettings:  # any setting
