@@ -1,6 +1,21 @@
 """How devices are reached: links (one TCP connection each) and the devices behind them."""
 
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Framing(StrEnum):
+    """How Modbus messages lie in the bytes of a connection."""
+
+    TCP = "tcp"
+    RTU_OVER_TCP = "rtu-over-tcp"
+    RTU = "rtu"
+    TLS = "tls"
+
+    @property
+    def is_rtu(self) -> bool:
+        """Return whether messages have a check sum and no transaction number."""
+        return self in {Framing.RTU, Framing.RTU_OVER_TCP}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,13 +1,14 @@
-"""Modbus TCP as a server speaks it: frames, functions 3, 4, 6 and 16, exception answers.
+"""Modbus as a server speaks it: functions 3, 4, 6 and 16, exception answers, and the frames of Modbus TCP.
 
-From the Modbus Application Protocol V1.1b3 and the TCP/IP Implementation Guide V1.0b.
+From the Modbus Application Protocol V1.1b3 and the TCP/IP Implementation Guide V1.0b; the frames of serial lines
+are in `rtu`.
 """
 
 import asyncio
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import Final, Protocol
 
 READ_HOLDING: Final = 3
 READ_INPUT: Final = 4
@@ -35,15 +36,21 @@ class ExceptionCode(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One message: `pdu` is the function code and its data."""
+    """One message: `pdu` is the function code and its data; only Modbus TCP numbers its transactions."""
 
     transaction: int
     unit: int
     pdu: bytes
 
-    def encode(self) -> bytes:
+
+class Framer(Protocol):
+    """How messages lie in the bytes of one conversation."""
+
+    async def read(self, reader: asyncio.StreamReader) -> Frame | None:
+        """Return the next request of a client, None when it has gone or cannot be understood any more."""
+
+    def encode(self, frame: Frame) -> bytes:
         """Return the bytes on the wire."""
-        return _HEADER.pack(self.transaction, 0, len(self.pdu) + 1, self.unit) + self.pdu
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +71,22 @@ class WriteRegisters:
     words: tuple[int, ...]
 
 
-async def read_frame(reader: asyncio.StreamReader) -> Frame | None:
-    """Return the next frame of a client, None when it has gone or does not speak Modbus TCP."""
-    try:
-        transaction, protocol, length, unit = _HEADER.unpack(await reader.readexactly(_HEADER.size))
-        if protocol != 0 or not 2 <= length <= _LONGEST:
+class TcpFramer:
+    """The frames of Modbus TCP, also inside TLS."""
+
+    async def read(self, reader: asyncio.StreamReader) -> Frame | None:
+        """Return the next request of a client, None when it has gone or does not speak Modbus TCP."""
+        try:
+            transaction, protocol, length, unit = _HEADER.unpack(await reader.readexactly(_HEADER.size))
+            if protocol != 0 or not 2 <= length <= _LONGEST:
+                return None
+            return Frame(transaction, unit, await reader.readexactly(length - 1))
+        except (asyncio.IncompleteReadError, ConnectionError):
             return None
-        return Frame(transaction, unit, await reader.readexactly(length - 1))
-    except (asyncio.IncompleteReadError, ConnectionError):
-        return None
+
+    def encode(self, frame: Frame) -> bytes:
+        """Return the bytes on the wire."""
+        return _HEADER.pack(frame.transaction, 0, len(frame.pdu) + 1, frame.unit) + frame.pdu
 
 
 def parse_request(pdu: bytes) -> ReadRegisters | WriteRegisters | ExceptionCode:
