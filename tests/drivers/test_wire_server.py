@@ -205,7 +205,7 @@ def test_a_frozen_bank_shows_the_values_of_before() -> None:
     before = bank.read(3, 3000, 5)
     plant.shown["load_kw"] = 1.0
 
-    frozen = bank.read(3, 3000, 5, frozen=True)
+    frozen = bank.read(3, 3000, 5, Faults(frozen=True))
     fresh = bank.read(3, 3000, 5)
 
     assert frozen == before

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from drivers.modbus.layout import Command, Point, RegisterMap, Table
+from drivers.sim.wire.faults import NO_FAULTS, Faults
 from drivers.sim.wire.framing import READ_HOLDING, ExceptionCode
 from drivers.sim.wire.words import Value, command_value, point_words
 from ems.ports import Clock
 
 _COUNTER_RANGE: Final = 0x10000
+# the point by which a device says whether it obeys us
+_LOCAL_SWITCH: Final = "remote"
 
 
 class TwinDevice(Protocol):
@@ -51,15 +54,17 @@ class RegisterBank:
         self._plans: dict[tuple[int, int, int], tuple[_Place, ...] | None] = {}
         self._written: dict[int, int] = {}
         self._taken: dict[str, float] = {}
+        # the newest commands, which a deaf device shows without following them
+        self._pretended: dict[str, float] = {}
         self._shown: Mapping[str, Value] = {}
 
-    def read(self, function: int, register: int, count: int, *, frozen: bool = False) -> list[int] | ExceptionCode:
-        """Return registers; `frozen` shows the values of the last read that was not."""
+    def read(self, function: int, register: int, count: int, faults: Faults = NO_FAULTS) -> list[int] | ExceptionCode:
+        """Return registers; a frozen device shows the values of the last read when it was not."""
         places = self._plan(function, register, count)
         if places is None:
             return ExceptionCode.ADDRESS
-        if not (frozen and self._shown):
-            self._shown = self._image()
+        if not (faults.frozen and self._shown):
+            self._shown = self._image(faults)
         words = [0] * count
         if function == READ_HOLDING and self._written:
             words = [self._written.get(register + offset, 0) for offset in range(count)]
@@ -70,7 +75,9 @@ class RegisterBank:
                     words[index] |= word
         return words
 
-    def write(self, function: int, register: int, words: tuple[int, ...]) -> ExceptionCode | None:
+    def write(
+        self, function: int, register: int, words: tuple[int, ...], faults: Faults = NO_FAULTS
+    ) -> ExceptionCode | None:
         """Take one or more whole commands; the first that is refused ends the write."""
         position = 0
         while position < len(words):
@@ -80,13 +87,18 @@ class RegisterBank:
             if function != command.function:
                 return ExceptionCode.FUNCTION
             part = words[position : position + command.n_registers]
-            if len(part) < command.n_registers or not self._take(command, part):
+            if len(part) < command.n_registers or not self._take(command, part, faults):
                 return ExceptionCode.VALUE
             position += command.n_registers
         return None
 
-    def _take(self, command: Command, words: tuple[int, ...]) -> bool:
+    def _take(self, command: Command, words: tuple[int, ...], faults: Faults) -> bool:
+        if faults.ignore_writes or faults.local:
+            return True
         value = command_value(command, words, self._map.word_order)
+        self._pretended[command.name] = value
+        if faults.deaf:
+            return True
         if not self._device.command(command.name, value):
             return False
         self._taken[command.name] = value
@@ -95,8 +107,10 @@ class RegisterBank:
                 self._written[register] = word
         return True
 
-    def _image(self) -> Mapping[str, Value]:
+    def _image(self, faults: Faults) -> Mapping[str, Value]:
         """Return the values of this moment, with what the communication board adds."""
+        if faults.sentinel:
+            return {**dict.fromkeys(self._map.points), **self._identity()}
         image: dict[str, Value] = {}
         for point in self._map.points.values():
             if point.stale_after_s is not None:
@@ -104,7 +118,14 @@ class RegisterBank:
         for name, command in self._map.commands.items():
             image[command.readback] = self._taken.get(name)
         image.update(self._device.values())
+        for name, value in self._pretended.items() if faults.deaf else ():
+            image[self._map.commands[name].readback] = value
+        if faults.local and _LOCAL_SWITCH in image:
+            image[_LOCAL_SWITCH] = False
         return image
+
+    def _identity(self) -> dict[str, Value]:
+        return {name: value for name, value in self._device.values().items() if name in self._map.identity}
 
     def _plan(self, function: int, register: int, count: int) -> tuple[_Place, ...] | None:
         """Return the points that a read shows, None for registers that the device does not have."""

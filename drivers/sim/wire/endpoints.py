@@ -58,6 +58,11 @@ class WireTwin:
         """Return the server of a link."""
         return self._servers[link_id]
 
-    async def set_faults(self, link_id: str, faults: Faults) -> None:
-        """Replace the faults of one endpoint."""
-        await self._servers[link_id].set_faults(faults)
+    @property
+    def servers(self) -> Mapping[str, WireServer]:
+        """Return the servers by link."""
+        return self._servers
+
+    async def set_faults(self, link_id: str, *faults: Faults) -> None:
+        """Replace all faults of one endpoint."""
+        await self._servers[link_id].set_faults(*faults)

@@ -19,7 +19,7 @@ class SerialServer(Endpoint):
     """
 
     def __init__(self, device: Path, *, units: Mapping[int, RegisterBank], clock: Clock) -> None:
-        super().__init__(units=units, clock=clock, framing=Framing.RTU)
+        super().__init__(units=units, clock=clock, framing=Framing.RTU, name=device.name)
         self._device = device
         # our own hold on the client's end: without it, every client that leaves would end the line
         self._client_end: int | None = None
@@ -49,6 +49,11 @@ class SerialServer(Endpoint):
             lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), os.fdopen(server_end, "wb", buffering=0)
         )
         self._begin(reader, asyncio.StreamWriter(out, protocol, reader, loop), name=f"wire-{self._device.name}")
+
+    async def _drop_line(self) -> None:
+        """Let the adapter disappear and come back."""
+        self._close()
+        await self._open()
 
     def _close(self) -> None:
         self._device.unlink(missing_ok=True)

@@ -14,7 +14,9 @@ from types import TracebackType
 from typing import Final, Self
 
 from drivers.sim.wire.bank import RegisterBank
-from drivers.sim.wire.faults import GARBAGE, NO_FAULTS, Faults
+from drivers.sim.wire.corruption import spoiled
+from drivers.sim.wire.faultlayer import FaultLayer
+from drivers.sim.wire.faults import Faults
 from drivers.sim.wire.framing import (
     ExceptionCode,
     Frame,
@@ -37,18 +39,25 @@ _FRAMERS: Final[Mapping[Framing, Callable[[], Framer]]] = {
     Framing.RTU_OVER_TCP: RtuFramer,
     Framing.RTU: RtuFramer,
 }
+# between the pieces of an answer that is split: well within any time-out
+_SPLIT_PAUSE_S: Final = 0.05
+_ALL_ONES: Final = 0xFFFF
+_FOR_EVER_S: Final = float("inf")
 
 
 class Endpoint(ABC):
     """Serves several units to whoever connects; an async context manager that is open while it is entered."""
 
-    def __init__(self, *, units: Mapping[int, RegisterBank], clock: Clock, framing: Framing) -> None:
+    def __init__(self, *, units: Mapping[int, RegisterBank], clock: Clock, framing: Framing, name: str) -> None:
         self._units = units
         self._clock = clock
         self._framing = framing
-        self._faults = NO_FAULTS
+        self._name = name
+        self._layer = FaultLayer(clock=clock, seed=name)
         self._group = asyncio.TaskGroup()
         self._conversations: set[asyncio.Task[None]] = set()
+        self._late: set[asyncio.Task[None]] = set()
+        self._reopening: asyncio.Task[None] | None = None
 
     @property
     def n_connections(self) -> int:
@@ -63,17 +72,38 @@ class Endpoint(ABC):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._forget_reopening()
         self._shut()
         # an error of the body is not the group's: it goes on as it is instead of being wrapped
         await self._group.__aexit__(None, None, None)
 
-    async def set_faults(self, faults: Faults) -> None:
-        """Replace the faults; `Faults()` makes everything good again."""
-        self._faults = faults
-        if faults.refuse:
-            self._shut()
-        elif not self._is_open:
+    @property
+    def faults(self) -> tuple[Faults, ...]:
+        """Return the faults that are set and not over."""
+        return self._layer.present
+
+    async def set_faults(self, *faults: Faults) -> None:
+        """Replace all faults; none, or `Faults()`, makes everything good again."""
+        self._layer.set(faults)
+        self._forget_reopening()
+        closed_s = self._layer.refusal_s
+        if closed_s is None:
+            await self._reopen()
+            return
+        self._shut()
+        if closed_s < _FOR_EVER_S:
+            self._reopening = self._group.create_task(self._reopen(after_s=closed_s), name=f"reopen-{self._name}")
+
+    async def _reopen(self, *, after_s: float = 0.0) -> None:
+        if after_s > 0.0:
+            await self._clock.sleep(after_s)
+        if not self._is_open:
             await self._open()
+
+    def _forget_reopening(self) -> None:
+        if self._reopening is not None:
+            self._reopening.cancel()
+            self._reopening = None
 
     @property
     @abstractmethod
@@ -88,11 +118,15 @@ class Endpoint(ABC):
     def _close(self) -> None:
         """Take no more clients."""
 
+    @abstractmethod
+    async def _drop_line(self) -> None:
+        """Do what is needed so that a client whose conversation ends can come again."""
+
     def _shut(self) -> None:
         if self._is_open:
             self._close()
-        for conversation in self._conversations:
-            conversation.cancel()
+        for task in self._conversations | self._late:
+            task.cancel()
 
     def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, name: str) -> None:
         """Answer a client until it goes."""
@@ -109,26 +143,46 @@ class Endpoint(ABC):
         # a client that goes away while we write ends the conversation, too
         with suppress(ConnectionError):
             while (frame := await framer.read(reader)) is not None:
-                answer = await self._answer(frame, framer)
-                if answer is not None:
-                    writer.write(answer)
-                    await writer.drain()
+                faults = self._layer.of_request(frame.unit)
+                if faults.delay_s > 0.0:
+                    await self._clock.sleep(faults.delay_s)
+                if faults.disconnect:
+                    await self._drop_line()
+                    return
+                pieces = self._answer(frame, framer, faults)
+                if faults.late_s > 0.0:
+                    self._send_late(writer, pieces, faults.late_s)
+                else:
+                    await self._send(writer, pieces)
 
-    async def _answer(self, frame: Frame, framer: Framer) -> bytes | None:
-        """Return the bytes to send for a request, None to stay silent."""
-        faults = self._faults if self._faults.concern(frame.unit) else NO_FAULTS
-        if faults.delay_s > 0.0:
-            await self._clock.sleep(faults.delay_s)
+    def _send_late(self, writer: asyncio.StreamWriter, pieces: tuple[bytes, ...], late_s: float) -> None:
+        task = self._group.create_task(self._send(writer, pieces, after_s=late_s), name=f"late-{self._name}")
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
+
+    async def _send(self, writer: asyncio.StreamWriter, pieces: tuple[bytes, ...], *, after_s: float = 0.0) -> None:
+        if after_s > 0.0:
+            await self._clock.sleep(after_s)
+        for number, piece in enumerate(pieces):
+            if number > 0:
+                await self._clock.sleep(_SPLIT_PAUSE_S)
+            if writer.is_closing():
+                return
+            writer.write(piece)
+            with suppress(ConnectionError):
+                await writer.drain()
+
+    def _answer(self, frame: Frame, framer: Framer, faults: Faults) -> tuple[bytes, ...]:
+        """Return the pieces to send for a request, none to stay silent."""
         if faults.mute or self._is_nobody(frame.unit):
-            return None
-        if faults.garbage:
-            return GARBAGE
+            return ()
         pdu = (
             exception_answer(frame.pdu[0], faults.exception_code)
             if faults.exception_code is not None
             else self._serve(frame, faults)
         )
-        return framer.encode(Frame(frame.transaction, frame.unit, pdu))
+        answer = Frame(frame.transaction, frame.unit, pdu)
+        return spoiled(answer, faults, encode=framer.encode, dice=self._layer.dice)
 
     def _is_nobody(self, unit: int) -> bool:
         """Return whether nobody on a serial line hears this unit number; behind Modbus TCP a gateway answers."""
@@ -142,12 +196,14 @@ class Endpoint(ABC):
             return exception_answer(function, ExceptionCode.GATEWAY_SILENT)
         match parse_request(frame.pdu):
             case ReadRegisters() as request:
-                words = bank.read(function, request.register, request.count, frozen=faults.frozen)
+                words = bank.read(function, request.register, request.count, faults)
                 if isinstance(words, ExceptionCode):
                     return exception_answer(function, words)
-                return read_answer(function, words[: request.count - faults.missing_registers])
+                if faults.zero or faults.ones:
+                    words = [_ALL_ONES if faults.ones else 0] * request.count
+                return read_answer(function, words[: max(0, request.count - faults.missing_registers)])
             case WriteRegisters() as request:
-                refusal = bank.write(function, request.register, request.words)
+                refusal = bank.write(function, request.register, request.words, faults)
                 return write_answer(request) if refusal is None else exception_answer(function, refusal)
             case ExceptionCode() as code:
                 return exception_answer(function, code)
@@ -169,7 +225,7 @@ class WireServer(Endpoint):
         framing: Framing = Framing.TCP,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        super().__init__(units=units, clock=clock, framing=framing)
+        super().__init__(units=units, clock=clock, framing=framing, name=f"{host}:{port}")
         self._host = host
         self._port = port
         self._tls = tls
@@ -192,6 +248,9 @@ class WireServer(Endpoint):
         if self._listener is not None:
             self._listener.close()
             self._listener = None
+
+    async def _drop_line(self) -> None:
+        """Do nothing: we still listen."""
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if not self._is_open:
