@@ -4,7 +4,7 @@ Every coefficient, bound and cost of the model must be affine in the mutable par
 expressions once per shape; afterwards a new problem costs four sparse products.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -224,12 +224,22 @@ class _Compiler:
     def _sum(self, node: Any) -> tuple[float, dict[int, float]]:
         constant = 0.0
         factors: dict[int, float] = {}
-        for argument in node.args:
-            part, linear = self._affine(argument)
+        for summand in self._summands(node):
+            part, linear = self._affine(summand)
             constant += part
             for place, factor in linear.items():
                 factors[place] = factors.get(place, 0.0) + factor
         return constant, factors
+
+    def _summands(self, node: Any) -> Iterator[Any]:
+        """Yield what a sum adds up; Pyomo nests the sums that it gathers, a level for every term."""
+        waiting = [node]
+        while waiting:
+            item = waiting.pop()
+            if isinstance(item, expr.SumExpression):
+                waiting += reversed(item.args)
+            else:
+                yield item
 
 
 def _scaled(value: tuple[float, dict[int, float]], factor: float) -> tuple[float, dict[int, float]]:
