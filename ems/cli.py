@@ -14,12 +14,10 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from ems.cli_devices import devices_app
+from ems.cli_output import EXIT_NO, EXIT_REFUSED, EXIT_UNEXPECTED, JsonFlag, show
 from ems.errors import ConfigError, ConfigProblem, EmsError
 from ems.model.problem import LEAST_TIME_LIMIT_S, MOST_GAP_FRAC, MOST_THREADS, MOST_TIME_LIMIT_S
-
-EXIT_NO = 1
-EXIT_REFUSED = 2
-EXIT_UNEXPECTED = 3
 
 app = typer.Typer(
     name="ems",
@@ -31,8 +29,8 @@ app = typer.Typer(
 
 study_app = typer.Typer(help="Questions that the control code itself answers.", no_args_is_help=True)
 app.add_typer(study_app, name="study")
+app.add_typer(devices_app, name="devices")
 
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 SiteArgument = Annotated[str, typer.Argument(metavar="SITE", help="A configuration directory or a shipped site.")]
 
 
@@ -49,12 +47,12 @@ def check(
     from ems.app.checking import checked_site, shipped_sites
 
     if list_sites:
-        _print({"sites": shipped_sites()} if as_json else "\n".join(shipped_sites()))
+        show({"sites": shipped_sites()} if as_json else "\n".join(shipped_sites()))
         return
     if not site:
         raise typer.BadParameter("name a configuration directory, or --list", param_hint="CONFIG_DIR")
     result = checked_site(site)
-    _print(result if as_json else f"{result['site']}: configuration is valid ({result['devices']} devices)")
+    show(result if as_json else f"{result['site']}: configuration is valid ({result['devices']} devices)")
 
 
 @app.command()
@@ -88,7 +86,7 @@ def simulate(
             out=out,
             progress=progress,
         )
-    _print(summary if as_json else f"{_digest(summary)}\n  files in {out}: {' '.join(RESULT_FILES)}")
+    show(summary if as_json else f"{_digest(summary)}\n  files in {out}: {' '.join(RESULT_FILES)}")
 
 
 @app.command()
@@ -117,12 +115,12 @@ def plan(
     if schema:
         if problem is not None:
             raise typer.BadParameter("prints a schema and takes no PROBLEM.json", param_hint="--schema")
-        _print(schema_text(schema))
+        show(schema_text(schema))
         return
     if problem is None:
         raise typer.BadParameter("name a planning problem, or --schema", param_hint="PROBLEM.json")
     result = planned(problem, gap_frac=gap, time_limit_s=time_limit, threads=threads, out=out)
-    _print(result.document if as_json else result.text)
+    show(result.document if as_json else result.text)
     if not result.passed:
         raise typer.Exit(EXIT_NO)
 
@@ -140,7 +138,7 @@ def pareto(
 
     with progress_bar(f"{study}, cost against emissions") as progress:
         result = pareto_study(study, out=out, progress=progress)
-    _print(result.document if as_json else result.text)
+    show(result.document if as_json else result.text)
 
 
 @app.command()
@@ -183,7 +181,7 @@ def demo(
         site, start=start, start_h=start_h, speed=speed, duration=duration, broker=broker, quiet=as_json
     )
     summary = asyncio.run(run_demo(request))
-    _print(summary if as_json else _digest(summary))
+    show(summary if as_json else _digest(summary))
 
 
 @app.command(hidden=True)
@@ -246,10 +244,6 @@ def _refuse_directory(directory: Path) -> NoReturn:
         )
     message = "is no directory" if directory.exists() else "this configuration directory does not exist"
     raise ConfigError(ConfigProblem(file=str(directory), message=message, allowed=allowed))
-
-
-def _print(value: object) -> None:
-    print(value if isinstance(value, str) else json.dumps(value, indent=2, allow_nan=False))
 
 
 def _digest(summary: dict[str, object]) -> str:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from drivers.modbus.blocks import PlannedRead, adjacent_blocks, plan_reads
+from drivers.modbus.blocks import adjacent_blocks, plan_reads
+from drivers.modbus.identity import identity_faults, identity_texts
 from drivers.modbus.layout import Command, RegisterMap, Speed
-from drivers.modbus.registers import Bad, decode_number, decode_text, encode
+from drivers.modbus.registers import Bad, decode_number, encode
 from drivers.modbus.requests import (
     NEVER_S,
     Answer,
@@ -125,9 +126,9 @@ class MapScript:
             answer = yield Read(at=read.at, count=read.count)
             if isinstance(answer, ExceptionAnswer):
                 return Bad(f"its identity cannot be read: {answer}")
-            identity |= _texts(read, answer)
-        empty = [name for name, text in identity.items() if not text]
-        return Bad(f"it gives no {' and no '.join(empty)}") if empty else identity
+            identity |= identity_texts(read, answer.registers)
+        faults = identity_faults(self._map, identity)
+        return Bad("; ".join(faults)) if faults else identity
 
     def _set_watchdog(self, command: Command, watchdog_s: float) -> WatchdogScript:
         """Write the watchdog time where it differs, and read it back: the register may be a non-volatile one."""
@@ -148,13 +149,3 @@ class MapScript:
         if taken_s == wanted.value:
             return None
         return f"the watchdog time reads {taken_s:g} s instead of {wanted.value:g} s"
-
-
-def _texts(read: PlannedRead, answer: Answered) -> dict[str, str]:
-    """Return the texts of an answer; what is no text counts as empty."""
-    texts = {}
-    for point in read.points:
-        start = point.at.register - read.at.register
-        text = decode_text(answer.registers[start : start + point.n_registers])
-        texts[point.name] = "" if isinstance(text, Bad) else text
-    return texts

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -183,7 +183,8 @@ class RegisterMap:
 
     `points` holds the fields of the class's reading, the read-backs and the life counter; `identity` the texts
     that name the device; `heartbeat` counts up while we command; `watchdog` takes the silence (in s) after
-    which the device falls back by itself, as `fallback` describes.
+    which the device falls back by itself, as `fallback` describes. `expected` says of some identity texts what
+    they are (a text or a regular expression).
     """
 
     id: str
@@ -195,6 +196,7 @@ class RegisterMap:
     points: Mapping[str, Point]
     commands: Mapping[str, SetpointCommand]
     identity: Mapping[str, Point]
+    expected: Mapping[str, str] = field(default_factory=dict)
     heartbeat: Command | None
     watchdog: Command | None
     fallback: str | None

@@ -51,7 +51,15 @@ def load_map(name: str, directories: Sequence[Path]) -> RegisterMap:
     Raises:
         ConfigError: No directory has it, or the file is wrong; carries every problem that was found.
     """
-    file = _find(name, directories)
+    return read_map(map_file(name, directories))
+
+
+def read_map(file: Path) -> RegisterMap:
+    """Return the register map in a file.
+
+    Raises:
+        ConfigError: The file is wrong; carries every problem that was found.
+    """
     table = _read(file)
     try:
         tables = MapFile.model_validate(table)
@@ -68,7 +76,12 @@ def map_names(directories: Sequence[Path]) -> tuple[str, ...]:
     return tuple(sorted({file.stem for home in (*directories, SHIPPED) for file in home.glob("*.toml")}))
 
 
-def _find(name: str, directories: Sequence[Path]) -> Path:
+def map_file(name: str, directories: Sequence[Path]) -> Path:
+    """Return the file of the map of that name, a site's own before a shipped one.
+
+    Raises:
+        ConfigError: No directory has it.
+    """
     for home in (*directories, SHIPPED):
         file = home / f"{name}.toml"
         if file.is_file():
@@ -109,6 +122,7 @@ def _build(tables: MapFile) -> RegisterMap:
         points={name: _point(name, table) for name, table in tables.points.items()},
         commands={name: _command(name, table, write_fc) for name, table in tables.commands.items()},
         identity={name: _text(name, table) for name, table in tables.identity.items()},
+        expected={name: table.expect for name, table in tables.identity.items() if table.expect is not None},
         heartbeat=_heartbeat(tables.heartbeat, write_fc),
         watchdog=_watchdog(tables.watchdog, write_fc),
         fallback=tables.fallback.text if tables.fallback else None,

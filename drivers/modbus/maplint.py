@@ -3,6 +3,7 @@
 The form of each key is checked before, in `mapschema`.
 """
 
+import re
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
@@ -24,6 +25,7 @@ def find_contradictions(register_map: RegisterMap, file: Path) -> Iterator[Confi
     for key, message, allowed in (
         *_name(register_map, file),
         *_layout(register_map),
+        *_identity(register_map),
         *_points(register_map),
         *_commands(register_map),
         *_writes(register_map),
@@ -58,6 +60,14 @@ def _layout(register_map: RegisterMap) -> Iterator[Finding]:
     for name, text in register_map.identity.items():
         if text.end > _N_ADDRESSES:
             yield f"identity.{name}.at", *_OUT_OF_SPACE
+
+
+def _identity(register_map: RegisterMap) -> Iterator[Finding]:
+    for name, expected in register_map.expected.items():
+        try:
+            re.compile(expected)
+        except re.error as error:
+            yield f"identity.{name}.expect", f"no regular expression: {error}", "a text or a regular expression"
 
 
 def _points(register_map: RegisterMap) -> Iterator[Finding]:

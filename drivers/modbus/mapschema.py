@@ -54,6 +54,9 @@ class IdentityTable(MapTable):
 
     at: At = Field(description="`holding:N` or `input:N`, N being the address in the frame.")
     length: Annotated[int, Field(ge=1, le=64)] = Field(description="Number of registers.")
+    expect: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        None, description="What the text must be, as a text or a regular expression for all of it."
+    )
 
 
 class BlockTable(MapTable):

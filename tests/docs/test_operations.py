@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from ems import cli
+from ems import cli, cli_output
 from ems.control.guard import Rule
 from ems.control.state import Mode
 from ems.model.setpoints import Outcome
@@ -28,7 +28,7 @@ def test_every_outcome_of_a_write_is_explained() -> None:
 
 
 def test_the_exit_codes_are_the_command_line_s() -> None:
-    codes = {"0", str(cli.EXIT_NO), str(cli.EXIT_REFUSED), str(cli.EXIT_UNEXPECTED)}
+    codes = {"0", str(cli_output.EXIT_NO), str(cli_output.EXIT_REFUSED), str(cli_output.EXIT_UNEXPECTED)}
 
     assert set(first_column(OPERATIONS, "Exit codes")) - {"130"} == codes
 
@@ -37,12 +37,12 @@ def test_the_exit_codes_are_the_command_line_s() -> None:
     ("arguments", "code"),
     [
         (["check", "edge-node"], 0),
-        (["check", "no-such-site"], cli.EXIT_REFUSED),
-        (["check"], cli.EXIT_REFUSED),
-        (["no-such-command"], cli.EXIT_REFUSED),
-        (["simulate", "edge-node"], cli.EXIT_REFUSED),
-        (["simulate", "edge-node", "--days", "x", "--out", "y"], cli.EXIT_REFUSED),
-        (["plan", "no-such-file.json"], cli.EXIT_REFUSED),
+        (["check", "no-such-site"], cli_output.EXIT_REFUSED),
+        (["check"], cli_output.EXIT_REFUSED),
+        (["no-such-command"], cli_output.EXIT_REFUSED),
+        (["simulate", "edge-node"], cli_output.EXIT_REFUSED),
+        (["simulate", "edge-node", "--days", "x", "--out", "y"], cli_output.EXIT_REFUSED),
+        (["plan", "no-such-file.json"], cli_output.EXIT_REFUSED),
     ],
 )
 def test_a_command_ends_with_the_code_that_the_page_states(*, arguments: list[str], code: int) -> None:

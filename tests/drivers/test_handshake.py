@@ -143,3 +143,21 @@ def test_a_map_without_identity_and_watchdog_has_nothing_to_ask() -> None:
 
     assert bench.results == [Met(identity={}, watchdog_fault=None)]
     assert bench.handshake.due_s == NEVER_S
+
+
+def test_a_device_that_is_not_the_one_of_the_map_stays_unread() -> None:
+    bench = Bench(replace(pcs_map(), expected={"model": "M2|M3", "manufacturer": "Maker"}))
+
+    bench.handshake.start(0.0)
+    bench.serve({0: IDENTITY})
+
+    assert bench.results == [Unknown(reason="its model is 'M1', the map is for 'M2|M3'")]
+
+
+def test_a_device_that_fits_the_expected_pattern_is_met() -> None:
+    bench = Bench(replace(pcs_map(), expected={"model": "M[0-9]"}))
+
+    bench.handshake.start(0.0)
+    bench.serve({0: IDENTITY, 511: [12]})
+
+    assert isinstance(bench.results[0], Met)

@@ -260,3 +260,10 @@ def test_a_shipped_map_with_one_slip_is_refused_at_the_right_key(
         load_map(shipped, (tmp_path,))
 
     assert key in {found.key for found in refused.value.problems}
+
+
+def test_an_expected_identity_that_is_no_pattern_is_refused(tmp_path: Path) -> None:
+    found = problem(tmp_path, "length = 8\n", 'length = 8\nexpect = "AB-("\n')
+
+    assert found.key == "identity.serial.expect"
+    assert "no regular expression" in found.message

@@ -25,6 +25,18 @@ class TwinDevice(Protocol):
         """Take a command by its name in the map, or `heartbeat` or `watchdog_s`; False refuses it."""
 
 
+class UnitRegisters(Protocol):
+    """The registers of one unit as a server needs them."""
+
+    def read(self, function: int, register: int, count: int, faults: Faults = NO_FAULTS) -> list[int] | ExceptionCode:
+        """Return registers, or why they are refused."""
+
+    def write(
+        self, function: int, register: int, words: tuple[int, ...], faults: Faults = NO_FAULTS
+    ) -> ExceptionCode | None:
+        """Take registers; return why they are refused, None if they are not."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Place:
     """Where a point lies within the answer to one request."""

@@ -6,7 +6,7 @@ import tty
 from collections.abc import Mapping
 from pathlib import Path
 
-from drivers.sim.wire.bank import RegisterBank
+from drivers.sim.wire.bank import UnitRegisters
 from drivers.sim.wire.server import Endpoint
 from ems.model.device import Framing
 from ems.ports import Clock
@@ -18,7 +18,7 @@ class SerialServer(Endpoint):
     A pseudo-terminal has no bit rate, so any will do, and no parity: a client that sets one is refused by the system.
     """
 
-    def __init__(self, device: Path, *, units: Mapping[int, RegisterBank], clock: Clock) -> None:
+    def __init__(self, device: Path, *, units: Mapping[int, UnitRegisters], clock: Clock) -> None:
         super().__init__(units=units, clock=clock, framing=Framing.RTU, name=device.name)
         self._device = device
         # our own hold on the client's end: without it, every client that leaves would end the line

@@ -13,7 +13,7 @@ from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
-from drivers.sim.wire.bank import RegisterBank
+from drivers.sim.wire.bank import UnitRegisters
 from drivers.sim.wire.corruption import spoiled
 from drivers.sim.wire.faultlayer import FaultLayer
 from drivers.sim.wire.faults import Faults
@@ -48,7 +48,7 @@ _FOR_EVER_S: Final = float("inf")
 class Endpoint(ABC):
     """Serves several units to whoever connects; an async context manager that is open while it is entered."""
 
-    def __init__(self, *, units: Mapping[int, RegisterBank], clock: Clock, framing: Framing, name: str) -> None:
+    def __init__(self, *, units: Mapping[int, UnitRegisters], clock: Clock, framing: Framing, name: str) -> None:
         self._units = units
         self._clock = clock
         self._framing = framing
@@ -220,7 +220,7 @@ class WireServer(Endpoint):
         host: str,
         port: int,
         *,
-        units: Mapping[int, RegisterBank],
+        units: Mapping[int, UnitRegisters],
         clock: Clock,
         framing: Framing = Framing.TCP,
         tls: ssl.SSLContext | None = None,

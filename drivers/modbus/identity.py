@@ -1,0 +1,32 @@
+"""The texts that name a device, and whether they are those that its map expects."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from drivers.modbus.blocks import PlannedRead
+from drivers.modbus.layout import RegisterMap
+from drivers.modbus.registers import Bad, decode_text
+
+
+def identity_texts(read: PlannedRead, registers: Sequence[int]) -> dict[str, str]:
+    """Return the texts of an answer; what is no text counts as empty."""
+    texts = {}
+    for point in read.points:
+        start = point.at.register - read.at.register
+        text = decode_text(registers[start : start + point.n_registers])
+        texts[point.name] = "" if isinstance(text, Bad) else text
+    return texts
+
+
+def identity_faults(register_map: RegisterMap, texts: Mapping[str, str]) -> tuple[str, ...]:
+    """Return why a device with these texts is none of the map's; empty texts name nobody."""
+    return tuple(_faults(register_map, texts))
+
+
+def _faults(register_map: RegisterMap, texts: Mapping[str, str]) -> Iterator[str]:
+    if empty := [name for name, text in texts.items() if not text]:
+        yield f"it gives no {' and no '.join(empty)}"
+    for name, expected in register_map.expected.items():
+        text = texts.get(name, "")
+        if text and text != expected and re.fullmatch(expected, text) is None:
+            yield f"its {name} is '{text}', the map is for '{expected}'"

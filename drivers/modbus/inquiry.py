@@ -1,0 +1,80 @@
+"""Questions to one unit, one after the other: what a person's tool asks, over the same link as the drivers' polls."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from drivers.modbus.link import ModbusLink
+from drivers.modbus.requests import NEVER_S, Answer, Job, NoAnswer, Request, Urgency
+
+# sees every question and its answer; the time is when the question was asked, in seconds of the clock
+Witness = Callable[[int, Request, Answer, float], None]
+
+
+class Inquiry:
+    """A unit behind a link that is asked what its owner wants to know; attaches itself."""
+
+    def __init__(self, unit: int, link: ModbusLink, *, witness: Witness | None = None) -> None:
+        self._unit = unit
+        self._link = link
+        self._question = _Question(unit, witness)
+        link.attach(self)
+
+    @property
+    def unit(self) -> int:
+        """Return the unit number."""
+        return self._unit
+
+    @property
+    def jobs(self) -> Sequence[Job]:
+        """Return the one job there is."""
+        return (self._question,)
+
+    async def ask(self, request: Request) -> Answer:
+        """Send a request and return what came of it; without a connection that is known after one attempt."""
+        answer = self._question.put(request)
+        self._link.wake()
+        return await answer
+
+    def connected(self, now_s: float) -> None:
+        """Note nothing: a question that waits is asked on any connection."""
+
+    def lost(self, reason: str, now_s: float) -> None:
+        """Answer the question that waits: there is no connection."""
+        self._question.done(NoAnswer(reason, now_s))
+
+
+class _Question:
+    """The job that sends one request at a time."""
+
+    urgency = Urgency.POLL
+    patience_s = 0.0
+
+    def __init__(self, unit: int, witness: Witness | None) -> None:
+        self.due_s = NEVER_S
+        self._unit = unit
+        self._witness = witness
+        self._request: Request | None = None
+        self._answer: asyncio.Future[Answer] | None = None
+        self._asked_s: float | None = None
+
+    def put(self, request: Request) -> "asyncio.Future[Answer]":
+        self._request = request
+        self._answer = asyncio.get_running_loop().create_future()
+        self._asked_s = None
+        self.due_s = 0.0
+        return self._answer
+
+    def request(self, now_s: float) -> Request | None:
+        self._asked_s = now_s
+        self.due_s = NEVER_S
+        return self._request
+
+    def done(self, answer: Answer) -> None:
+        self.due_s = NEVER_S
+        waiting, self._answer = self._answer, None
+        request, self._request = self._request, None
+        if waiting is None or request is None or waiting.done():
+            return
+        if self._witness is not None:
+            self._witness(self._unit, request, answer, answer.at_s if self._asked_s is None else self._asked_s)
+        waiting.set_result(answer)

@@ -1,0 +1,143 @@
+"""`ems devices maps`: the register maps that can be used, and what is wrong with those that cannot."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from drivers.modbus.layout import Point, RegisterMap
+from drivers.modbus.mapfile import SHIPPED, load_map, map_file, map_names, read_map
+from ems.config.lines import KeyLines
+from ems.errors import ConfigError, ConfigProblem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapReport:
+    """What a command about maps prints: one JSON document, or text."""
+
+    document: dict[str, object]
+    text: str
+
+
+def list_maps(directories: Sequence[Path]) -> MapReport:
+    """Return every map by name with its class, document and place; a map that is refused with the reason."""
+    rows = [_row(name, directories) for name in map_names(directories)]
+    width = max((len(str(row["map"])) for row in rows), default=0)
+    lines = [
+        f"{row['map']!s:{width}}  {row['class'] or 'refused'!s:10}  {row['source'] or row['error']}" for row in rows
+    ]
+    return MapReport(document={"maps": rows}, text="\n".join(lines))
+
+
+def show_map(name: str, directories: Sequence[Path]) -> MapReport:
+    """Return what a map reads and writes.
+
+    Raises:
+        ConfigError: There is no such map, or it is refused.
+    """
+    register_map = load_map(name, directories)
+    file = map_file(name, directories)
+    points = [_point_row(point) for point in _by_address(register_map)]
+    commands = [
+        {
+            "command": command.name,
+            "at": str(command.at),
+            "type": command.coding.type.value,
+            "limits": None if command.limits is None else list(command.limits),
+            "readback": command.readback,
+        }
+        for command in register_map.commands.values()
+    ]
+    document: dict[str, object] = {
+        "map": register_map.id,
+        "file": str(file),
+        "class": register_map.device_class.value,
+        "source": register_map.source,
+        "points": points,
+        "commands": commands,
+        "heartbeat": None if register_map.heartbeat is None else str(register_map.heartbeat.at),
+        "watchdog": None if register_map.watchdog is None else str(register_map.watchdog.at),
+        "fallback": register_map.fallback,
+    }
+    lines = [
+        f"{register_map.id} ({register_map.device_class}), {file}",
+        f"  source: {register_map.source}",
+        *(f"  reads   {row['at']!s:14} {row['type']!s:8} {row['point']}" for row in points),
+        *(
+            f"  writes  {row['at']!s:14} {row['type']!s:8} {row['command']}, limits {row['limits']}, "
+            f"read back in {row['readback']}"
+            for row in commands
+        ),
+        *([f"  fallback: {register_map.fallback}"] if register_map.fallback else []),
+    ]
+    return MapReport(document=document, text="\n".join(lines))
+
+
+def lint_maps(path: Path | None) -> int:
+    """Check a map file, or all of a directory (None: the shipped ones); return how many there are.
+
+    Raises:
+        ConfigError: With everything that is wrong, or the path does not exist, or the directory has no map.
+    """
+    files = _files(path or SHIPPED)
+    if problems := [problem for file in files for problem in _problems(file)]:
+        raise ConfigError(*problems)
+    return len(files)
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    files = sorted(path.glob("*.toml")) or sorted((path / "maps").glob("*.toml"))
+    if not files:
+        message = "has no register maps" if path.is_dir() else "does not exist"
+        raise ConfigError(ConfigProblem(file=str(path), message=message, allowed="a map file or a directory of maps"))
+    return files
+
+
+def _problems(file: Path) -> list[ConfigProblem]:
+    try:
+        read_map(file)
+    except ConfigError as error:
+        lines = _lines(file)
+        return [problem if lines is None else _located(problem, lines) for problem in error.problems]
+    return []
+
+
+def _lines(file: Path) -> KeyLines | None:
+    try:
+        return KeyLines(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _located(problem: ConfigProblem, lines: KeyLines) -> ConfigProblem:
+    """Return a problem with the line of its key, or of the nearest table above a key that is missing."""
+    if problem.line is not None or problem.key is None:
+        return problem
+    parts = problem.key.replace("[", ".").replace("]", "").split(".")
+    return replace(problem, line=lines.line_of(tuple(int(part) if part.isdecimal() else part for part in parts)))
+
+
+def _row(name: str, directories: Sequence[Path]) -> dict[str, object]:
+    row: dict[str, object] = {"map": name, "file": str(map_file(name, directories)), "class": None, "source": None}
+    try:
+        register_map = load_map(name, directories)
+    except ConfigError as error:
+        return {**row, "error": str(error)}
+    return {**row, "class": register_map.device_class.value, "source": register_map.source, "error": None}
+
+
+def _by_address(register_map: RegisterMap) -> list[Point]:
+    everything = (*register_map.identity.values(), *register_map.points.values())
+    return sorted(everything, key=lambda point: (point.at.table, point.at.register, point.bit or 0))
+
+
+def _point_row(point: Point) -> dict[str, object]:
+    return {
+        "point": point.name,
+        "at": str(point.at),
+        "type": point.coding.type.value,
+        "registers": point.n_registers,
+        "bit": point.bit,
+        "valid": None if point.valid is None else list(point.valid),
+    }

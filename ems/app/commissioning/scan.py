@@ -1,0 +1,99 @@
+"""`ems devices scan`: what answers at an endpoint."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from drivers.modbus.inquiry import Inquiry
+from drivers.modbus.layout import RegisterMap
+from drivers.modbus.link import ModbusLink
+from drivers.modbus.mapfile import load_map, map_names
+from drivers.modbus.scan import UnitFound, scan_unit
+from ems.app.commissioning.endpoints import endpoint_link, parse_units, running
+from ems.errors import ConfigError
+from ems.ports import Clock
+from ems.runtime.clock import SystemClock
+
+# where a device that nobody has configured answers: 1, else what pure TCP devices take
+_USUAL_UNITS: Final = (1, 0, 255)
+_TEXTS: Final = ("manufacturer", "model", "serial", "firmware")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanResult:
+    """What a scan found, as one JSON document and as text; `answered` says whether any unit did."""
+
+    document: dict[str, object]
+    text: str
+    answered: bool
+
+
+async def scan(
+    endpoint: str,
+    *,
+    units: str | None,
+    framing: str,
+    timeout_s: float,
+    maps: Sequence[Path] = (),
+    clock: Clock | None = None,
+) -> ScanResult:
+    """Ask the units of an endpoint who they are, over one connection.
+
+    Raises:
+        ConfigError: The endpoint or the list of units cannot be understood.
+    """
+    clock = clock or SystemClock()
+    link = ModbusLink(endpoint_link(endpoint, framing=framing, timeout_s=timeout_s), clock=clock)
+    asked = _USUAL_UNITS if units is None else parse_units(units)
+    known = _sound_maps(maps)
+    found: list[UnitFound] = []
+    inquiries = [Inquiry(unit, link) for unit in asked]
+    async with running(link):
+        for inquiry in inquiries:
+            found.append(await scan_unit(inquiry, known, clock=clock))
+            if units is None and found[-1].answers:
+                break
+    answering = [unit for unit in found if unit.answers]
+    shown = found if units is not None else answering or found
+    document: dict[str, object] = {
+        "endpoint": endpoint,
+        "framing": framing,
+        "units": [_unit_document(unit) for unit in shown],
+    }
+    text = "\n".join((f"{endpoint} ({framing})", *(line for unit in shown for line in _unit_lines(unit))))
+    return ScanResult(document=document, text=text, answered=bool(answering))
+
+
+def _sound_maps(directories: Sequence[Path]) -> list[RegisterMap]:
+    """Return the maps that can be loaded; `ems devices maps lint` says what is wrong with the others."""
+    maps = []
+    for name in map_names(directories):
+        try:
+            maps.append(load_map(name, directories))
+        except ConfigError:
+            continue
+    return maps
+
+
+def _unit_document(found: UnitFound) -> dict[str, object]:
+    chain = found.sunspec
+    return {
+        "unit": found.unit,
+        "sunspec": None if chain is None else {"base": chain.base, "models": list(chain.models)},
+        **{name: found.texts.get(name) for name in _TEXTS},
+        "maps": list(found.maps),
+        "errors": list(found.errors),
+    }
+
+
+def _unit_lines(found: UnitFound) -> list[str]:
+    if not found.answers:
+        return [f"unit {found.unit}: no answer", *(f"  {error}" for error in found.errors)]
+    texts = ", ".join(f"{name} {found.texts[name]}" for name in _TEXTS if name in found.texts)
+    lines = [f"unit {found.unit}: {texts or 'answers, but does not name itself'}"]
+    if found.sunspec is not None:
+        models = " ".join(map(str, found.sunspec.models))
+        lines.append(f"  SunSpec at {found.sunspec.base}, models {models}")
+    lines.append(f"  maps that fit: {', '.join(found.maps) or 'none'}")
+    return [*lines, *(f"  error: {error}" for error in found.errors)]

@@ -1,0 +1,83 @@
+"""`ems devices`: what an engineer does with the devices of a site, from the first answer to the signed report."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ems.cli_output import EXIT_NO, JsonFlag, show
+
+devices_app = typer.Typer(help="Find, read and command devices; commission a site.", no_args_is_help=True)
+maps_app = typer.Typer(help="Register maps: which there are, and what is wrong with one.", no_args_is_help=True)
+devices_app.add_typer(maps_app, name="maps")
+
+FramingOption = Annotated[str, typer.Option("--framing", metavar="NAME", help="tcp or rtu-over-tcp.")]
+TimeoutOption = Annotated[float, typer.Option("--timeout", min=0.05, max=60.0, help="Limit of one answer, s.")]
+MapsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--maps", metavar="DIR", help="A directory of maps beside the shipped ones.", exists=True, file_okay=False
+    ),
+]
+
+
+@devices_app.command()
+def scan(
+    endpoint: Annotated[str, typer.Argument(metavar="HOST:PORT", help="Where to ask.")],
+    *,
+    units: Annotated[
+        str | None, typer.Option("--units", metavar="LIST", help="Units such as 1,10-12; else 1, then 0 and 255.")
+    ] = None,
+    framing: FramingOption = "tcp",
+    timeout: TimeoutOption = 1.0,
+    maps: MapsOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Ask who answers at an endpoint: SunSpec models, texts that name the device, maps that fit. Only reads."""
+    from ems.app.commissioning.scan import scan as run_scan
+
+    result = asyncio.run(
+        run_scan(endpoint, units=units, framing=framing, timeout_s=timeout, maps=() if maps is None else (maps,))
+    )
+    show(result.document if as_json else result.text)
+    if not result.answered:
+        raise typer.Exit(EXIT_NO)
+
+
+@maps_app.command("list")
+def list_(*, maps: MapsOption = None, as_json: JsonFlag = False) -> None:
+    """Name every map with its class and the document it comes from."""
+    from ems.app.commissioning.maps import list_maps
+
+    report = list_maps(() if maps is None else (maps,))
+    show(report.document if as_json else report.text)
+
+
+@maps_app.command("show")
+def show_(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a map.")],
+    *,
+    maps: MapsOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show what a map reads and writes."""
+    from ems.app.commissioning.maps import show_map
+
+    report = show_map(name, () if maps is None else (maps,))
+    show(report.document if as_json else report.text)
+
+
+@maps_app.command()
+def lint(
+    path: Annotated[
+        Path | None, typer.Argument(metavar="[FILE|DIR]", help="A map, or a directory of maps; else the shipped ones.")
+    ] = None,
+    *,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say everything that is wrong with maps: file, line, point, reason. Exit 2 if anything is."""
+    from ems.app.commissioning.maps import lint_maps
+
+    n_maps = lint_maps(path)
+    show({"maps": n_maps, "problems": []} if as_json else f"{n_maps} maps, nothing wrong")

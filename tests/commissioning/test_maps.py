@@ -1,0 +1,89 @@
+"""`ems devices maps`: every problem of a map file with its place."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from drivers.modbus.mapfile import SHIPPED, map_names
+from ems.cli import execute
+from tests.commissioning.test_scan import NAMED_MAP
+
+SOUND = NAMED_MAP.format(expect="AB-12")
+
+
+def lint(capsys: pytest.CaptureFixture[str], path: Path) -> tuple[int, list[dict[str, object]], str]:
+    code = execute(["devices", "maps", "lint", str(path), "--json"])
+    output, errors = capsys.readouterr()
+    return code, json.loads(output).get("errors", []), errors
+
+
+def test_the_shipped_maps_are_sound(capsys: pytest.CaptureFixture[str]) -> None:
+    code = execute(["devices", "maps", "lint"])
+
+    assert (code, capsys.readouterr().out) == (0, f"{len(list(SHIPPED.glob('*.toml')))} maps, nothing wrong\n")
+
+
+def test_every_problem_of_every_map_is_named_with_file_line_and_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "acme-pcs.toml").write_text(SOUND.replace('"int32"', '"int33"'), encoding="utf-8")
+    (tmp_path / "other.toml").write_text(SOUND + "[points.load_kw]\nat = 'holding:900'\ntype = 'int16'\n")
+
+    code, problems, errors = lint(capsys, tmp_path)
+
+    places = {(Path(str(each["file"])).name, each["line"], each["key"]) for each in problems}
+    assert code == 2
+    assert ("acme-pcs.toml", 19, "points.power_kw.type") in places
+    # the file's name, and a point that a PCS does not have in a place where no block is
+    assert {place for place in places if place[0] == "other.toml"} >= {
+        ("other.toml", 3, "device.id"),
+        ("other.toml", 22, "points.load_kw.at"),
+    }
+    assert "acme-pcs.toml:19: points.power_kw.type" in errors
+
+
+def test_a_file_that_is_no_toml_is_refused_with_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "broken.toml").write_text("[device]\nid = \n", encoding="utf-8")
+
+    code, problems, _ = lint(capsys, tmp_path / "broken.toml")
+
+    assert code == 2
+    assert problems[0]["line"] == 2
+
+
+def test_a_path_without_maps_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert lint(capsys, tmp_path)[0] == 2
+    assert lint(capsys, tmp_path / "nothing")[0] == 2
+
+
+def test_the_maps_of_a_site_are_listed_beside_the_shipped_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "acme-pcs.toml").write_text(SOUND, encoding="utf-8")
+    (tmp_path / "broken.toml").write_text(SOUND.replace("source", "sauce"), encoding="utf-8")
+
+    code = execute(["devices", "maps", "list", "--maps", str(tmp_path), "--json"])
+
+    rows = {row["map"]: row for row in json.loads(capsys.readouterr().out)["maps"]}
+    assert code == 0
+    assert set(rows) == {*map_names(()), "acme-pcs", "broken"}
+    assert rows["acme-pcs"]["class"] == "pcs"
+    assert "sauce" in rows["broken"]["error"]
+
+
+def test_a_map_is_shown_with_what_it_reads_and_writes(capsys: pytest.CaptureFixture[str]) -> None:
+    code = execute(["devices", "maps", "show", "generic-pcs", "--json"])
+
+    shown = json.loads(capsys.readouterr().out)
+    assert code == 0
+    assert {"point": "power_kw", "at": "input:104", "type": "int32"}.items() <= next(
+        row for row in shown["points"] if row["point"] == "power_kw"
+    ).items()
+    assert shown["commands"][0]["at"] == "holding:500"
+    assert shown["commands"][0]["limits"] == [-20000, 20000]
+
+
+def test_a_map_that_does_not_exist_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(["devices", "maps", "show", "generic-psc"]) == 2
+    assert "did you mean 'generic-pcs'" in capsys.readouterr().err

@@ -1,0 +1,242 @@
+"""`ems devices scan` against devices on loopback, on a clock that the test moves."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from drivers.modbus.mapfile import load_map
+from drivers.sim.wire.bank import RegisterBank
+from drivers.sim.wire.faults import Faults
+from drivers.sim.wire.server import WireServer
+from ems.app.commissioning.endpoints import endpoint_link, parse_units
+from ems.app.commissioning.scan import ScanResult, scan
+from ems.errors import ConfigError
+from tests.commissioning.devices import PlainRegisters, serving, sunspec_words, timed
+from tests.drivers.clock import SteppedClock
+from tests.drivers.rig import pcs
+
+pytestmark = pytest.mark.wire
+
+INVERTER = sunspec_words((103, 50), (120, 26), (123, 24))
+NAMED_MAP = """
+[device]
+id = "acme-pcs"
+source = "Acme register list 4.2, section 3, for tests"
+class = "pcs"
+[endpoint]
+max_registers = 100
+word_order = "big"
+[identity.model]
+at = "holding:0"
+length = 4
+expect = "{expect}"
+[[blocks]]
+at = "holding:100"
+count = 2
+speed = "fast"
+[points.power_kw]
+at = "holding:100"
+type = "int32"
+valid = [-100, 100]
+"""
+
+
+async def scanned(
+    server: WireServer,
+    clock: SteppedClock,
+    *,
+    units: str | None = None,
+    maps: tuple[Path, ...] = (),
+    timeout_s: float = 1.0,
+) -> ScanResult:
+    endpoint = f"127.0.0.1:{server.port}"
+    work = scan(endpoint, units=units, framing="tcp", timeout_s=timeout_s, maps=maps, clock=clock)
+    return await timed(asyncio.create_task(work), clock)
+
+
+async def test_a_sunspec_device_is_described_in_full() -> None:
+    clock = SteppedClock()
+    async with serving({1: PlainRegisters({40000: INVERTER})}, clock=clock) as server:
+        result = await scanned(server, clock)
+
+        endpoint = f"127.0.0.1:{server.port}"
+    assert result.answered
+    assert result.document == {
+        "endpoint": endpoint,
+        "framing": "tcp",
+        "units": [
+            {
+                "unit": 1,
+                "sunspec": {"base": 40000, "models": [1, 103, 120, 123]},
+                "manufacturer": "SunMaker",
+                "model": "SM-50",
+                "serial": "SN-0815",
+                "firmware": "1.4.2",
+                "maps": [],
+                "errors": [],
+            }
+        ],
+    }
+
+
+@pytest.mark.parametrize("base", [0, 50000])
+async def test_the_chain_is_found_at_its_other_places(base: int) -> None:
+    clock = SteppedClock()
+    async with serving({1: PlainRegisters({base: INVERTER})}, clock=clock) as server:
+        result = await scanned(server, clock)
+
+    assert result.document["units"][0]["sunspec"] == {"base": base, "models": [1, 103, 120, 123]}  # type: ignore[index]
+
+
+async def test_a_device_that_needs_50_ms_an_answer_is_scanned_within_15_s() -> None:
+    clock = SteppedClock()
+    chain = sunspec_words(*[(64000 + number, 30) for number in range(90)])
+    slow = Faults(delay_s=0.05)
+    async with serving({1: PlainRegisters({40000: chain})}, clock=clock, faults=slow) as server:
+        before_s = clock.monotonic_s()
+        result = await scanned(server, clock)
+
+        took_s = clock.monotonic_s() - before_s
+    assert len(result.document["units"][0]["sunspec"]["models"]) == 91  # type: ignore[index]
+    assert took_s <= 15.0
+
+
+async def test_the_maps_that_fit_are_named() -> None:
+    clock = SteppedClock()
+    bank = RegisterBank(load_map("generic-pcs", ()), pcs(), clock=clock)
+    async with serving({1: bank}, clock=clock) as server:
+        result = await scanned(server, clock)
+
+    unit = result.document["units"][0]  # type: ignore[index]
+    assert unit["maps"] == ["generic-pcs"]
+    assert (unit["manufacturer"], unit["model"], unit["serial"]) == ("Maker", "M1", "S-0001")
+    assert unit["firmware"] is None
+    assert unit["sunspec"] is None
+
+
+@pytest.mark.parametrize(("expect", "fits"), [("AB-12", True), ("AB-[0-9]+", True), ("AB-13", False), ("AB", False)])
+async def test_a_map_of_the_site_fits_by_the_text_that_it_expects(tmp_path: Path, expect: str, fits: bool) -> None:  # noqa: FBT001
+    (tmp_path / "acme-pcs.toml").write_text(NAMED_MAP.format(expect=expect), encoding="utf-8")
+    clock = SteppedClock()
+    registers = PlainRegisters({0: [0x4142, 0x2D31, 0x3200, 0], 100: [0, 0]})
+    async with serving({1: registers}, clock=clock) as server:
+        result = await scanned(server, clock, maps=(tmp_path,))
+
+    unit = result.document["units"][0]  # type: ignore[index]
+    assert unit["maps"] == (["acme-pcs"] if fits else [])
+
+
+async def test_a_device_that_is_not_unit_1_is_found_as_0_or_255() -> None:
+    clock = SteppedClock()
+    async with serving({255: PlainRegisters({40000: INVERTER})}, clock=clock) as server:
+        result = await scanned(server, clock)
+
+    assert [unit["unit"] for unit in result.document["units"]] == [255]  # type: ignore[attr-defined]
+
+
+async def test_only_the_units_asked_for_are_scanned_and_silent_ones_say_so() -> None:
+    clock = SteppedClock()
+    units = {number: PlainRegisters({40000: INVERTER}) for number in (1, 10, 12)}
+    async with serving(units, clock=clock, faults=Faults(units=frozenset({11}), mute=True)) as server:
+        result = await scanned(server, clock, units="10-12")
+
+    found = {unit["unit"]: unit for unit in result.document["units"]}  # type: ignore[attr-defined]
+    assert list(found) == [10, 11, 12]
+    assert found[11]["sunspec"] is None
+    assert "no answer within 1 s" in found[11]["errors"][0]
+    assert found[12]["sunspec"]["base"] == 40000
+    assert units[1].n_reads == 0
+
+
+async def test_there_is_never_more_than_one_connection() -> None:
+    clock = SteppedClock()
+    seen: list[int] = []
+    async with serving({1: PlainRegisters({40000: INVERTER})}, clock=clock, faults=Faults(mute=True)) as server:
+        work = asyncio.create_task(
+            scan(f"127.0.0.1:{server.port}", units="1-3", framing="tcp", timeout_s=0.5, clock=clock)
+        )
+        while not work.done():
+            await clock.run(0.1)
+            seen.append(server.n_connections)
+
+    assert max(seen) == 1
+    assert not work.result().answered
+
+
+async def test_a_silent_endpoint_is_given_up_and_each_unit_says_why() -> None:
+    clock = SteppedClock()
+    async with serving({}, clock=clock, faults=Faults(mute=True)) as server:
+        result = await scanned(server, clock)
+
+    assert not result.answered
+    assert [unit["unit"] for unit in result.document["units"]] == [1, 0, 255]  # type: ignore[attr-defined]
+    assert all(unit["errors"] for unit in result.document["units"])  # type: ignore[attr-defined]
+
+
+async def test_a_port_that_refuses_connections_is_given_up() -> None:
+    clock = SteppedClock()
+    async with serving({}, clock=clock, faults=Faults(refuse=True)) as server:
+        result = await scanned(server, clock)
+
+    assert not result.answered
+    assert "no connection to 127.0.0.1" in result.document["units"][0]["errors"][0]  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        # a model that reaches beyond the last register
+        ([0x5375, 0x6E53, 1, 66, *([0] * 66), 103, 0xFFFF], "has no end behind 2 models"),
+        # nothing follows where the next model should be
+        ([0x5375, 0x6E53, 1, 66, *([0] * 66)], "no answer to the head of a model at holding:40070"),
+        # models without content, for ever
+        ([0x5375, 0x6E53, 1, 66, *([0] * 66), *([7, 0] * 200)], "has no end behind 100 models"),
+    ],
+)
+async def test_a_chain_that_lies_is_an_error_of_the_unit(words: list[int], error: str) -> None:
+    clock = SteppedClock()
+    async with serving({1: PlainRegisters({40000: words})}, clock=clock) as server:
+        result = await scanned(server, clock)
+
+    errors = result.document["units"][0]["errors"]  # type: ignore[index]
+    assert any(error in each for each in errors), errors
+
+
+async def test_a_device_that_stops_answering_is_not_asked_for_ever() -> None:
+    clock = SteppedClock()
+    async with serving({1: PlainRegisters({40000: INVERTER})}, clock=clock) as server:
+        work = asyncio.create_task(
+            scan(f"127.0.0.1:{server.port}", units="1", framing="tcp", timeout_s=1.0, clock=clock)
+        )
+        await clock.until(lambda: server.n_connections > 0)
+        await clock.run(0.05)
+        await server.set_faults(Faults(mute=True))
+        result = await timed(work, clock, limit_s=30.0)
+
+    assert len(result.document["units"][0]["errors"]) >= 3  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("text", "units"), [("1", (1,)), ("1,10-12", (1, 10, 11, 12)), ("3, 3,1", (3, 1)), ("0-255", tuple(range(256)))]
+)
+def test_a_list_of_units_is_read(text: str, units: tuple[int, ...]) -> None:
+    assert parse_units(text) == units
+
+
+@pytest.mark.parametrize("text", ["", "a", "1-", "-1", "12-10", "256", "1,,2", "1;2"])
+def test_a_list_that_names_no_units_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="is no list of units"):
+        parse_units(text)
+
+
+@pytest.mark.parametrize("endpoint", ["", "host", "host:", ":502", "host:0", "host:65536", "host:port"])
+def test_what_is_no_endpoint_is_refused(endpoint: str) -> None:
+    with pytest.raises(ConfigError, match="is no endpoint"):
+        endpoint_link(endpoint, framing="tcp", timeout_s=1.0)
+
+
+def test_an_address_in_brackets_is_an_ipv6_address() -> None:
+    link = endpoint_link("[::1]:1502", framing="tcp", timeout_s=1.0)
+
+    assert (link.host, link.port) == ("::1", 1502)
