@@ -170,6 +170,9 @@ def demo(
     ] = None,
     start: Annotated[str, typer.Option("--start", help="Local date YYYY-MM-DD, 1970 to 2200.")] = "2025-01-08",
     start_h: Annotated[float, typer.Option("--at", min=0.0, max=24.0, help="Local hour to begin at.")] = 6.0,
+    faults: Annotated[
+        bool, typer.Option("--faults", help="Take faults of the simulated devices over HTTP; says where.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Show a site at work: simulated plant, broker and the unmodified daemon, with a live view."""
@@ -178,7 +181,14 @@ def demo(
     from ems.app.demo import demo_request, run_demo
 
     request = demo_request(
-        site, start=start, start_h=start_h, speed=speed, duration=duration, broker=broker, quiet=as_json
+        site,
+        start=start,
+        start_h=start_h,
+        speed=speed,
+        duration=duration,
+        broker=broker,
+        faults=faults,
+        quiet=as_json,
     )
     summary = asyncio.run(run_demo(request))
     show(summary if as_json else _digest(summary))
@@ -190,11 +200,12 @@ def twin(
     *,
     clock: Annotated[str, typer.Option("--clock")],
     seed: Annotated[int | None, typer.Option("--seed", min=0)] = None,
+    faults_port: Annotated[int | None, typer.Option("--faults-port", min=0, max=65535)] = None,
 ) -> None:
     """Serve the simulated plant of a configuration over Modbus TCP until standard input ends."""
     from ems.app.twin import run_twin
 
-    run_twin(directory, clock=clock, seed=seed)
+    run_twin(directory, clock=clock, seed=seed, faults_port=faults_port)
 
 
 @app.command(hidden=True)

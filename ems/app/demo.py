@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import sys
 import tempfile
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from ems.app.demo_site import copy_site, free_ports
 from ems.app.demo_summary import demo_summary
 from ems.app.durations import parse_duration_s
 from ems.app.processes import Child, ems_command
-from ems.config.build import build_simulation, build_site
+from ems.config.build import build_simulation, build_site, build_wiring
 from ems.config.files import ConfigFiles
 from ems.config.loader import load_files
 from ems.config.shipped import site_directory
@@ -42,7 +43,10 @@ _LOG_LINES = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoRequest:
-    """What to show; `duration_s` in simulated seconds, None until interrupted; `broker` None starts one."""
+    """What to show; `duration_s` in simulated seconds, None until interrupted; `broker` None starts one.
+
+    With `faults` the simulated devices take faults over HTTP.
+    """
 
     site: str
     start: str
@@ -50,11 +54,20 @@ class DemoRequest:
     speed: float
     duration_s: float | None
     broker: BrokerAddress | None
+    faults: bool
     quiet: bool
 
 
 def demo_request(
-    site: str, *, start: str, start_h: float, speed: float, duration: str, broker: str | None, quiet: bool
+    site: str,
+    *,
+    start: str,
+    start_h: float,
+    speed: float,
+    duration: str,
+    broker: str | None,
+    faults: bool = False,
+    quiet: bool,
 ) -> DemoRequest:
     """Return a request from the texts of a command line.
 
@@ -68,6 +81,7 @@ def demo_request(
         speed=speed,
         duration_s=None if duration == "0" else parse_duration_s(duration, option="--for"),
         broker=None if broker is None else _address(broker),
+        faults=faults,
         quiet=quiet,
     )
 
@@ -116,15 +130,7 @@ class _Demo:
         protocol = "3.1.1" if self._request.broker is None else self._files.mqtt.mqtt.protocol
         copy_site(self._files, directory, broker_host=address.host, broker_port=address.port, protocol=protocol)
         shared = self._time()
-        twin = await self._started(
-            stack,
-            Child(
-                "twin",
-                ems_command("twin", str(directory), "--clock", shared.text()),
-                log=self._log_file("twin"),
-                restarts=False,
-            ),
-        )
+        twin = await self._twin(stack, directory, shared)
         daemon = Child(
             "daemon",
             ems_command("run", str(directory), "--clock", shared.text()),
@@ -160,6 +166,24 @@ class _Demo:
             self._site, runs, totals, began=shared.start, speed=self._request.speed, n_starts=daemon.n_starts
         )
 
+    async def _twin(self, stack: AsyncExitStack, directory: Path, shared: SharedTime) -> Child:
+        """Start the simulated plant; say how its faults are set, if they are to be."""
+        command = ems_command("twin", str(directory), "--clock", shared.text())
+        if self._request.faults:
+            command += ["--faults-port", "0"]
+        child = Child("twin", command, log=self._log_file("twin"), restarts=False)
+        ready: dict[str, Any] = json.loads(await self._started(stack, child))
+        if self._request.faults:
+            self._tell_how_to_steer(str(ready["faults"]))
+        return child
+
+    def _tell_how_to_steer(self, address: str) -> None:
+        link = build_wiring(self._files).links[0].id
+        example = f'curl -X PUT {address}/{link} -d \'{{"mute": true, "lasts_s": 60}}\''
+        sys.stderr.write(f"faults: {example}\n        curl {address}; docs/faults.md has them all\n")
+        sys.stderr.flush()
+        self._mirror.note(f"faults are set at {address}")
+
     async def _broker(self, stack: AsyncExitStack) -> BrokerAddress:
         """Return the broker that was named and accepts connections, else start one."""
         if self._request.broker is not None:
@@ -174,8 +198,8 @@ class _Demo:
         stack.callback(watching.cancel)
         return BrokerAddress(host="127.0.0.1", port=port)
 
-    async def _started(self, stack: AsyncExitStack, child: Child) -> Child:
-        """Start a process and wait for its first line."""
+    async def _started(self, stack: AsyncExitStack, child: Child) -> bytes:
+        """Start a process and return its first line."""
         await child.start()
         stack.push_async_callback(child.stop)
         try:
@@ -185,7 +209,7 @@ class _Demo:
             line = b""
         if not line:
             raise EmsError(f"the {child.name} did not start: {self._log_end(child.name)}")
-        return child
+        return line
 
     async def _until_over(self, shared: SharedTime, twin: Child) -> None:
         """Wait for the end of the duration, an interrupt, or the end of the plant."""

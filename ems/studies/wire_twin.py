@@ -8,6 +8,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import asdict
 from datetime import datetime
 
@@ -16,6 +17,7 @@ from drivers.sim.plant import Plant
 from drivers.sim.weather_service import WeatherService, issue_text
 from drivers.sim.wire.endpoints import WireTwin
 from drivers.sim.wire.faults import Faults
+from drivers.sim.wire.steering import FaultSteering, read_order
 from ems.config.build import build_simulation, build_site, build_wiring
 from ems.config.files import ConfigFiles
 from ems.ports import Clock
@@ -45,13 +47,23 @@ class WireDevice:
 
 
 class TwinProcess:
-    """The plant, its endpoints, the weather provider and the steering."""
+    """The plant, its endpoints, the weather provider and the steering; `faults_port` None serves no HTTP."""
 
-    def __init__(self, files: ConfigFiles, clock: Clock, *, start: datetime, speed: float, seed: int | None) -> None:
+    def __init__(
+        self,
+        files: ConfigFiles,
+        clock: Clock,
+        *,
+        start: datetime,
+        speed: float,
+        seed: int | None,
+        faults_port: int | None = None,
+    ) -> None:
         spec = build_simulation(files)
         site = build_site(files)
         self.seed = spec.seed if seed is None else seed
         self._clock = clock
+        self._faults_port = faults_port
         self._factor = stretch_factor(speed)
         self._wiring = build_wiring(files)
         self._plant = Plant(site, spec, start=start, search=files.search, seed=self.seed)
@@ -74,8 +86,13 @@ class TwinProcess:
         self._issue_weather()
         # the first second gives every meter something to show before anybody asks
         self._plant.advance(1.0)
-        async with WireTwin(links, specs, devices, clock=self._clock) as twin:
-            _say({"ready": True})
+        async with AsyncExitStack() as stack:
+            twin = await stack.enter_async_context(WireTwin(links, specs, devices, clock=self._clock))
+            ready: dict[str, object] = {"ready": True}
+            if self._faults_port is not None:
+                steering = FaultSteering(twin.servers, port=self._faults_port)
+                ready["faults"] = (await stack.enter_async_context(steering)).address
+            _say(ready)
             moving = asyncio.create_task(self._move(), name="plant")
             try:
                 await self._steer(twin)
@@ -131,6 +148,8 @@ class TwinProcess:
                 await twin.set_faults(str(command["link"]), Faults(refuse=True))
             case "mute":
                 await twin.set_faults(str(command["link"]), Faults(mute=True))
+            case "faults":
+                await twin.set_faults(str(command["link"]), *read_order(json.dumps(command["faults"])))
             case "heal":
                 await twin.set_faults(str(command["link"]), Faults())
             case "grid":
@@ -140,7 +159,7 @@ class TwinProcess:
             case "trip":
                 self._plant.gensets[str(command["genset"])].trip()
             case other:
-                return {"error": f"'{other}' is no command; totals, refuse, mute, heal, grid, trip"}
+                return {"error": f"'{other}' is no command; totals, faults, refuse, mute, heal, grid, trip"}
         return {"done": True}
 
 
@@ -149,6 +168,8 @@ def _say(answer: dict[str, object]) -> None:
     sys.stdout.flush()
 
 
-def run_wire_twin(files: ConfigFiles, clock: Clock, *, start: datetime, speed: float, seed: int | None) -> None:
+def run_wire_twin(
+    files: ConfigFiles, clock: Clock, *, start: datetime, speed: float, seed: int | None, faults_port: int | None
+) -> None:
     """Run the twin of a site until its standard input ends."""
-    asyncio.run(TwinProcess(files, clock, start=start, speed=speed, seed=seed).run())
+    asyncio.run(TwinProcess(files, clock, start=start, speed=speed, seed=seed, faults_port=faults_port).run())

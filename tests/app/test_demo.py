@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import psutil
@@ -76,6 +78,24 @@ def test_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:
     gone, alive = psutil.wait_procs(family, timeout=10)
     assert len(gone) == len(family), alive
     assert not list(tmp_path.glob("ems-demo-*"))
+
+
+def test_faults_of_a_running_demo_are_set_where_it_says(tmp_path: Path) -> None:
+    with _demo(tmp_path, "edge-node", "--speed", "20", "--faults", "--json") as demo:
+        assert demo.stderr is not None
+        example = demo.stderr.readline()
+        _wait_for(4, demo)
+        address = re.search(r"http://127.0.0.1:[0-9]+/faults/[a-z0-9-]+", example)
+        assert address is not None, example
+        order = urllib.request.Request(address[0], data=b'{"mute": true}', method="PUT")  # noqa: S310 - our own server
+        with urllib.request.urlopen(order, timeout=10) as answer:  # noqa: S310 - our own server
+            link = json.loads(answer.read())
+        demo.send_signal(signal.SIGINT)
+        output, errors = demo.communicate(timeout=60)
+
+    assert list(link.values()) == [[{"mute": True}]]
+    assert demo.returncode == 0, errors
+    assert json.loads(output)["energy_kwh"]["unserved"] == 0.0
 
 
 def test_a_killed_demo_takes_its_processes_along(tmp_path: Path) -> None:

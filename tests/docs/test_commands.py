@@ -18,7 +18,7 @@ RUNNABLE = [fence for fence in SHELL if fence.info.split()[1:] == ["run"]]
 # programs of the operating system and of Python's own tools, whose arguments we do not judge
 OTHER_PROGRAMS = frozenset(
     {
-        *("cd", "cp", "git", "install", "jq", "kill", "mkdir", "tail", "tar", "useradd"),
+        *("cd", "cp", "curl", "git", "install", "jq", "kill", "mkdir", "tail", "tar", "useradd"),
         *("docker", "journalctl", "systemctl", "systemd-analyze"),
         *("mosquitto_pub", "mosquitto_sub", "pip", "python3", "sqlite3"),
     }
