@@ -10,12 +10,15 @@ from drivers.modbus.device import PolledDevice
 from drivers.modbus.heartbeat import Heartbeat
 from drivers.modbus.registers import Value
 from drivers.modbus.requests import NEVER_S
+from drivers.modbus.sequences import SequenceSlot
 from ems.model.device import DeviceSpec
 from ems.model.setpoints import WriteOutcome
 from ems.ports import DriverEnvironment
 
 # two polls, counted in periods as these are stretched by an accelerated run
 _SETTLE_PERIODS: Final = 2.0
+# a unit that refused a control key is asked again after this, counted in periods like the time to settle
+_RETRY_PERIODS: Final = 30.0
 # a device may miss three heartbeats before its watchdog acts
 _HEARTBEATS_PER_WATCHDOG: Final = 4.0
 
@@ -43,6 +46,17 @@ class CommandedDevice(PolledDevice[R]):
                 settle_s=_SETTLE_PERIODS * spec.fast_s,
             )
             for name in family.commands
+            if name in self._map.commands
+        }
+        self._sequences = {
+            name: SequenceSlot(
+                command,
+                outcomes=self._outcomes,
+                blocked=self._blocked,
+                retry_s=_RETRY_PERIODS * spec.fast_s,
+                least_s=_SETTLE_PERIODS * spec.fast_s,
+            )
+            for name, command in self._map.sequences.items()
         }
         self._heartbeat: Heartbeat | None = None
         if self._map.heartbeat is not None:
@@ -52,12 +66,12 @@ class CommandedDevice(PolledDevice[R]):
                 valid_until_s=self._valid_until_s,
             )
             self._jobs = (*self._jobs, self._heartbeat)
-        self._jobs = (*self._jobs, *self._slots.values())
+        self._jobs = (*self._jobs, *self._slots.values(), *self._sequences.values())
 
     def outcome(self) -> WriteOutcome | None:
         """Return what became of the newest command that has ended; its detail names the command."""
         now_s = self._clock.monotonic_s()
-        for slot in self._slots.values():
+        for slot in self._all_slots:
             slot.expire(now_s)
         return self._outcomes.newest
 
@@ -70,7 +84,7 @@ class CommandedDevice(PolledDevice[R]):
         """Give up everything under way: there is no connection."""
         super().lost(reason, now_s)
         self._is_open = False
-        for slot in self._slots.values():
+        for slot in self._all_slots:
             slot.close(reason, now_s)
         if self._heartbeat is not None:
             self._heartbeat.close()
@@ -78,7 +92,8 @@ class CommandedDevice(PolledDevice[R]):
     def _command(self, name: str, value: float, *, valid_until_s: float) -> None:
         """Take a command; it replaces an older one that was not sent yet."""
         now_s = self._clock.monotonic_s()
-        self._slots[name].offer(value, valid_until_s=valid_until_s, now_s=now_s)
+        slot = self._slots.get(name) or self._sequences[name]
+        slot.offer(value, valid_until_s=valid_until_s, now_s=now_s)
         if self._heartbeat is not None:
             self._heartbeat.renewed(now_s)
         self._link.wake()
@@ -88,13 +103,16 @@ class CommandedDevice(PolledDevice[R]):
         self._local = "local control at the device" if values.get("remote") is False else None
         for slot in self._slots.values():
             slot.verify(values.get(slot.readback), at_s)
+        if self._reading is not None:
+            for sequence in self._sequences.values():
+                sequence.seen(self._reading, at_s)
         if not self._is_open:
             self._is_open = True
             self._allow_writes()
 
     def _allow_writes(self) -> None:
         now_s = self._clock.monotonic_s()
-        for slot in self._slots.values():
+        for slot in self._all_slots:
             slot.open(now_s)
         if self._heartbeat is not None:
             self._heartbeat.open(now_s)
@@ -107,7 +125,11 @@ class CommandedDevice(PolledDevice[R]):
         """Return until when any command counts; a device that may not be commanded gets no heartbeat either."""
         if self._blocked() is not None:
             return -NEVER_S
-        return max(slot.valid_until_s for slot in self._slots.values())
+        return max(slot.valid_until_s for slot in self._all_slots)
+
+    @property
+    def _all_slots(self) -> tuple[CommandSlot | SequenceSlot, ...]:
+        return (*self._slots.values(), *self._sequences.values())
 
 
 def _watchdog_for(spec: DeviceSpec) -> float:

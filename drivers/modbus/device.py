@@ -48,7 +48,7 @@ def _map_for(spec: DeviceSpec, environment: DriverEnvironment, family: Family[R]
             f"map '{spec.map}' describes a {register_map.device_class}",
             allowed=f"a map of class {family.device_class} for driver {spec.driver}",
         )
-    missing = [name for name in family.commands if name not in register_map.commands]
+    missing = [name for name in family.commands if name not in {*register_map.commands, *register_map.sequences}]
     if missing:
         raise spec_error(
             spec,

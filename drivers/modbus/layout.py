@@ -160,6 +160,89 @@ class SetpointCommand(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RawWrite:
+    """Registers that are written as they stand, in one request."""
+
+    at: Address
+    words: tuple[int, ...]
+    function: int
+
+    @property
+    def end(self) -> int:
+        """Return the first register behind the write."""
+        return self.at.register + len(self.words)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """A field of the reading that shows one of some names; flags are named `true` and `false`."""
+
+    field: str
+    labels: frozenset[str]
+
+    def __str__(self) -> str:
+        return f"{self.field} {' or '.join(sorted(self.labels))}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """A condition that must come true within a time, s."""
+
+    condition: Condition
+    within_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnValue:
+    """What a device shows after an action that it has done, and what its other answers mean."""
+
+    at: Address
+    words: tuple[int, ...]
+    errors: Mapping[int, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """A control key of a device: writes in their order, and the answer that proves them.
+
+    It is sent once `after` holds and left out while `unless` holds.
+    """
+
+    name: str
+    writes: tuple[RawWrite, ...]
+    returns: ReturnValue | None = None
+    after: Wait | None = None
+    unless: Condition | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Precondition:
+    """What must hold before a sequence; `ask` may be sent to bring it about from one of the states `ask_from`."""
+
+    wait: Wait
+    ask: Action | None
+    ask_from: Condition | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SequenceCommand:
+    """A command that is a sequence of actions for true and one for false.
+
+    `shows` tells by the reading which value has come about, which must be seen within `settle_s` after the last
+    action. A value in `once` is an edge: it is not sent again until the command changes or, after `latched` has
+    shown a failure, until that is reset at the device.
+    """
+
+    name: str
+    actions: Mapping[bool, tuple[Action, ...]]
+    once: frozenset[bool]
+    shows: Mapping[bool, Condition]
+    settle_s: float
+    needs: Precondition | None
+    latched: Condition | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
     """Registers that the device answers in one piece."""
 
@@ -182,9 +265,9 @@ class RegisterMap:
     """Everything the drivers know about the registers of one kind of device.
 
     `points` holds the fields of the class's reading, the read-backs and the life counter; `identity` the texts
-    that name the device; `heartbeat` counts up while we command; `watchdog` takes the silence (in s) after
-    which the device falls back by itself, as `fallback` describes. `expected` says of some identity texts what
-    they are (a text or a regular expression).
+    that name the device; `actions` are its control keys, which `sequences` use; `heartbeat` counts up while we
+    command; `watchdog` takes the silence (in s) after which the device falls back by itself, as `fallback`
+    describes. `expected` says of some identity texts what they are (a text or a regular expression).
     """
 
     id: str
@@ -200,3 +283,5 @@ class RegisterMap:
     heartbeat: Command | None
     watchdog: Command | None
     fallback: str | None
+    actions: Mapping[str, Action] = field(default_factory=dict)
+    sequences: Mapping[str, SequenceCommand] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from drivers.modbus.actionlint import form_findings
 from drivers.modbus.layout import (
     N_REGISTERS,
     Address,
@@ -25,6 +26,7 @@ from drivers.modbus.layout import (
     SetpointCommand,
     Table,
 )
+from drivers.modbus.mapactions import action, sequence_command
 from drivers.modbus.maplint import find_contradictions
 from drivers.modbus.mapproblems import problems
 from drivers.modbus.mapschema import (
@@ -65,10 +67,16 @@ def read_map(file: Path) -> RegisterMap:
         tables = MapFile.model_validate(table)
     except ValidationError as error:
         raise ConfigError(*problems(file, error)) from error
+    if wrong := tuple(form_findings(tables)):
+        raise ConfigError(*(_problem(file, *finding) for finding in wrong))
     register_map = _build(tables)
     if contradictions := tuple(find_contradictions(register_map, file)):
         raise ConfigError(*contradictions)
     return register_map
+
+
+def _problem(file: Path, key: str, message: str, allowed: str | None) -> ConfigProblem:
+    return ConfigProblem(file=str(file), key=key, message=message, allowed=allowed)
 
 
 def map_names(directories: Sequence[Path]) -> tuple[str, ...]:
@@ -112,6 +120,7 @@ def _read(file: Path) -> dict[str, object]:
 
 def _build(tables: MapFile) -> RegisterMap:
     write_fc = tables.endpoint.write_fc
+    actions = {name: action(name, table, tables) for name, table in tables.actions.items()}
     return RegisterMap(
         id=tables.device.id,
         source=tables.device.source,
@@ -126,6 +135,8 @@ def _build(tables: MapFile) -> RegisterMap:
         heartbeat=_heartbeat(tables.heartbeat, write_fc),
         watchdog=_watchdog(tables.watchdog, write_fc),
         fallback=tables.fallback.text if tables.fallback else None,
+        actions=actions,
+        sequences={name: sequence_command(name, table, actions) for name, table in tables.sequences.items()},
     )
 
 

@@ -9,6 +9,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Final
 
+from drivers.modbus.actionlint import action_findings
 from drivers.modbus.blocks import overlapping_blocks, torn_points, unplaced
 from drivers.modbus.fields import FieldKind, ReadingField, reading_fields
 from drivers.modbus.layout import WRITE_SINGLE, Address, Command, Point, PointType, RegisterMap, SetpointCommand, Speed
@@ -29,6 +30,7 @@ def find_contradictions(register_map: RegisterMap, file: Path) -> Iterator[Confi
         *_points(register_map),
         *_commands(register_map),
         *_writes(register_map),
+        *action_findings(register_map),
     ):
         yield ConfigProblem(file=str(file), key=key, message=message, allowed=allowed)
 

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from drivers.modbus.mapschema import (
+    ActionTable,
     BlockTable,
     CommandTable,
     DeviceTable,
@@ -20,7 +21,10 @@ from drivers.modbus.mapschema import (
     MapFile,
     MapTable,
     PointTable,
+    ReturnsTable,
+    SequenceTable,
     WatchdogTable,
+    WriteTable,
 )
 from ems.errors import ConfigProblem
 
@@ -31,12 +35,16 @@ _TABLES: Final[Mapping[str, type[MapTable]]] = {
     "blocks": BlockTable,
     "points": PointTable,
     "commands": CommandTable,
+    "unlock": WriteTable,
+    "returns": ReturnsTable,
+    "actions": ActionTable,
+    "sequences": SequenceTable,
     "heartbeat": HeartbeatTable,
     "watchdog": WatchdogTable,
     "fallback": FallbackTable,
 }
 # tables with a name or a number of their own between the top and their keys
-_COLLECTIONS: Final = frozenset({"identity", "blocks", "points", "commands"})
+_COLLECTIONS: Final = frozenset({"identity", "blocks", "points", "commands", "actions", "sequences"})
 
 KeyPath = tuple[str | int, ...]
 
