@@ -40,6 +40,10 @@ class PolledDevice(AttachedDevice[R]):
 
 
 def _map_for(spec: DeviceSpec, environment: DriverEnvironment, family: Family[R]) -> RegisterMap:
+    if spec.map is None:
+        raise spec_error(
+            spec, "map", f"driver {spec.driver} needs a register map", allowed=f"a map of class {family.device_class}"
+        )
     register_map = load_map(spec.map, environment.map_directories)
     if register_map.device_class is not family.device_class:
         raise spec_error(

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 
 from ems.config.schema.assets import AssetsFile
-from ems.config.schema.devices import DevicesFile, DeviceTable, LinkTable
-from ems.model.device import DeviceSpec, LinkSpec
+from ems.config.schema.devices import DevicesFile, DeviceTable, LinkTable, SunSpecTable
+from ems.model.device import DeviceSpec, LinkSpec, ModelFamily, SunSpecSpec
 
 # assets of which a site has one
 PCC = "pcc"
@@ -107,4 +107,21 @@ def _device(table: DeviceTable, n: int) -> DeviceSpec:
         slow_s=table.slow_s,
         watchdog_s=table.watchdog_s,
         rated_kw=table.rated_kw,
+        sunspec=SunSpecSpec() if table.sunspec is None else _sunspec(table.sunspec),
+    )
+
+
+def _sunspec(table: SunSpecTable) -> SunSpecSpec:
+    return SunSpecSpec(
+        shows=table.shows,
+        family=ModelFamily(table.family),
+        instance=table.instance,
+        power_sign=None if table.power_sign is None else {"into_bus": 1, "out_of_bus": -1}[table.power_sign],
+        swapped_counters=table.swapped_counters,
+        separate_breaker=table.pcc_breaker == "separate",
+        nominal_v=table.nominal_v,
+        base=table.base,
+        max_registers=table.max_registers,
+        fallback_kw=table.fallback_kw,
+        revert_timer=table.revert_timer,
     )

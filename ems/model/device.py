@@ -32,10 +32,43 @@ class LinkSpec:
     reconnect_max_s: float
 
 
+class ModelFamily(StrEnum):
+    """Which of a device's SunSpec models are used: the old ones, those of IEEE 1547, or these where it has them."""
+
+    AUTO = "auto"
+    OLD = "100"
+    DER = "700"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SunSpecSpec:
+    """What the SunSpec models of a device do not say.
+
+    `shows` is the class of reading that it gives (None: that of its driver); `instance` counts among models of one
+    id. `power_sign` is 1 where a meter counts power into the site bus as positive, -1 where it counts power out of it;
+    `swapped_counters` means that its import counter counts export. `separate_breaker` is false where nothing opens
+    between the meter and the grid. `fallback_kw` is the power of a storage unit after its revert timer has run out;
+    without `revert_timer` the device falls back by a time of its own when the heartbeat stops.
+    """
+
+    shows: str | None = None
+    family: ModelFamily = ModelFamily.AUTO
+    instance: int | None = None
+    power_sign: int | None = None
+    swapped_counters: bool = False
+    separate_breaker: bool = True
+    nominal_v: float | None = None
+    base: int | None = None
+    max_registers: int = 125
+    fallback_kw: float = 0.0
+    revert_timer: bool = True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceSpec:
-    """One device: which driver speaks to it, over which link and map, and which asset it belongs to.
+    """One device: which driver speaks to it, over which link, and which asset it belongs to.
 
+    `map` is its register map; a device that describes itself has none, and `sunspec` for what its models leave open.
     `fast_s` and `slow_s` are poll periods of the map's fast and slow blocks; `watchdog_s` is the time after
     which the device falls back by itself when the controller goes silent.
     """
@@ -45,8 +78,9 @@ class DeviceSpec:
     asset: str
     link: str
     unit: int
-    map: str
+    map: str | None
     fast_s: float
     slow_s: float
     watchdog_s: float | None
     rated_kw: float | None
+    sunspec: SunSpecSpec = SunSpecSpec()

@@ -305,6 +305,14 @@ CONTRADICTIONS = (
         "devices.toml", "watchdog_s = 10.0\n", "",
         "device[0].watchdog_s", "is commanded, so its fall-back time must be stated", "at least 3 seconds",
     ),
+    (
+        "devices.toml", 'driver = "meter.pcc"', 'driver = "sunspec.meter"',
+        "device[4].map", "driver sunspec.meter finds the registers by itself", "no map",
+    ),
+    (
+        "devices.toml", 'map = "generic-pcc"', 'map = "generic-pcc"\nsunspec = { power_sign = "into_bus" }',
+        "device[4].sunspec", "driver meter.pcc works by a register map", "sunspec.meter",
+    ),
     # planning and records
     (
         "control.toml", "period_s = 300.0", "period_s = 300.0\nhorizon_h = 12.0",

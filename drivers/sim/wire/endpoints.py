@@ -33,7 +33,7 @@ class WireTwin:
         """Take the specifications of the site and its devices by id; devices that `plant` lacks are not served."""
         units: dict[str, dict[int, RegisterBank]] = {}
         for spec in devices:
-            if (device := plant.get(spec.id)) is not None:
+            if (device := plant.get(spec.id)) is not None and spec.map is not None:
                 bank = RegisterBank(load_map(spec.map, map_directories), device, clock=clock)
                 units.setdefault(spec.link, {})[spec.unit] = bank
         self._servers = {

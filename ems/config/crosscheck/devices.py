@@ -1,7 +1,7 @@
 """Links and devices: names, addresses, assets served, watchdogs."""
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from ems.config.crosscheck.finding import SURVIVED_PERIODS, Finding
 from ems.config.files import ConfigFiles
@@ -15,6 +15,8 @@ from ems.model.device import DeviceSpec, LinkSpec
 COMMANDED = frozenset({"block", "genset", "pv"})
 MAX_PORT = 65535
 MAX_UNIT = 255
+# drivers of devices that describe themselves
+SUNSPEC = "sunspec."
 
 
 def contradictions(files: ConfigFiles) -> Iterator[Finding]:
@@ -25,6 +27,7 @@ def contradictions(files: ConfigFiles) -> Iterator[Finding]:
     yield from _unnumbered(files.devices)
     yield from _first_of_each_key(_links(links))
     yield from _first_of_each_key(_addresses(devices, link_ids={link.id for _, link in links}))
+    yield from _first_of_each_key(_maps(devices, files.devices.device))
     yield from _first_of_each_key(_assets(devices, kinds))
     yield from _first_of_each_key(_watchdogs(devices, kinds, write_s=_write_s(files.control.control)))
 
@@ -77,7 +80,7 @@ def _links(links: Iterable[tuple[int, LinkSpec]]) -> Iterator[Finding]:
 
 def _addresses(devices: Iterable[tuple[int, DeviceSpec]], *, link_ids: set[str]) -> Iterator[Finding]:
     tables: dict[str, int] = {}
-    addresses: dict[tuple[str, int], str] = {}
+    addresses: dict[tuple[str, int, str], str] = {}
     for index, device in devices:
         path: KeyPath = ("device", index)
         if tables.setdefault(device.id, index) != index:
@@ -97,13 +100,38 @@ def _addresses(devices: Iterable[tuple[int, DeviceSpec]], *, link_ids: set[str])
                 message=f"device '{device.id}' would have unit {device.unit}",
                 allowed=f"a first unit with which the last of `per_link` devices is at most {MAX_UNIT}",
             )
-        other = addresses.setdefault((device.link, device.unit), device.id)
+        other = addresses.setdefault((device.link, device.unit, _part(device)), device.id)
         if other != device.id:
             yield Finding(
                 file="devices.toml",
                 path=(*path, "unit"),
                 message=f"devices '{other}' and '{device.id}' share unit {device.unit} of link '{device.link}'",
                 allowed="one device per link and unit",
+            )
+
+
+def _part(device: DeviceSpec) -> str:
+    """Return what of a unit the device is: the models of a SunSpec unit may serve as several devices."""
+    return f"{device.driver} {device.sunspec.shows}" if device.driver.startswith(SUNSPEC) else ""
+
+
+def _maps(devices: Iterable[tuple[int, DeviceSpec]], tables: Sequence[DeviceTable]) -> Iterator[Finding]:
+    """Yield devices that lack a register map, or have one although they describe themselves."""
+    for index, device in devices:
+        describes_itself = device.driver.startswith(SUNSPEC)
+        if describes_itself and device.map is not None:
+            yield Finding(
+                file="devices.toml",
+                path=("device", index, "map"),
+                message=f"driver {device.driver} finds the registers by itself",
+                allowed="no map; [device.sunspec] for what the device's models leave open",
+            )
+        if not describes_itself and tables[index].sunspec is not None:
+            yield Finding(
+                file="devices.toml",
+                path=("device", index, "sunspec"),
+                message=f"driver {device.driver} works by a register map",
+                allowed="[device.sunspec] for the drivers sunspec.pv, sunspec.storage and sunspec.meter",
             )
 
 

@@ -4,7 +4,7 @@ A table with `count` stands for that many, numbered from 1; `{n}` in a name is t
 leading zero. Behind a link, `per_link` devices take unit numbers from `unit` upwards.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -61,13 +61,59 @@ class LinkTable(Table):
     reconnect_max_s: ShortS = Field(4.0, description="Longest pause before reconnecting.")
 
 
+class SunSpecTable(Table):
+    """[device.sunspec]: what the SunSpec models of a device do not say."""
+
+    shows: Literal["pcs", "bms", "load_meter", "pcc_meter"] | None = Field(
+        None,
+        description="Reading of the device: `pcs` or `bms` of `sunspec.storage`, `load_meter` or `pcc_meter` of "
+        "`sunspec.meter`. Left out: `pcs`, `load_meter`.",
+    )
+    family: Literal["auto", "100", "700"] = Field(
+        "auto", description="Models that are used: 10x and 12x, or 70x; `auto` takes 70x where the device has them."
+    )
+    instance: Annotated[int, Field(ge=1, le=100)] | None = Field(
+        None, description="Which one of several models of the same id; required where a device has several."
+    )
+    power_sign: Literal["into_bus", "out_of_bus"] | None = Field(
+        None,
+        description="What a meter counts as positive: power into the site bus (import) or out of it (load, export). "
+        "Required for meters, whose sign follows their wiring; PV and storage count by the standard.",
+    )
+    swapped_counters: bool = Field(False, description="The meter's import counter counts export, and the other way.")
+    pcc_breaker: Literal["separate", "none"] = Field(
+        "separate",
+        description="`none`: nothing opens between the meter and the grid, so it counts as closed while the meter "
+        "answers. A SunSpec meter reads no breaker: with `separate` its position is unknown.",
+    )
+    nominal_v: Annotated[float, Field(gt=0.0, le=500_000.0)] | None = Field(
+        None, description="Nominal line-to-line voltage at the PCC meter; without it the voltages are unknown."
+    )
+    base: Annotated[int, Field(ge=0, le=65_000)] | None = Field(
+        None, description="Register of the marker `SunS`; left out: 40000, 0, 50000, 39999 and 1 are tried."
+    )
+    max_registers: Annotated[int, Field(ge=8, le=125)] = Field(125, description="Most registers in one request.")
+    fallback_kw: Annotated[float, Field(ge=-1e6, le=1e6)] = Field(
+        0.0, description="Power of a storage unit after its revert timer has run out; positive discharges."
+    )
+    revert_timer: bool = Field(
+        True,
+        description="`false` for a device without revert timers that falls back by itself when the controller's "
+        "heartbeat stops, after `watchdog_s` as set at the device.",
+    )
+
+
 class DeviceTable(Table):
     """One device, or `count` of them."""
 
     id: Pattern = Field(description="Name, or pattern with `{n}`.")
     count: Count = Field(1, description="How many.")
     driver: DriverName = Field(description="Entry point of group `ems.drivers`.")
-    map: Name = Field(description="Register map: a shipped one, or a file `maps/<name>.toml` of this directory.")
+    map: Name | None = Field(
+        None,
+        description="Register map: a shipped one, or a file `maps/<name>.toml` of this directory. None for "
+        "`sunspec.*`, whose devices describe themselves.",
+    )
     asset: Pattern = Field(description="The asset it belongs to, or pattern with `{n}`.")
     link: LinkPattern = Field(description="Link, or pattern with `{l}` for the number of the link.")
     per_link: Count = Field(1, description="Devices behind each link.")
@@ -79,6 +125,9 @@ class DeviceTable(Table):
         description="The device falls back by itself after this silence; required for devices that are commanded.",
     )
     rated_kw: PowerKw | None = Field(None, description="Nameplate of the device, if it differs from its asset's.")
+    sunspec: SunSpecTable | None = Field(
+        None, description="For drivers `sunspec.*`: what the device's models leave open."
+    )
 
 
 class DevicesFile(Table):
