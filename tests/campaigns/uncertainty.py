@@ -10,7 +10,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -152,24 +152,18 @@ def sun_poor(root: Path) -> list[Period]:
 
 
 def in_order_of_worth(fortnights: list[Period]) -> Iterator[tuple[Period, Variant]]:
-    """Yield the runs, what decides the default first."""
-    (hardest, second), others = fortnights[:2], fortnights[2:]
+    """Yield the runs: the deterministic and the robust plan of every period first, what refines the answer later."""
     summer, winter = CAMPUS
-    week = replace(hardest, days=7)
-    yield from _runs(hardest, "favourable", "unfavourable", "median")
-    yield from _runs(second, "favourable", "median")
-    yield from _runs(summer, "favourable", "median")
-    yield from _runs(week, "median", "gap1", "grid66")
-    yield from _runs(summer, "unfavourable")
-    for period in others:
-        yield from _runs(period, "favourable", "median")
-    yield from _runs(second, "unfavourable")
-    yield from _runs(summer, "boldest", "gap1", "grid66", "rules")
-    yield from _runs(winter, *VARIANTS)
-    for period in others:
-        yield from _runs(period, "unfavourable")
-    for period in fortnights:
-        yield from _runs(period, "boldest", "gap1", "grid66", "rules")
+    for period in (summer, winter, *fortnights):
+        yield from _runs(period, "median", "unfavourable")
+    for period in (summer, *fortnights[:1]):
+        yield from _runs(period, "gap1", "grid66")
+    for period in (summer, winter, *fortnights):
+        yield from _runs(period, "favourable")
+    for period in (winter, *fortnights[1:]):
+        yield from _runs(period, "gap1", "grid66")
+    for period in (summer, winter, *fortnights):
+        yield from _runs(period, "boldest", "rules")
 
 
 def _runs(period: Period, *keys: str) -> Iterator[tuple[Period, Variant]]:
