@@ -1,14 +1,14 @@
 """Makes a typed reading of the samples of a device. Pure: samples in, a reading with its reasons out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from drivers.modbus.fields import FieldKind, reading_fields
 from drivers.modbus.layout import DeviceClass
 from drivers.modbus.plausibility import Band
-from drivers.modbus.registers import Value
 from drivers.modbus.rounds import Sample
+from drivers.modbus.values import Value
 from ems.model.readings import NO_FAULTS, Reading
 
 R = TypeVar("R", bound=Reading)
@@ -32,13 +32,23 @@ class Assembler(Generic[R]):
     values enter as long as they are younger than `slow_limit_s`; older ones are unknown.
     """
 
-    def __init__(self, family: Family[R], *, device_id: str, rated_kw: float, slow_limit_s: float) -> None:
+    def __init__(
+        self,
+        family: Family[R],
+        *,
+        device_id: str,
+        rated_kw: float,
+        slow_limit_s: float,
+        fills: Mapping[str, str] | None = None,
+    ) -> None:
+        """Take the fields that points of another name fill, by the names of these points."""
         self._family = family
         self._device_id = device_id
         self._rated_kw = rated_kw
         self._slow_limit_s = slow_limit_s
         fields = reading_fields(family.device_class)
         self._names = tuple(fields)
+        self._sources = _sources(fills or {})
         self._labels = {
             name: field.labels for name, field in fields.items() if field.kind is FieldKind.LABEL and field.labels
         }
@@ -48,6 +58,8 @@ class Assembler(Generic[R]):
         values, bad = dict(base.values), dict(base.bad)
         if slow is not None:
             self._add_slow(values, bad, slow, at_s=base.at_s)
+        for field, points in self._sources.items():
+            _fill(field, points, values, bad)
         self._refuse_implausible(values, bad)
         for name, labels in self._labels.items():
             if (label := values.get(name)) is not None:
@@ -73,3 +85,27 @@ class Assembler(Generic[R]):
             if isinstance(value, float) and (fault := band.fault(value, self._rated_kw)) is not None:
                 values[band.field] = None
                 bad[band.field] = fault
+
+
+def _sources(fills: Mapping[str, str]) -> Mapping[str, tuple[str, ...]]:
+    """Return the points behind each field that is filled by points of another name."""
+    sources: dict[str, tuple[str, ...]] = {}
+    for point, field in fills.items():
+        sources[field] = (*sources.get(field, ()), point)
+    return sources
+
+
+def _fill(field: str, points: Iterable[str], values: dict[str, Value | None], bad: dict[str, str]) -> None:
+    """Put the value of one point, or the names of several bit fields, into a field.
+
+    Of several bit fields, those that are known still show their names; the field is bad as long as one is not.
+    """
+    known = [value for point in (field, *points) if (value := values.get(point)) is not None]
+    names = tuple(name for value in known if isinstance(value, tuple) for name in value)
+    unknown = [bad[point] for point in points if point in bad]
+    if unknown:
+        bad[field] = ", ".join(unknown)
+    if known:
+        values[field] = (names or None) if unknown else names if isinstance(known[0], tuple) else known[0]
+    else:
+        values[field] = None

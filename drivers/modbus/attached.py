@@ -11,9 +11,9 @@ from drivers.modbus.assembly import Assembler, Family, R
 from drivers.modbus.handshake import Handshake, Met, Script, Unknown
 from drivers.modbus.life import LifeWatch
 from drivers.modbus.link import ModbusLink
-from drivers.modbus.registers import Value
 from drivers.modbus.requests import Job
 from drivers.modbus.rounds import Part, Round, Sample
+from drivers.modbus.values import Value
 from ems.errors import ConfigError, ConfigProblem
 from ems.model.device import DeviceSpec
 from ems.ports import DriverEnvironment
@@ -32,14 +32,21 @@ class AttachedDevice(Generic[R]):
     """A device that is read; it attaches itself to its link.
 
     `script` begins the handshake of a connection. What is polled is said by `_poll`, at the latest when the device
-    has been met; `_life_counter` names the device's own counter and how long it may stand still.
+    has been met; `fills` as for `Assembler`; `_life_counter` names the device's own counter and how long it may
+    stand still.
 
     Raises:
         ConfigError: The link does not exist.
     """
 
     def __init__(
-        self, spec: DeviceSpec, environment: DriverEnvironment, family: Family[R], *, script: Callable[[], Script]
+        self,
+        spec: DeviceSpec,
+        environment: DriverEnvironment,
+        family: Family[R],
+        *,
+        script: Callable[[], Script],
+        fills: Mapping[str, str] | None = None,
     ) -> None:
         self._spec = spec
         self._clock = environment.clock
@@ -49,6 +56,7 @@ class AttachedDevice(Generic[R]):
             device_id=spec.id,
             rated_kw=environment.rated_kw if spec.rated_kw is None else spec.rated_kw,
             slow_limit_s=_SLOW_LIMIT_PERIODS * spec.slow_s,
+            fills=fills,
         )
         self._handshake = Handshake(script, retry_s=_HANDSHAKE_RETRY_PERIODS * spec.fast_s, finished=self._met)
         self._fast = Round(period_s=spec.fast_s, finished=self._fast_read, failed=self._fast_failed)

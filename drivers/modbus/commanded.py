@@ -8,9 +8,9 @@ from drivers.modbus.attached import spec_error
 from drivers.modbus.commands import CommandSlot, Outcomes
 from drivers.modbus.device import PolledDevice
 from drivers.modbus.heartbeat import Heartbeat
-from drivers.modbus.registers import Value
 from drivers.modbus.requests import NEVER_S
 from drivers.modbus.sequences import SequenceSlot
+from drivers.modbus.values import Value
 from ems.model.device import DeviceSpec
 from ems.model.setpoints import WriteOutcome
 from ems.ports import DriverEnvironment
@@ -39,7 +39,6 @@ class CommandedDevice(PolledDevice[R]):
         self._slots = {
             name: CommandSlot(
                 self._map.commands[name],
-                word_order=self._map.word_order,
                 outcomes=self._outcomes,
                 blocked=self._blocked,
                 refresh_s=watchdog_s / _HEARTBEATS_PER_WATCHDOG,
@@ -102,6 +101,8 @@ class CommandedDevice(PolledDevice[R]):
         """Verify what was written, and allow writes once the device has been read on this connection."""
         self._local = "local control at the device" if values.get("remote") is False else None
         for slot in self._slots.values():
+            if slot.factor is not None:
+                slot.scaled_by(values.get(slot.factor), at_s)
             slot.verify(values.get(slot.readback), at_s)
         if self._reading is not None:
             for sequence in self._sequences.values():

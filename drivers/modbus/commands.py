@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from drivers.modbus.layout import SetpointCommand, WordOrder
-from drivers.modbus.registers import Bad, Encoded, Value, encode
+from drivers.modbus.layout import SetpointCommand, factor_name
+from drivers.modbus.registers import Encoded, encode
 from drivers.modbus.requests import NEVER_S, Answer, Answered, ExceptionAnswer, NoAnswer, Urgency, Write
+from drivers.modbus.values import Bad, Value, with_power
 from ems.model.setpoints import Outcome, WriteOutcome
 
 # written values that wait for their read-back; a device follows with a delay while new ones are written
@@ -52,7 +53,6 @@ class CommandSlot:
         self,
         command: SetpointCommand,
         *,
-        word_order: WordOrder,
         outcomes: Outcomes,
         blocked: Callable[[], str | None],
         refresh_s: float,
@@ -61,8 +61,11 @@ class CommandSlot:
         self.due_s = NEVER_S
         self.valid_until_s = -NEVER_S
         self.readback = command.readback
+        # the point with the scale factor, None for a command without one
+        self.factor = None if command.coding.factor is None else factor_name(command.coding.factor)
         self._command = command
-        self._word_order = word_order
+        self._coding = command.coding
+        self._power: int | None = None
         self._outcomes = outcomes
         self._blocked = blocked
         self._refresh_s = refresh_s
@@ -77,7 +80,7 @@ class CommandSlot:
 
     def offer(self, value: float, *, valid_until_s: float, now_s: float) -> None:
         """Take a new value in the place of one that was not sent yet; it counts until `valid_until_s`."""
-        encoded = encode(value, self._command.coding, limits=self._command.limits, word_order=self._word_order)
+        encoded = encode(value, self._coding, limits=self._command.limits)
         if isinstance(encoded, Bad):
             self._record(Outcome.REFUSED, encoded.reason, now_s)
             return
@@ -103,6 +106,19 @@ class CommandSlot:
             and self._in_flight is None
             and not self._unverified
         )
+
+    def scaled_by(self, power: Value | None, now_s: float) -> None:
+        """Take the scale factor just read, None if it is unknown; what is to be sent is encoded anew with it."""
+        if power == self._power:
+            return
+        self._power = int(power) if isinstance(power, int | float) else None
+        self._coding = self._command.coding if self._power is None else with_power(self._command.coding, self._power)
+        # whatever the device was sent means another value now
+        self._confirmed = None
+        self._unverified.clear()
+        wanted, self._wanted, self._pending = self._wanted, None, None
+        if wanted is not None and now_s < self.valid_until_s:
+            self.offer(wanted.value, valid_until_s=self.valid_until_s, now_s=now_s)
 
     def open(self, now_s: float) -> None:
         """Allow writes: the device has been read on this connection. A command in force is written anew."""
@@ -158,7 +174,7 @@ class CommandSlot:
 
     def verify(self, value: Value | None, at_s: float) -> None:
         """Compare the read-back of a reading taken at `at_s` with what was written before."""
-        shown = None if value is None or isinstance(value, str) else float(value)
+        shown = float(value) if isinstance(value, int | float) else None
         for index in range(len(self._unverified) - 1, -1, -1):
             written = self._unverified[index]
             if written.at_s <= at_s and _shows(shown, written.encoded):

@@ -25,7 +25,13 @@ class PolledDevice(AttachedDevice[R]):
 
     def __init__(self, spec: DeviceSpec, environment: DriverEnvironment, family: Family[R]) -> None:
         self._map = _map_for(spec, environment, family)
-        super().__init__(spec, environment, family, script=MapScript(self._map, watchdog_s=spec.watchdog_s).run)
+        super().__init__(
+            spec,
+            environment,
+            family,
+            script=MapScript(self._map, watchdog_s=spec.watchdog_s).run,
+            fills={point.name: point.fills for point in self._map.points.values() if point.fills is not None},
+        )
         self._life_counter = _life_counter(self._map)
         self._poll(fast=self._parts(Speed.FAST), slow=self._parts(Speed.SLOW))
 
@@ -33,8 +39,13 @@ class PolledDevice(AttachedDevice[R]):
         blocks = [block for block in self._map.blocks if block.speed is speed]
         fields = reading_fields(self._map.device_class)
         return planned_parts(
-            plan_reads(blocks, self._map.points.values(), max_registers=self._map.max_registers),
-            self._map.word_order,
+            plan_reads(
+                blocks,
+                self._map.points.values(),
+                max_registers=self._map.max_registers,
+                max_bits=self._map.max_bits,
+                forbidden=self._map.forbidden,
+            ),
             integers=[name for name, field in fields.items() if field.kind is FieldKind.INTEGER],
         )
 

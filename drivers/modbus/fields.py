@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from functools import cache
-from typing import Final, get_args, get_type_hints
+from typing import Final, get_args, get_origin, get_type_hints
 
 from drivers.modbus.layout import DeviceClass
 from ems.model.readings import (
@@ -43,6 +43,8 @@ class FieldKind(Enum):
     INTEGER = "an integer"
     FLAG = "true or false"
     LABEL = "one of a list of names"
+    TEXT = "a text"
+    NAMES = "a list of names"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +64,10 @@ def reading_fields(device_class: DeviceClass) -> Mapping[str, ReadingField]:
 
 def _field(hint: object) -> ReadingField:
     known = next(kind for kind in get_args(hint) if kind is not type(None))
+    if get_origin(known) is tuple:
+        return ReadingField(kind=FieldKind.NAMES)
+    if known is str:
+        return ReadingField(kind=FieldKind.TEXT)
     if known is bool:
         return ReadingField(kind=FieldKind.FLAG)
     if known is int:

@@ -6,7 +6,7 @@ log. Looking first turns both into an error of the request at once.
 
 from typing import Final
 
-from drivers.modbus.layout import READ_HOLDING, READ_INPUT
+from drivers.modbus.layout import READ_COILS, READ_DISCRETE, READ_HOLDING, READ_INPUT
 
 _EXCEPTION_FLAG: Final = 0x80
 # unit, function and one byte of data; the protocol's longest PDU is 253 bytes after the unit
@@ -15,6 +15,7 @@ _LONGEST: Final = 254
 # lengths (with the unit) of an exception answer and of an answer to a write
 _EXCEPTION_LENGTH: Final = 3
 _WRITE_LENGTH: Final = 6
+_READS: Final = frozenset({READ_COILS, READ_DISCRETE, READ_HOLDING, READ_INPUT})
 
 
 def frame_fault(data: bytes, *, function: int) -> str | None:
@@ -35,7 +36,7 @@ def frame_fault(data: bytes, *, function: int) -> str | None:
         return None if length == _EXCEPTION_LENGTH else f"an exception answer of {length} bytes"
     if data[7] != function:
         return f"an answer to function {data[7]}, asked for {function}"
-    if function not in {READ_HOLDING, READ_INPUT}:
+    if function not in _READS:
         return None if length == _WRITE_LENGTH else f"an answer to a write of {length} bytes"
     if len(data) >= 9 and data[8] + 3 != length:
         return f"{data[8]} bytes of registers in a frame of {length}"

@@ -10,7 +10,7 @@ from functools import partial
 from drivers.modbus.blocks import adjacent_blocks, plan_reads
 from drivers.modbus.identity import identity_faults, identity_texts
 from drivers.modbus.layout import Command, RegisterMap, Speed
-from drivers.modbus.registers import Bad, decode_number, encode
+from drivers.modbus.registers import decode_number, encode
 from drivers.modbus.requests import (
     NEVER_S,
     Answer,
@@ -22,6 +22,7 @@ from drivers.modbus.requests import (
     Urgency,
     Write,
 )
+from drivers.modbus.values import Bad
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +108,9 @@ class MapScript:
         self._map = register_map
         texts = tuple(register_map.identity.values())
         blocks = adjacent_blocks(texts, speed=Speed.SLOW)
-        self._reads = plan_reads(blocks, texts, max_registers=register_map.max_registers)
+        self._reads = plan_reads(
+            blocks, texts, max_registers=register_map.max_registers, forbidden=register_map.forbidden
+        )
         self._watchdog_s = watchdog_s
 
     def run(self) -> Script:
@@ -132,7 +135,7 @@ class MapScript:
 
     def _set_watchdog(self, command: Command, watchdog_s: float) -> WatchdogScript:
         """Write the watchdog time where it differs, and read it back: the register may be a non-volatile one."""
-        wanted = encode(watchdog_s, command.coding, word_order=self._map.word_order)
+        wanted = encode(watchdog_s, command.coding)
         if isinstance(wanted, Bad):
             return f"the watchdog time cannot be set: {wanted.reason}"
         read = Read(at=command.at, count=command.n_registers)
@@ -145,7 +148,7 @@ class MapScript:
         answer = yield read
         if isinstance(answer, ExceptionAnswer):
             return f"the watchdog time cannot be read back: {answer}"
-        taken_s = decode_number(answer.registers, command.coding, self._map.word_order)
+        taken_s = decode_number(answer.registers, command.coding)
         if taken_s == wanted.value:
             return None
         return f"the watchdog time reads {taken_s:g} s instead of {wanted.value:g} s"

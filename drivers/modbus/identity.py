@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from drivers.modbus.blocks import PlannedRead
 from drivers.modbus.layout import RegisterMap
-from drivers.modbus.registers import Bad, decode_text
+from drivers.modbus.registers import decode_text
+from drivers.modbus.values import Bad
 
 
 def identity_texts(read: PlannedRead, registers: Sequence[int]) -> dict[str, str]:
@@ -13,7 +14,7 @@ def identity_texts(read: PlannedRead, registers: Sequence[int]) -> dict[str, str
     texts = {}
     for point in read.points:
         start = point.at.register - read.at.register
-        text = decode_text(registers[start : start + point.n_registers])
+        text = decode_text(registers[start : start + point.n_registers], point.encoding)
         texts[point.name] = "" if isinstance(text, Bad) else text
     return texts
 

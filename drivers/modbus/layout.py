@@ -10,10 +10,17 @@ from typing import Final
 
 
 class Table(StrEnum):
-    """The two register spaces; in some devices both show the same registers, in others not."""
+    """The address spaces: two of registers, two of single bits. In some devices they overlap, in others not."""
 
     HOLDING = "holding"
     INPUT = "input"
+    COIL = "coil"
+    DISCRETE = "discrete"
+
+    @property
+    def holds_bits(self) -> bool:
+        """Return whether an address holds one bit instead of a register of 16."""
+        return self in {Table.COIL, Table.DISCRETE}
 
 
 class PointType(StrEnum):
@@ -26,22 +33,45 @@ class PointType(StrEnum):
     UINT64 = "uint64"
     INT64 = "int64"
     FLOAT32 = "float32"
+    FLOAT64 = "float64"
     BIT = "bit"
     STRING = "string"
 
 
 class WordOrder(StrEnum):
-    """Which register of a longer value comes first; the bytes of a register are always high byte first."""
+    """Which register of a longer value comes first."""
 
     BIG = "big"
     LITTLE = "little"
 
 
+class ByteOrder(StrEnum):
+    """Which byte of a register comes first; almost always the high one."""
+
+    BIG = "big"
+    LITTLE = "little"
+
+
+class TextEncoding(StrEnum):
+    """How a text lies in its registers: two ASCII characters in each, or one of UTF-16."""
+
+    ASCII = "ascii"
+    UTF16 = "utf16"
+
+
 class Speed(StrEnum):
-    """Which of a device's two poll periods a block follows."""
+    """Which poll period a block follows: one of the device's two, or one of its own."""
 
     FAST = "fast"
     SLOW = "slow"
+    OWN = "own"
+
+
+class Gaps(StrEnum):
+    """Whether the registers of a block that no point needs may be read along with the others."""
+
+    READ = "read"
+    NEVER = "never"
 
 
 class DeviceClass(StrEnum):
@@ -66,18 +96,25 @@ N_REGISTERS: Final[Mapping[PointType, int]] = {
     PointType.FLOAT32: 2,
     PointType.UINT64: 4,
     PointType.INT64: 4,
+    PointType.FLOAT64: 4,
 }
+FLOATS: Final = frozenset({PointType.FLOAT32, PointType.FLOAT64})
+UNSIGNED: Final = frozenset({PointType.UINT16, PointType.UINT32, PointType.UINT64})
 
 # function codes of the protocol
+READ_COILS: Final = 1
+READ_DISCRETE: Final = 2
 READ_HOLDING: Final = 3
 READ_INPUT: Final = 4
+WRITE_COIL: Final = 5
 WRITE_SINGLE: Final = 6
+WRITE_COILS: Final = 15
 WRITE_MULTIPLE: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """A register by its number in the frame (0..65535), never by the number in a maker's document."""
+    """A register or bit by its number in the frame (0..65535), never by the number in a maker's document."""
 
     table: Table
     register: int
@@ -86,18 +123,27 @@ class Address:
         return f"{self.table.value}:{self.register}"
 
 
+def factor_name(at: Address) -> str:
+    """Return the name of the point that shows a scale factor; no point of a file can have it."""
+    return f"factor {at}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coding:
-    """How a raw number and a value belong together: value = (raw x scale + offset) x sign.
+    """How a raw number and a value belong together: value = (raw x 10^factor x scale + offset) x sign.
 
     `scale` and `offset` may be int: then an integer register gives an exact int, as counters need.
-    `sign` is -1 for a device that counts power out of the site bus as positive.
+    `sign` is -1 for a device that counts power out of the site bus as positive. `factor` is the register (int16)
+    that holds the power of ten, for devices that change it while they run; without it the power is 0.
     """
 
     type: PointType
     scale: float = 1
     offset: float = 0
     sign: int = 1
+    word_order: WordOrder = WordOrder.BIG
+    byte_order: ByteOrder = ByteOrder.BIG
+    factor: Address | None = None
 
     @property
     def raw_type(self) -> PointType:
@@ -109,9 +155,11 @@ class Coding:
 class Point:
     """One value that is read. `invalid` holds raw sentinels, `valid` the closed range of true values.
 
-    `labels` names the codes of an enumeration; `bit` counts from the least significant one. An `optional` point
-    that the device marks as not available is unknown without being a fault. With `stale_after_s` the point is
-    the device's own life counter, which must keep moving.
+    `labels` names the codes of an enumeration, `flags` the bits of a bit field, whose value is the names of those
+    that are set. `bit` counts from the least significant one; with `width` the value is only so many bits from
+    there. An `optional` point that the device marks as not available is unknown without being a fault. With
+    `stale_after_s` the point is the device's own life counter, which must keep moving. `fills` is the field of
+    the reading, if the point is not called like it; several bit fields may fill one list of names.
     """
 
     name: str
@@ -121,14 +169,35 @@ class Point:
     invalid: frozenset[float] = frozenset()
     valid: tuple[float, float] | None = None
     labels: Mapping[int, str] | None = None
+    flags: Mapping[int, str] | None = None
     bit: int | None = None
+    width: int | None = None
+    encoding: TextEncoding = TextEncoding.ASCII
     optional: bool = False
     stale_after_s: float | None = None
+    fills: str | None = None
 
     @property
     def end(self) -> int:
         """Return the first register behind the point."""
         return self.at.register + self.n_registers
+
+    @property
+    def field(self) -> str:
+        """Return the field of the reading that the point fills."""
+        return self.fills or self.name
+
+    @property
+    def first_needed(self) -> int:
+        """Return the first register that has to come in the same answer: the point's own or its factor's."""
+        factor = self.coding.factor
+        return self.at.register if factor is None else min(self.at.register, factor.register)
+
+    @property
+    def end_needed(self) -> int:
+        """Return the first register behind those that have to come in the same answer."""
+        factor = self.coding.factor
+        return self.end if factor is None else max(self.end, factor.register + 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,10 +222,14 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetpointCommand(Command):
-    """A setpoint: `limits` is the closed range of values allowed, `readback` the point that shows what was taken."""
+    """A setpoint: `limits` is the closed range of values allowed, `readback` the point that shows what was taken.
+
+    `writes_per_day` is the budget of a register in non-volatile memory, None for one in RAM.
+    """
 
     limits: tuple[float, float] | None = None
     readback: str
+    writes_per_day: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,11 +317,13 @@ class SequenceCommand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """Registers that the device answers in one piece."""
+    """Registers that are polled together; `every_s` is the period of speed OWN, in seconds."""
 
     at: Address
     count: int
     speed: Speed
+    every_s: float | None = None
+    gaps: Gaps = Gaps.READ
 
     @property
     def end(self) -> int:
@@ -256,8 +331,30 @@ class Block:
         return self.at.register + self.count
 
     def covers(self, point: Point) -> bool:
-        """Return whether the whole point lies inside."""
-        return point.at.table is self.at.table and self.at.register <= point.at.register and point.end <= self.end
+        """Return whether the whole point lies inside, with its scale factor."""
+        factor = point.coding.factor
+        return (
+            point.at.table is self.at.table
+            and (factor is None or factor.table is self.at.table)
+            and self.at.register <= point.first_needed
+            and point.end_needed <= self.end
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Neighbouring addresses of one table."""
+
+    at: Address
+    count: int
+
+    @property
+    def end(self) -> int:
+        """Return the first address behind the span."""
+        return self.at.register + self.count
+
+    def __str__(self) -> str:
+        return str(self.at) if self.count == 1 else f"{self.at}..{self.end - 1}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,7 +371,9 @@ class RegisterMap:
     source: str
     device_class: DeviceClass
     max_registers: int
-    word_order: WordOrder
+    max_bits: int = 2000
+    # registers that the device does not bear to be read
+    forbidden: tuple[Span, ...] = ()
     blocks: tuple[Block, ...]
     points: Mapping[str, Point]
     commands: Mapping[str, SetpointCommand]

@@ -19,7 +19,7 @@ from pymodbus.exceptions import ConnectionException, ModbusException
 from pymodbus.pdu import ExceptionResponse, ModbusPDU
 
 from drivers.modbus.frames import frame_fault
-from drivers.modbus.layout import WRITE_SINGLE, Table
+from drivers.modbus.layout import WRITE_COIL, WRITE_COILS, WRITE_SINGLE, Table
 from drivers.modbus.requests import Answer, Answered, ExceptionAnswer, NoAnswer, Read, Request, Station, Write
 from drivers.modbus.turns import Member, Pause, Turn, next_turn
 from ems.errors import DeviceUnreachableError, DriverError, ProtocolViolationError
@@ -279,19 +279,27 @@ class _Session:
         fault = _answer_fault(pdu, request)
         if fault is not None:
             raise ProtocolViolationError(fault, device=device)
-        return pdu.registers if isinstance(request, Read) else ()
+        return _content(pdu, request) if isinstance(request, Read) else ()
 
     async def _send(self, unit: int, request: Request) -> ModbusPDU:
-        register = request.at.register
+        register, client = request.at.register, self._client
         match request:
-            case Read(count=count) if request.at.table is Table.HOLDING:
-                return await self._client.read_holding_registers(register, count=count, device_id=unit)
             case Read(count=count):
-                return await self._client.read_input_registers(register, count=count, device_id=unit)
+                reads = {
+                    Table.COIL: client.read_coils,
+                    Table.DISCRETE: client.read_discrete_inputs,
+                    Table.HOLDING: client.read_holding_registers,
+                    Table.INPUT: client.read_input_registers,
+                }
+                return await reads[request.at.table](register, count=count, device_id=unit)
+            case Write(registers=(value,)) if request.function == WRITE_COIL:
+                return await client.write_coil(register, value != 0, device_id=unit)
             case Write(registers=(value,)) if request.function == WRITE_SINGLE:
-                return await self._client.write_register(register, value, device_id=unit)
+                return await client.write_register(register, value, device_id=unit)
+            case Write(registers=values) if request.function == WRITE_COILS:
+                return await client.write_coils(register, [value != 0 for value in values], device_id=unit)
             case Write(registers=values):
-                return await self._client.write_registers(register, list(values), device_id=unit)
+                return await client.write_registers(register, list(values), device_id=unit)
 
     def _inspect(self, sending: bool, data: bytes) -> bytes:  # noqa: FBT001 - the library's signature
         if sending or self._under_way is None:
@@ -314,13 +322,20 @@ class _Session:
             answer.set_exception(error)
 
 
+def _content(pdu: ModbusPDU, request: Read) -> Sequence[int]:
+    return [int(bit) for bit in pdu.bits[: request.count]] if request.at.table.holds_bits else pdu.registers
+
+
 def _answer_fault(pdu: ModbusPDU, request: Request) -> str | None:
     """Return what is wrong with an answer that the library takes for a success."""
     if pdu.isError():
         return f"an error answer without a code ({pdu})"
     match request:
+        case Read(count=count) if request.at.table.holds_bits:
+            # the library hands over whole bytes, and a short answer without a word
+            n_bits = 8 * ((count + 7) // 8)
+            return None if len(pdu.bits) == n_bits else f"{len(pdu.bits)} bits instead of {n_bits}"
         case Read(count=count):
-            # the library hands over a short answer without a word
             return None if len(pdu.registers) == count else f"{len(pdu.registers)} registers instead of {count}"
         case Write(at=at):
             return None if pdu.address == at.register else f"wrote {pdu.address} instead of {at.register}"

@@ -7,7 +7,7 @@ with file, key and what is allowed; nothing is guessed.
 import difflib
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +15,9 @@ from pydantic import ValidationError
 
 from drivers.modbus.actionlint import form_findings
 from drivers.modbus.layout import (
+    FLOATS,
     N_REGISTERS,
+    WRITE_COIL,
     Address,
     Block,
     Coding,
@@ -24,21 +26,26 @@ from drivers.modbus.layout import (
     PointType,
     RegisterMap,
     SetpointCommand,
+    Span,
+    Speed,
     Table,
+    factor_name,
 )
 from drivers.modbus.mapactions import action, sequence_command
 from drivers.modbus.maplint import find_contradictions
 from drivers.modbus.mapproblems import problems
 from drivers.modbus.mapschema import (
+    BlockTable,
     CommandTable,
+    EndpointTable,
     HeartbeatTable,
     IdentityTable,
     MapFile,
     PointTable,
     Sign,
     WatchdogTable,
-    WriteFunction,
 )
+from drivers.modbus.values import FACTOR_ABSENT, FACTOR_RANGE
 from ems.errors import ConfigError, ConfigProblem
 
 SHIPPED: Final = Path(__file__).resolve().parents[1] / "maps"
@@ -119,21 +126,24 @@ def _read(file: Path) -> dict[str, object]:
 
 
 def _build(tables: MapFile) -> RegisterMap:
-    write_fc = tables.endpoint.write_fc
+    endpoint = tables.endpoint
+    commands = {name: _command(name, table, endpoint) for name, table in tables.commands.items()}
+    points = {name: _point(name, table, endpoint) for name, table in tables.points.items()}
     actions = {name: action(name, table, tables) for name, table in tables.actions.items()}
     return RegisterMap(
         id=tables.device.id,
         source=tables.device.source,
         device_class=tables.device.device_class,
-        max_registers=tables.endpoint.max_registers,
-        word_order=tables.endpoint.word_order,
-        blocks=tuple(Block(at=_address(b.at), count=b.count, speed=b.speed) for b in tables.blocks),
-        points={name: _point(name, table) for name, table in tables.points.items()},
-        commands={name: _command(name, table, write_fc) for name, table in tables.commands.items()},
+        max_registers=endpoint.max_registers,
+        max_bits=endpoint.max_bits,
+        forbidden=tuple(_span(text) for text in endpoint.never_read),
+        blocks=tuple(_block(table) for table in tables.blocks),
+        points=points | {point.name: point for point in _factor_points(commands.values())},
+        commands=commands,
         identity={name: _text(name, table) for name, table in tables.identity.items()},
         expected={name: table.expect for name, table in tables.identity.items() if table.expect is not None},
-        heartbeat=_heartbeat(tables.heartbeat, write_fc),
-        watchdog=_watchdog(tables.watchdog, write_fc),
+        heartbeat=_heartbeat(tables.heartbeat, endpoint),
+        watchdog=_watchdog(tables.watchdog, endpoint),
         fallback=tables.fallback.text if tables.fallback else None,
         actions=actions,
         sequences={name: sequence_command(name, table, actions) for name, table in tables.sequences.items()},
@@ -145,19 +155,65 @@ def _address(at: str) -> Address:
     return Address(table=Table(table), register=int(register))
 
 
-def _point(name: str, table: PointTable) -> Point:
+def _span(text: str) -> Span:
+    first, _, last = text.partition("..")
+    at = _address(first)
+    return Span(at=at, count=int(last) - at.register + 1 if last else 1)
+
+
+def _block(table: BlockTable) -> Block:
+    speed = Speed.OWN if table.speed is None else Speed(table.speed)
+    return Block(at=_address(table.at), count=table.count, speed=speed, every_s=table.every_s, gaps=table.gaps)
+
+
+def _coding(table: PointTable | CommandTable, endpoint: EndpointTable) -> Coding:
+    return Coding(
+        type=table.type,
+        scale=table.scale,
+        offset=table.offset,
+        sign=_factor(table.sign),
+        word_order=table.word_order or endpoint.word_order,
+        byte_order=table.byte_order or endpoint.byte_order,
+        factor=_address(table.scale_register) if table.scale_register else None,
+    )
+
+
+def _point(name: str, table: PointTable, endpoint: EndpointTable) -> Point:
     return Point(
         name=name,
         at=_address(table.at),
-        coding=Coding(type=table.type, scale=table.scale, offset=table.offset, sign=_factor(table.sign)),
-        n_registers=N_REGISTERS.get(table.type, 1),
+        coding=_coding(table, endpoint),
+        n_registers=table.length or N_REGISTERS.get(table.type, 1),
         invalid=frozenset(_as_raw(code, table.type) for code in table.invalid),
-        valid=(table.valid[0], table.valid[1]) if table.valid else None,
+        valid=_range(table.valid),
         labels={int(code): label for code, label in table.enum.items()} if table.enum else None,
+        flags={int(bit): label for bit, label in table.bits.items()} if table.bits else None,
         bit=table.bit,
+        width=table.width,
+        encoding=table.encoding,
         optional=table.optional,
         stale_after_s=table.stale_after_s,
+        fills=table.fills,
     )
+
+
+def _factor_points(commands: Iterable[SetpointCommand]) -> Iterator[Point]:
+    """Yield the factors that setpoints are encoded with, as points: they are polled like any value."""
+    for command in commands:
+        if (factor := command.coding.factor) is not None:
+            order = command.coding.byte_order
+            yield Point(
+                name=factor_name(factor),
+                at=factor,
+                coding=Coding(type=PointType.INT16, byte_order=order),
+                n_registers=1,
+                invalid=frozenset({FACTOR_ABSENT}),
+                valid=FACTOR_RANGE,
+            )
+
+
+def _range(limits: list[float] | None) -> tuple[float, float] | None:
+    return (limits[0], limits[1]) if limits else None
 
 
 def _as_raw(code: float, type_: PointType) -> float:
@@ -165,7 +221,7 @@ def _as_raw(code: float, type_: PointType) -> float:
 
     Documents write the lowest int16 as 0x8000; -1 stands for all bits set, which TOML cannot write for 64 bits.
     """
-    if type_ in {PointType.FLOAT32, PointType.STRING}:
+    if type_ in FLOATS or type_ is PointType.STRING:
         return code
     n_values = 1 << N_REGISTERS[type_] * _BITS_PER_REGISTER
     bits = code % n_values
@@ -173,39 +229,48 @@ def _as_raw(code: float, type_: PointType) -> float:
 
 
 def _text(name: str, table: IdentityTable) -> Point:
-    return Point(name=name, at=_address(table.at), coding=Coding(type=PointType.STRING), n_registers=table.length)
-
-
-def _command(name: str, table: CommandTable, write_fc: WriteFunction) -> SetpointCommand:
-    return SetpointCommand(
+    return Point(
         name=name,
         at=_address(table.at),
-        coding=Coding(type=table.type, scale=table.scale, offset=table.offset, sign=_factor(table.sign)),
-        function=table.write_fc or write_fc,
-        limits=(table.limits[0], table.limits[1]) if table.limits else None,
-        readback=table.readback,
+        coding=Coding(type=PointType.STRING),
+        n_registers=table.length,
+        encoding=table.encoding,
     )
 
 
-def _heartbeat(table: HeartbeatTable | None, write_fc: WriteFunction) -> Command | None:
+def _command(name: str, table: CommandTable, endpoint: EndpointTable) -> SetpointCommand:
+    at = _address(table.at)
+    return SetpointCommand(
+        name=name,
+        at=at,
+        coding=_coding(table, endpoint),
+        function=table.write_fc or (WRITE_COIL if at.table is Table.COIL else endpoint.write_fc),
+        limits=_range(table.limits),
+        readback=table.readback,
+        writes_per_day=table.writes_per_day,
+    )
+
+
+def _heartbeat(table: HeartbeatTable | None, endpoint: EndpointTable) -> Command | None:
     if table is None:
         return None
     return Command(
         name="heartbeat",
         at=_address(table.at),
-        coding=Coding(type=PointType.UINT16),
-        function=table.write_fc or write_fc,
+        coding=Coding(type=PointType.UINT16, byte_order=endpoint.byte_order),
+        function=table.write_fc or endpoint.write_fc,
     )
 
 
-def _watchdog(table: WatchdogTable | None, write_fc: WriteFunction) -> Command | None:
+def _watchdog(table: WatchdogTable | None, endpoint: EndpointTable) -> Command | None:
     if table is None:
         return None
+    coding = Coding(type=table.type, scale=table.scale, word_order=endpoint.word_order, byte_order=endpoint.byte_order)
     return Command(
         name="watchdog_s",
         at=_address(table.at),
-        coding=Coding(type=table.type, scale=table.scale),
-        function=table.write_fc or write_fc,
+        coding=coding,
+        function=table.write_fc or endpoint.write_fc,
     )
 
 

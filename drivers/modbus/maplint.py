@@ -4,20 +4,39 @@ The form of each key is checked before, in `mapschema`.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import combinations
 from pathlib import Path
 from typing import Final
 
 from drivers.modbus.actionlint import action_findings
-from drivers.modbus.blocks import overlapping_blocks, torn_points, unplaced
+from drivers.modbus.blocks import overlapping_blocks, torn_points, unplaced, unreadable
 from drivers.modbus.fields import FieldKind, ReadingField, reading_fields
-from drivers.modbus.layout import WRITE_SINGLE, Address, Command, Point, PointType, RegisterMap, SetpointCommand, Speed
+from drivers.modbus.layout import (
+    FLOATS,
+    UNSIGNED,
+    WRITE_COIL,
+    WRITE_COILS,
+    WRITE_MULTIPLE,
+    WRITE_SINGLE,
+    Coding,
+    Command,
+    Point,
+    PointType,
+    RegisterMap,
+    SetpointCommand,
+    Span,
+    Speed,
+    Table,
+    factor_name,
+)
 from ems.errors import ConfigProblem
 
 _N_ADDRESSES: Final = 0x10000
 _OUT_OF_SPACE: Final = ("it ends behind the last register", "addresses 0 to 65535")
 _WRITABLE: Final = frozenset({PointType.UINT16, PointType.INT16, PointType.UINT32, PointType.INT32, PointType.FLOAT32})
+_FUNCTIONS: Final = {Table.HOLDING: {WRITE_SINGLE, WRITE_MULTIPLE}, Table.COIL: {WRITE_COIL, WRITE_COILS}}
+_CODES: Final = frozenset({PointType.UINT16, PointType.INT16, PointType.UINT32})
 _FLAG_LABELS: Final = frozenset({"true", "false"})
 
 
@@ -49,19 +68,57 @@ def _layout(register_map: RegisterMap) -> Iterator[Finding]:
     for first, second in overlapping_blocks(register_map.blocks):
         yield "blocks", f"the blocks at {first.at} and {second.at} overlap", "each register in one block"
     for point in unplaced(register_map.blocks, points):
-        yield (
-            f"points.{point.name}.at",
-            f"{_span(point.at, point.n_registers)} is in no block",
-            "a place inside one of " + ", ".join(_span(block.at, block.count) for block in register_map.blocks),
-        )
-    for one, other in torn_points(points):
-        yield f"points.{other.name}.at", f"shares registers with {one.name}", None
-    for block in register_map.blocks:
+        yield _no_place(register_map, point)
+    for one, other in torn_points([*points, *_factors(points)]):
+        yield _key_of(register_map, other), f"shares registers with {one.name}", None
+    for point, why in unreadable(
+        [*points, *register_map.identity.values()],
+        max_registers=register_map.max_registers,
+        max_bits=register_map.max_bits,
+        forbidden=register_map.forbidden,
+    ):
+        yield f"{_key_of(register_map, point)}", why, None
+    for number, block in enumerate(register_map.blocks):
         if block.end > _N_ADDRESSES:
-            yield "blocks", *_OUT_OF_SPACE
+            yield f"blocks[{number}].at", *_OUT_OF_SPACE
     for name, text in register_map.identity.items():
         if text.end > _N_ADDRESSES:
             yield f"identity.{name}.at", *_OUT_OF_SPACE
+    for span in register_map.forbidden:
+        if span.count < 1 or span.end > _N_ADDRESSES:
+            yield "endpoint.never_read", f"{span.at} begins no range of addresses", "first..last, 0 to 65535"
+
+
+def _no_place(register_map: RegisterMap, point: Point) -> Finding:
+    blocks = ", ".join(str(Span(at=block.at, count=block.count)) for block in register_map.blocks)
+    where = str(Span(at=point.at, count=point.n_registers))
+    factor = point.coding.factor
+    key = _key_of(register_map, point)
+    if factor is None:
+        return f"{key}.at", f"{where} is in no block", f"a place inside one of {blocks}"
+    return (
+        f"{key}.scale_register",
+        f"{where} and its factor at {factor} are not in one block, so they cannot come in one request",
+        f"both inside one of {blocks}",
+    )
+
+
+def _factors(points: Iterable[Point]) -> Iterator[Point]:
+    """Yield the registers of scale factors as points of their own."""
+    for point in points:
+        if (factor := point.coding.factor) is not None:
+            coding = Coding(type=PointType.INT16, byte_order=point.coding.byte_order)
+            yield Point(name=f"the factor of {point.name}", at=factor, coding=coding, n_registers=1)
+
+
+def _key_of(register_map: RegisterMap, point: Point) -> str:
+    """Return where a point stands in the file; what is no point of its own belongs to the one that needs it."""
+    if point is register_map.identity.get(point.name):
+        return f"identity.{point.name}"
+    for name, command in register_map.commands.items():
+        if command.coding.factor is not None and point.name == factor_name(command.coding.factor):
+            return f"commands.{name}.scale_register"
+    return f"points.{point.name.removeprefix('the factor of ')}"
 
 
 def _identity(register_map: RegisterMap) -> Iterator[Finding]:
@@ -76,13 +133,17 @@ def _points(register_map: RegisterMap) -> Iterator[Finding]:
     fields = reading_fields(register_map.device_class)
     readbacks = {command.readback for command in register_map.commands.values()}
     for point in register_map.points.values():
-        key = f"points.{point.name}"
+        key = _key_of(register_map, point)
+        is_factor = point.name.startswith("factor ")
         yield from _form(point, key)
-        if (point.stale_after_s is not None or point.name == "remote") and _is_slow(register_map, point):
+        is_urgent = point.stale_after_s is not None or point.name == "remote" or is_factor
+        if is_urgent and _is_slow(register_map, point):
             yield f"{key}.at", "this value is read too seldom for its purpose", "a place in a fast block"
-        if point.name in fields:
-            yield from _fit(point, fields[point.name], key)
-        elif point.name not in readbacks and point.stale_after_s is None:
+        if point.field in fields:
+            yield from _fit(point, fields[point.field], key)
+        elif point.fills is not None:
+            yield f"{key}.fills", f"a {register_map.device_class} has no such value", ", ".join(sorted(fields))
+        elif not (is_factor or point.name in readbacks or point.stale_after_s is not None):
             yield (
                 key,
                 f"a {register_map.device_class} has no such value",
@@ -92,26 +153,56 @@ def _points(register_map: RegisterMap) -> Iterator[Finding]:
 
 def _form(point: Point, key: str) -> Iterator[Finding]:
     type_ = point.coding.type
-    if type_ is PointType.STRING:
-        yield f"{key}.type", "texts are read as identity only", "a number, a bit or an enumeration"
-    if (type_ is PointType.BIT) != (point.bit is not None):
-        yield f"{key}.bit", "type bit and key bit belong together", 'type = "bit" with bit = 0 to 15'
-    if point.labels is not None and type_ not in {PointType.UINT16, PointType.INT16, PointType.UINT32}:
-        yield f"{key}.enum", f"a {type_} cannot hold codes", "uint16, int16 or uint32"
+    yield from _form_of_bits(point, key)
+    if point.labels is not None and type_ not in _CODES:
+        yield f"{key}.enum", f"a {type_} cannot hold codes", ", ".join(sorted(_CODES))
     if point.coding.scale == 0:
         yield f"{key}.scale", "every value would be the same", "any number but 0"
     if point.valid is not None and point.valid[0] >= point.valid[1]:
         yield f"{key}.valid", "the first number is the lower one", None
-    if point.stale_after_s is not None and type_ not in {PointType.UINT16, PointType.UINT32}:
-        yield f"{key}.type", "a life counter counts up", "uint16 or uint32"
+    if point.stale_after_s is not None and type_ not in UNSIGNED:
+        yield f"{key}.type", "a life counter counts up", ", ".join(sorted(UNSIGNED))
+    if point.coding.factor is not None and (point.labels or point.flags or type_ in FLOATS | {"string", "bit"}):
+        yield f"{key}.scale_register", "only whole numbers have a scale factor", "an integer type without enum or bits"
+
+
+def _form_of_bits(point: Point, key: str) -> Iterator[Finding]:
+    type_, n_bits = point.coding.type, 16 * point.n_registers
+    if point.at.table.holds_bits:
+        if type_ is not PointType.BIT or point.bit is not None:
+            yield f"{key}.type", f"{point.at} is a single bit", 'type = "bit" without key bit'
+        return
+    if type_ is PointType.BIT:
+        if point.bit is None or point.bit >= n_bits or point.width is not None:
+            yield f"{key}.bit", "a flag is one bit of a register", "bit = 0 to 15"
+    elif (point.bit is None) != (point.width is None):
+        yield f"{key}.bit", "type bit and key bit belong together, or bit and width", 'type = "bit" with bit = 0 to 15'
+    elif point.bit is not None and (
+        type_ not in UNSIGNED or point.bit + (point.width or 1) > n_bits or point.coding.factor is not None
+    ):
+        yield f"{key}.width", f"these are no bits of a {type_}", ", ".join(sorted(UNSIGNED))
+    if point.flags is None:
+        return
+    if type_ not in UNSIGNED or point.bit is not None or point.labels is not None:
+        yield f"{key}.bits", f"the bits of this {type_} have no names", f"one of {', '.join(sorted(UNSIGNED))}, alone"
+    elif max(point.flags) >= n_bits:
+        yield f"{key}.bits", f"bit {max(point.flags)} is outside a {type_}", f"0 to {n_bits - 1}"
+    elif len(set(point.flags.values())) < len(point.flags):
+        yield f"{key}.bits", "two bits have the same name", None
 
 
 def _is_slow(register_map: RegisterMap, point: Point) -> bool:
-    return any(block.covers(point) and block.speed is Speed.SLOW for block in register_map.blocks)
+    return any(block.covers(point) and block.speed is not Speed.FAST for block in register_map.blocks)
 
 
 def _fit(point: Point, field: ReadingField, key: str) -> Iterator[Finding]:
     """Compare a point with the field of the reading that it fills."""
+    if point.coding.type is PointType.STRING and field.kind is not FieldKind.TEXT:
+        yield f"{key}.type", f"this value is {field.kind.value}, no text", None
+        return
+    if point.flags is not None and field.kind is not FieldKind.NAMES:
+        yield f"{key}.bits", f"this value is {field.kind.value}, no list of names", None
+        return
     labels = frozenset(point.labels.values()) if point.labels else None
     match field.kind:
         case FieldKind.FLAG:
@@ -127,12 +218,19 @@ def _fit(point: Point, field: ReadingField, key: str) -> Iterator[Finding]:
         case FieldKind.NUMBER:
             if labels is not None or point.coding.type is PointType.BIT:
                 yield key, "this value is a number", "a numeric type without enum"
+        case FieldKind.TEXT:
+            if point.coding.type is not PointType.STRING and labels is None:
+                yield key, "this value is a text", 'type = "string", or enum'
+        case FieldKind.NAMES:
+            if point.flags is None:
+                yield key, "this value is a list of names", "an unsigned type with bits"
 
 
 def _is_integral(point: Point) -> bool:
     coding = point.coding
     return (
-        coding.type not in {PointType.FLOAT32, PointType.BIT}
+        coding.type not in FLOATS | {PointType.BIT, PointType.STRING}
+        and coding.factor is None
         and isinstance(coding.scale, int)
         and isinstance(coding.offset, int)
     )
@@ -142,6 +240,8 @@ def _commands(register_map: RegisterMap) -> Iterator[Finding]:
     for name, command in register_map.commands.items():
         key = f"commands.{name}"
         yield from _readback(register_map, command, f"{key}.readback")
+        if command.limits is None and command.coding.type is not PointType.BIT:
+            yield f"{key}.limits", "a number that is written needs its range", "limits = [lowest, highest]"
         if command.limits is not None and command.limits[0] >= command.limits[1]:
             yield f"{key}.limits", "the first number is the lower one", None
     if register_map.commands and register_map.fallback is None:
@@ -162,19 +262,37 @@ def _readback(register_map: RegisterMap, command: SetpointCommand, key: str) -> 
 def _writes(register_map: RegisterMap) -> Iterator[Finding]:
     """Check what every write has: setpoints, heartbeat and watchdog."""
     written = dict(_written(register_map))
-    sound = {key: command for key, command in written.items() if command.coding.type in _WRITABLE}
     for key, command in written.items():
-        if key not in sound:
-            yield f"{key}.type", f"a {command.coding.type} cannot be written", ", ".join(sorted(_WRITABLE))
-        elif command.function == WRITE_SINGLE and command.n_registers > 1:
-            yield f"{key}.write_fc", f"function 6 writes one register, {command.coding.type} needs more", "16"
-        elif command.end > _N_ADDRESSES:
-            yield f"{key}.at", *_OUT_OF_SPACE
-        elif command.coding.scale == 0:
-            yield f"{key}.scale", "every value would be written alike", "any number but 0"
-    for (one, first), (other, second) in combinations(sound.items(), 2):
+        yield from _write(key, command)
+    for (one, first), (other, second) in combinations(written.items(), 2):
+        if not (_is_writable(first) and _is_writable(second)) or first.at.table is not second.at.table:
+            continue
         if first.at.register < second.end and second.at.register < first.end:
             yield f"{other}.at", f"it is written to the registers of {one}", None
+
+
+def _is_writable(command: Command) -> bool:
+    if command.at.table is Table.COIL:
+        return command.coding.type is PointType.BIT
+    return command.coding.type in _WRITABLE
+
+
+def _write(key: str, command: Command) -> Iterator[Finding]:
+    functions = _FUNCTIONS[command.at.table]
+    if not _is_writable(command):
+        allowed = "bit" if command.at.table is Table.COIL else ", ".join(sorted(_WRITABLE))
+        yield f"{key}.type", f"a {command.coding.type} cannot be written to {command.at}", allowed
+    elif command.function not in functions:
+        allowed = " or ".join(str(code) for code in sorted(functions))
+        yield f"{key}.write_fc", f"function {command.function} does not write to {command.at}", allowed
+    elif command.function == WRITE_SINGLE and command.n_registers > 1:
+        yield f"{key}.write_fc", f"function 6 writes one register, {command.coding.type} needs more", "16"
+    elif command.end > _N_ADDRESSES:
+        yield f"{key}.at", *_OUT_OF_SPACE
+    elif command.coding.scale == 0:
+        yield f"{key}.scale", "every value would be written alike", "any number but 0"
+    elif command.coding.factor is not None and command.coding.type in FLOATS:
+        yield f"{key}.scale_register", "only whole numbers have a scale factor", "an integer type"
 
 
 def _written(register_map: RegisterMap) -> Iterator[tuple[str, Command]]:
@@ -183,7 +301,3 @@ def _written(register_map: RegisterMap) -> Iterator[tuple[str, Command]]:
         yield "heartbeat", register_map.heartbeat
     if register_map.watchdog is not None:
         yield "watchdog", register_map.watchdog
-
-
-def _span(at: Address, count: int) -> str:
-    return str(at) if count == 1 else f"{at}..{at.register + count - 1}"

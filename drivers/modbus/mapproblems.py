@@ -76,6 +76,8 @@ def _problem(file: Path, path: KeyPath, details: ErrorDetails) -> ConfigProblem:
             nearest = next(iter(difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.5)), None)
         case "missing":
             message = "this key is required"
+        case "value_error":
+            message = details["msg"].removeprefix("Value error, ")
         case _:
             message = f"{message}; found {details['input']!r}"
     return ConfigProblem(file=str(file), key=_dotted(path), message=message, allowed=allowed, nearest=nearest)

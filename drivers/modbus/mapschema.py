@@ -3,25 +3,33 @@
 Only the form is checked here; what spans several keys is in `maplint`, the meaning in `layout`.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from drivers.modbus.layout import DeviceClass, PointType, Speed, WordOrder
+from drivers.modbus.layout import ByteOrder, DeviceClass, Gaps, PointType, TextEncoding, WordOrder
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=40)]
-At = Annotated[str, Field(pattern=r"^(holding|input):\d{1,5}$")]
+At = Annotated[str, Field(pattern=r"^(holding|input|coil|discrete):\d{1,5}$")]
+RegisterAt = Annotated[str, Field(pattern=r"^(holding|input):\d{1,5}$")]
+RegisterSpan = Annotated[str, Field(pattern=r"^(holding|input|coil|discrete):\d{1,5}(\.\.\d{1,5})?$")]
 HoldingAt = Annotated[str, Field(pattern=r"^holding:\d{1,5}$")]
+WritableAt = Annotated[str, Field(pattern=r"^(holding|coil):\d{1,5}$")]
 Number = int | float
 Range = Annotated[list[Number], Field(min_length=2, max_length=2)]
 Code = Annotated[str, Field(pattern=r"^\d{1,5}$")]
 WriteFunction = Literal[6, 16]
+# beside the two for registers, those for one coil and for several
+AnyWriteFunction = Literal[5, 6, 15, 16]
 Sign = Literal["into_bus", "out_of_bus"]
 Word = Annotated[int, Field(ge=0, le=0xFFFF)]
 Words = Annotated[list[Word], Field(min_length=1, max_length=16)]
 Labels = Annotated[list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]], Field(max_length=20)]
 # enumerations reach us as text, which pydantic's strict mode would refuse
 AnyPointType = Annotated[PointType, Field(strict=False)]
+AnyWordOrder = Annotated[WordOrder, Field(strict=False)]
+AnyByteOrder = Annotated[ByteOrder, Field(strict=False)]
+AnyEncoding = Annotated[TextEncoding, Field(strict=False)]
 
 
 class MapTable(BaseModel):
@@ -46,62 +54,130 @@ class EndpointTable(MapTable):
     """[endpoint]."""
 
     max_registers: Annotated[int, Field(ge=4, le=125)] = Field(description="Most registers in one request, 4 to 125.")
-    word_order: Annotated[WordOrder, Field(strict=False)] = Field(
+    max_bits: Annotated[int, Field(ge=1, le=2000)] = Field(
+        2000, description="Most coils or discrete inputs in one request, 1 to 2000."
+    )
+    word_order: AnyWordOrder = Field(
         description="`big`: the register with the high word comes first; `little`: the one with the low word."
+    )
+    byte_order: AnyByteOrder = Field(
+        ByteOrder.BIG, description="`big`: the high byte of a register comes first; `little`: the low one (rare)."
+    )
+    never_read: list[RegisterSpan] = Field(
+        default_factory=list,
+        description="Registers that no request may touch, as `holding:120` or `holding:120..129`.",
     )
     write_fc: WriteFunction = Field(16, description="Function code of writes: 6 (one register) or 16.")
 
 
 class IdentityTable(MapTable):
-    """[identity.manufacturer], [identity.model], [identity.serial]: two ASCII characters a register."""
+    """[identity.manufacturer], [identity.model], [identity.serial], [identity.firmware]."""
 
-    at: At = Field(description="`holding:N` or `input:N`, N being the address in the frame.")
+    at: RegisterAt = Field(description="`holding:N` or `input:N`, N being the address in the frame.")
     length: Annotated[int, Field(ge=1, le=64)] = Field(description="Number of registers.")
     expect: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
         None, description="What the text must be, as a text or a regular expression for all of it."
     )
+    encoding: AnyEncoding = Field(
+        TextEncoding.ASCII, description="`ascii`: two characters a register; `utf16`: one character a register."
+    )
 
 
 class BlockTable(MapTable):
-    """[[blocks]]: registers that the device answers in one piece."""
+    """[[blocks]]: registers that are polled together; each needs `speed` or `every_s`."""
 
-    at: At = Field(description="First register, `holding:N` or `input:N`.")
-    count: Annotated[int, Field(ge=1, le=2000)] = Field(description="Number of registers.")
-    speed: Annotated[Speed, Field(strict=False)] = Field(description="`fast` or `slow`, the device's poll periods.")
+    at: At = Field(description="First register, `holding:N` or `input:N`, or first bit, `coil:N` or `discrete:N`.")
+    count: Annotated[int, Field(ge=1, le=2000)] = Field(description="Number of registers or bits.")
+    speed: Literal["fast", "slow"] | None = Field(None, description="`fast` or `slow`: one of the device's periods.")
+    every_s: Annotated[float, Field(ge=1.0, le=86400.0)] | None = Field(
+        None, description="Poll period of its own, in s, for what is needed seldom; never shorter than the slow one."
+    )
+    gaps: Annotated[Gaps, Field(strict=False)] = Field(
+        Gaps.READ,
+        description="`read`: the device answers all registers of the block; `never`: only those of its points.",
+    )
+
+    @model_validator(mode="after")
+    def _has_one_period(self) -> Self:
+        if (self.speed is None) == (self.every_s is None):
+            raise ValueError("a block has either speed or every_s")
+        return self
 
 
 class PointTable(MapTable):
     """[points.<field of the reading>]."""
 
-    at: At = Field(description="First register, `holding:N` or `input:N`, N being the address in the frame.")
+    at: At = Field(description="First register, `holding:N` or `input:N`, or bit, `coil:N` or `discrete:N`.")
     type: AnyPointType = Field(description="One of " + ", ".join(PointType) + ".")
-    scale: Number = Field(1, description="value = (raw x scale + offset) x sign.")
-    offset: Number = Field(0, description="value = (raw x scale + offset) x sign.")
+    word_order: AnyWordOrder | None = Field(None, description="`big` or `little`, if it differs from the endpoint's.")
+    byte_order: AnyByteOrder | None = Field(None, description="`big` or `little`, if it differs from the endpoint's.")
+    scale: Number = Field(1, description="value = (raw x 10^factor x scale + offset) x sign.")
+    offset: Number = Field(0, description="value = (raw x 10^factor x scale + offset) x sign.")
     sign: Sign = Field("into_bus", description="`into_bus`: positive is power into the site bus; else `out_of_bus`.")
+    scale_register: RegisterAt | None = Field(
+        None, description="Register (int16) with the factor, a power of ten; read in the same request as the value."
+    )
     invalid: list[Number] = Field(default_factory=list, description="Raw codes that mean `not available`.")
     valid: Range | None = Field(None, description="[lowest, highest] value that can be true.")
     enum: dict[Code, str] | None = Field(None, description="Name of each code; `true` and `false` for a flag.")
-    bit: Annotated[int, Field(ge=0, le=15)] | None = Field(None, description="Bit of a `bit`, 0 being the lowest.")
+    bits: dict[Code, str] | None = Field(
+        None, description="Name of each bit, 0 being the lowest: the value is the list of names that are set."
+    )
+    bit: Annotated[int, Field(ge=0, le=63)] | None = Field(None, description="Bit of a `bit`, 0 being the lowest.")
+    width: Annotated[int, Field(ge=1, le=32)] | None = Field(
+        None, description="The value is this many bits of the register, from `bit` upwards."
+    )
+    length: Annotated[int, Field(ge=1, le=125)] | None = Field(None, description="Number of registers of a `string`.")
+    encoding: AnyEncoding = Field(
+        TextEncoding.ASCII, description="`ascii`: two characters a register; `utf16`: one character a register."
+    )
     optional: bool = Field(False, description="`not available` is no fault of the device.")
     stale_after_s: Annotated[float, Field(gt=0.0, le=3600.0)] | None = Field(
         None, description="The device's own life counter: unchanged for this long, its values are frozen."
     )
+    fills: Name | None = Field(
+        None, description="The field of the reading, if it is not the point's name; bit fields may share a list."
+    )
+
+    @model_validator(mode="after")
+    def _has_a_length_if_it_is_a_text(self) -> Self:
+        if (self.type is PointType.STRING) != (self.length is not None):
+            raise ValueError("length is the number of registers of a string")
+        return self
 
 
 class CommandTable(MapTable):
     """[commands.<name>]."""
 
-    at: HoldingAt = Field(description="First register, `holding:N`.")
-    type: AnyPointType = Field(description="uint16, int16, uint32, int32 or float32.")
-    scale: Number = Field(1, description="value = (raw x scale + offset) x sign.")
-    offset: Number = Field(0, description="value = (raw x scale + offset) x sign.")
+    at: WritableAt = Field(description="First register, `holding:N`, or `coil:N`.")
+    type: AnyPointType = Field(description="uint16, int16, uint32, int32, float32; `bit` for a coil.")
+    word_order: AnyWordOrder | None = Field(None, description="`big` or `little`, if it differs from the endpoint's.")
+    byte_order: AnyByteOrder | None = Field(None, description="`big` or `little`, if it differs from the endpoint's.")
+    scale: Number = Field(1, description="value = (raw x 10^factor x scale + offset) x sign.")
+    offset: Number = Field(0, description="value = (raw x 10^factor x scale + offset) x sign.")
     sign: Sign = Field("into_bus", description="`into_bus`: positive is power into the site bus; else `out_of_bus`.")
-    write_fc: WriteFunction | None = Field(None, description="6 or 16, if it differs from the endpoint's.")
-    limits: Range | None = Field(None, description="[lowest, highest] value that may be written.")
-    volatile: Literal[True] = Field(
-        description="true: kept in RAM. Setpoints are renewed all day, which wears a non-volatile register out."
+    scale_register: RegisterAt | None = Field(
+        None, description="Register (int16) with the factor, in a fast block: values are encoded with the newest one."
+    )
+    write_fc: AnyWriteFunction | None = Field(
+        None, description="6 or 16, if it differs from the endpoint's; for a coil 5 (if left out) or 15."
+    )
+    limits: Range | None = Field(
+        None, description="[lowest, highest] value that may be written; required except for a coil."
+    )
+    volatile: bool = Field(
+        description="true: kept in RAM. false: every write wears the register out, `writes_per_day` is its budget."
+    )
+    writes_per_day: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
+        None, description="Most writes in 24 h to a register that is not volatile."
     )
     readback: Name = Field(description="The point that shows the value that the device has taken.")
+
+    @model_validator(mode="after")
+    def _has_a_budget_unless_volatile(self) -> Self:
+        if self.volatile == (self.writes_per_day is not None):
+            raise ValueError("writes_per_day belongs to a register with volatile = false, and to no other")
+        return self
 
 
 class ConditionTable(MapTable):
@@ -207,7 +283,7 @@ class MapFile(MapTable):
 
     device: DeviceTable = Field(description="What the map describes.")
     endpoint: EndpointTable = Field(description="Properties of the device's Modbus server.")
-    identity: dict[Literal["manufacturer", "model", "serial"], IdentityTable] = Field(
+    identity: dict[Literal["manufacturer", "model", "serial", "firmware"], IdentityTable] = Field(
         default_factory=dict, description="Texts that name the device."
     )
     blocks: list[BlockTable] = Field(min_length=1, description="What is polled.")

@@ -1,17 +1,19 @@
-"""The codec between registers and values: types, word order, scale, sign, sentinels, valid ranges.
+"""The codec between registers and values: whole blocks on the way in, single commands on the way out.
 
-A register that cannot be understood gives no number: the result is a value, None (not available, and allowed
-to be) or `Bad` with the reason. Nothing is clamped on reading. Signs are flipped here and nowhere else.
+What one raw number means is in `values`; the fast path of decoding is compiled in `blockcode`.
 """
 
 import math
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Final
 
+from drivers.modbus.blockcode import CompiledPoint, compile_block
 from drivers.modbus.blocks import PlannedRead
-from drivers.modbus.layout import N_REGISTERS, Coding, Point, PointType, WordOrder
+from drivers.modbus.layout import FLOATS, N_REGISTERS, ByteOrder, Coding, Point, PointType, TextEncoding, WordOrder
+from drivers.modbus.values import Bad, Value, conversion, factored_decoder, point_decoder, text_of
 
 _STRUCT_CODES: Final[Mapping[PointType, str]] = {
     PointType.UINT16: "H",
@@ -21,23 +23,14 @@ _STRUCT_CODES: Final[Mapping[PointType, str]] = {
     PointType.UINT64: "Q",
     PointType.INT64: "q",
     PointType.FLOAT32: "f",
+    PointType.FLOAT64: "d",
 }
 _BYTES_PER_REGISTER: Final = 2
 # a value that misses a whole count by less than this is that count: 0.3 / 0.1 is 2.9999999999999996
 _COUNT_TOLERANCE: Final = 1e-6
-# spacing of float32 numbers relative to their size (24 bits of mantissa)
-_FLOAT32_STEP: Final = 2.0**-23
+# spacing of floating-point numbers relative to their size (24 and 53 bits of mantissa)
+_FLOAT_STEPS: Final = {PointType.FLOAT32: 2.0**-23, PointType.FLOAT64: 2.0**-52}
 _SMALLEST_STEP: Final = 1e-3
-
-Raw = int | float
-Value = int | float | bool | str
-
-
-@dataclass(frozen=True, slots=True)
-class Bad:
-    """No value, and why."""
-
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,197 +43,184 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoded:
-    """A command as registers; `value` is what they mean after rounding, `step` the weight of one count."""
+    """A command as registers (or one bit); `value` is what they mean after rounding, `step` the weight of one count."""
 
     registers: tuple[int, ...]
     value: float
     step: float
 
 
-PointDecoder = Callable[[Raw], Value | Bad | None]
-
-
 class BlockDecoder:
     """Decodes one planned read with a single precompiled unpack.
 
-    A device with the low word first has its registers reversed as a whole: then every longer value stands high
-    word first, at a mirrored place, and one big-endian format reads them all.
+    Registers of points with another order than high word, high byte first are brought into it before; then one
+    big-endian format reads them all.
     """
 
-    def __init__(self, read: PlannedRead, word_order: WordOrder, *, integers: Iterable[str] = ()) -> None:
-        self._reversed = word_order is WordOrder.LITTLE
-        self._pack = struct.Struct(f">{read.count}H").pack
-        places = {_place(point, read, mirrored=self._reversed) for point in read.points}
-        order = sorted(places)
-        self._unpack = struct.Struct(_format(order, read.count)).unpack
+    def __init__(self, read: PlannedRead, *, integers: Iterable[str] = ()) -> None:
         integers = frozenset(integers)
-        self._points = tuple(
-            (
-                point.name,
-                order.index(_place(point, read, mirrored=self._reversed)),
-                point_decoder(point, integral=point.name in integers),
-            )
-            for point in read.points
+        self._names = tuple(point.name for point in read.points)
+        places = sorted({place for point in read.points for place in _places(point, read)})
+        index = {place: number for number, place in enumerate(places)}
+        unpack = struct.Struct(_format(places, read.count)).unpack
+        ordered = _ordering(read)
+        if ordered is None:
+            pack = struct.Struct(f">{read.count}H").pack
+            raws = _directly(pack, unpack)
+        else:
+            raws = _reordered(struct.Struct(f">{read.count}H").pack, unpack, ordered)
+        self._run = compile_block(
+            raws, len(places), [_compiled(point, read, index, point.field in integers) for point in read.points]
         )
 
     def decode(self, registers: Sequence[int]) -> Decoded:
-        """Return the points of an answer that has exactly the registers asked for."""
-        if self._reversed:
-            registers = registers[::-1]
-        raw = self._unpack(self._pack(*registers))
-        values: dict[str, Value | None] = {}
+        """Return the points of an answer that has exactly the registers (or bits) asked for."""
         bad: dict[str, str] = {}
-        for name, index, decode in self._points:
-            value = decode(raw[index])
-            if isinstance(value, Bad):
-                values[name] = None
-                bad[name] = value.reason
-            else:
-                values[name] = value
-        return Decoded(values, bad)
+        return Decoded(self._run(registers, bad), bad)
 
     def all_bad(self, reason: str) -> Decoded:
         """Return the points of an answer that never came: a block fails as a whole."""
-        names = [name for name, _, _ in self._points]
-        return Decoded(dict.fromkeys(names), dict.fromkeys(names, reason))
+        return Decoded(dict.fromkeys(self._names), dict.fromkeys(self._names, reason))
 
 
-def _place(point: Point, read: PlannedRead, *, mirrored: bool) -> tuple[int, str]:
-    """Return where a point starts in the answer, in registers, and its struct code."""
-    offset = point.at.register - read.at.register
-    if mirrored:
-        offset = read.count - offset - point.n_registers
-    return offset, _STRUCT_CODES[point.coding.raw_type]
+# where a value starts in the answer, in registers, and its struct code
+_Place = tuple[int, str]
+_Raws = Callable[[Sequence[int]], tuple[int | float | bytes, ...]]
 
 
-def _format(order: list[tuple[int, str]], n_registers: int) -> str:
+def _places(point: Point, read: PlannedRead) -> Iterable[_Place]:
+    yield _place(point, read)
+    if point.coding.factor is not None:
+        yield point.coding.factor.register - read.at.register, "h"
+
+
+def _place(point: Point, read: PlannedRead) -> _Place:
+    return point.at.register - read.at.register, _struct_code(point)
+
+
+def _struct_code(point: Point) -> str:
+    if point.coding.type is PointType.STRING:
+        return f"{point.n_registers * _BYTES_PER_REGISTER}s"
+    return _STRUCT_CODES[point.coding.raw_type]
+
+
+def _compiled(point: Point, read: PlannedRead, index: Mapping[_Place, int], integral: bool) -> CompiledPoint:  # noqa: FBT001 - internal
+    factor = point.coding.factor
+    place = index[_place(point, read)]
+    if factor is None:
+        return CompiledPoint(
+            point=point, index=place, integral=integral, decode=point_decoder(point, integral=integral)
+        )
+    factor_index = index[(factor.register - read.at.register, "h")]
+    return CompiledPoint(
+        point=point, index=place, integral=False, decode=factored_decoder(point), factor_index=factor_index
+    )
+
+
+def _format(places: list[_Place], n_registers: int) -> str:
+    """Return the big-endian format of an answer. Places may touch but not overlap, which the map's lint has checked."""
     parts = [">"]
     position = 0
-    for offset, code in order:
+    for offset, code in places:
         parts.append(f"{(offset - position) * _BYTES_PER_REGISTER}x{code}")
         position = offset + struct.calcsize(f">{code}") // _BYTES_PER_REGISTER
     parts.append(f"{(n_registers - position) * _BYTES_PER_REGISTER}x")
     return "".join(parts)
 
 
-def point_decoder(point: Point, *, integral: bool) -> PointDecoder:
-    """Return the function that turns a point's raw number into its value.
-
-    `integral` keeps the value an int; otherwise numbers come out as float.
-    """
-    if point.bit is not None:
-        return _flag_decoder(point.bit, point)
-    if point.labels is not None:
-        return _label_decoder(point.labels, point)
-    return _number_decoder(point, integral=integral)
-
-
-def _absent(point: Point, raw: Raw) -> Bad | None:
-    return None if point.optional else Bad(f"not available (code {raw:g})")
-
-
-def _flag_decoder(bit: int, point: Point) -> PointDecoder:
-    mask = 1 << bit
-
-    def decode(raw: Raw) -> Value | Bad | None:
-        if raw in point.invalid:
-            return _absent(point, raw)
-        return bool(int(raw) & mask)
-
-    return decode
+def _ordering(read: PlannedRead) -> tuple[int, ...] | None:
+    """Return which byte of the answer stands at each place once all values are big-endian; None if they are."""
+    order = list(range(read.count * _BYTES_PER_REGISTER))
+    for point in read.points:
+        if point.at.table.holds_bits:
+            continue
+        start = (point.at.register - read.at.register) * _BYTES_PER_REGISTER
+        registers = [order_of_bytes(point.coding, start + 2 * number) for number in range(point.n_registers)]
+        if point.coding.word_order is WordOrder.LITTLE and point.coding.type is not PointType.STRING:
+            registers.reverse()
+        order[start : start + 2 * point.n_registers] = [byte for pair in registers for byte in pair]
+        if (factor := point.coding.factor) is not None:
+            start = (factor.register - read.at.register) * _BYTES_PER_REGISTER
+            order[start : start + 2] = order_of_bytes(point.coding, start)
+    return None if order == sorted(order) else tuple(order)
 
 
-def _label_decoder(labels: Mapping[int, str], point: Point) -> PointDecoder:
-    flags = {"true": True, "false": False}
-    values: dict[Raw, Value] = {code: flags.get(label, label) for code, label in labels.items()}
-
-    def decode(raw: Raw) -> Value | Bad | None:
-        if raw in point.invalid:
-            return _absent(point, raw)
-        value = values.get(raw)
-        return Bad(f"unknown code {raw:g}") if value is None else value
-
-    return decode
+def order_of_bytes(coding: Coding, first: int) -> tuple[int, int]:
+    """Return the numbers of the high and the low byte of the register that begins at byte `first`."""
+    return (first, first + 1) if coding.byte_order is ByteOrder.BIG else (first + 1, first)
 
 
-def _conversion(coding: Coding) -> Callable[[Raw], Raw]:
-    """Return the function from raw numbers to values.
-
-    A scale that is one part of a whole number is divided by it: 3 / 10 is 0.3, 3 x 0.1 is not, and a setpoint of
-    exactly the rated power must not come out above it.
-    """
-    factor, offset = coding.scale * coding.sign, coding.offset * coding.sign
-    parts = round(1 / factor)
-    if abs(factor) < 1 and math.isclose(parts * factor, 1.0, rel_tol=1e-12):
-        return lambda raw: raw / parts + offset
-    return lambda raw: raw * factor + offset
+def _directly(pack: Callable[..., bytes], unpack: Callable[[bytes], tuple[int | float | bytes, ...]]) -> _Raws:
+    return lambda registers: unpack(pack(*registers))
 
 
-def _number_decoder(point: Point, *, integral: bool) -> PointDecoder:
-    value_of = _conversion(point.coding)
-    low, high = point.valid or (-math.inf, math.inf)
-    convert = int if integral else float
-
-    def decode(raw: Raw) -> Value | Bad | None:
-        if raw in point.invalid:
-            return _absent(point, raw)
-        value = convert(value_of(raw))
-        if not low <= value <= high:
-            return Bad(f"{value:g} is outside {low:g}..{high:g}")
-        return value
-
-    def decode_finite(raw: Raw) -> Value | Bad | None:
-        if math.isnan(raw):
-            return _absent(point, raw)
-        return Bad("infinite") if math.isinf(raw) else decode(raw)
-
-    return decode_finite if point.coding.type is PointType.FLOAT32 else decode
+def _reordered(
+    pack: Callable[..., bytes], unpack: Callable[[bytes], tuple[int | float | bytes, ...]], order: tuple[int, ...]
+) -> _Raws:
+    """Return the unpacking of reordered bytes, by whole registers where all keep their own bytes together."""
+    if all(order[low] == order[low - 1] + 1 for low in range(1, len(order), _BYTES_PER_REGISTER)):
+        pick = itemgetter(*(byte // _BYTES_PER_REGISTER for byte in order[::_BYTES_PER_REGISTER]))
+        return lambda registers: unpack(pack(*pick(registers)))
+    pick_bytes = itemgetter(*order)
+    return lambda registers: unpack(bytes(pick_bytes(pack(*registers))))
 
 
-def decode_text(registers: Sequence[int]) -> str | Bad:
-    """Return the text of registers with two ASCII characters each, without NUL and blank padding."""
-    raw = b"".join(register.to_bytes(_BYTES_PER_REGISTER, "big") for register in registers)
-    try:
-        text = raw.split(b"\0", 1)[0].decode("ascii").strip()
-    except UnicodeDecodeError:
-        return Bad("not a text")
-    return text if text.isprintable() else Bad("not a text")
+def decode_text(registers: Sequence[int], encoding: TextEncoding = TextEncoding.ASCII) -> str | Bad:
+    """Return the text of registers, high byte first, without NUL and blank padding."""
+    return text_of(struct.pack(f">{len(registers)}H", *registers), encoding)
 
 
-def decode_number(registers: Sequence[int], coding: Coding, word_order: WordOrder) -> float:
+def decode_number(registers: Sequence[int], coding: Coding) -> float:
     """Return the value of registers that hold a single number."""
-    if word_order is WordOrder.LITTLE:
+    if coding.type is PointType.BIT:
+        return float(registers[0])
+    packed = _from_device(registers, coding)
+    (raw,) = struct.unpack(f">{_STRUCT_CODES[coding.type]}", packed)
+    return float(conversion(coding)(raw))
+
+
+def _from_device(registers: Sequence[int], coding: Coding) -> bytes:
+    """Return the bytes of one value, the highest first."""
+    if coding.word_order is WordOrder.LITTLE:
         registers = registers[::-1]
-    (raw,) = struct.unpack(f">{_STRUCT_CODES[coding.type]}", struct.pack(f">{len(registers)}H", *registers))
-    return float(_conversion(coding)(raw))
+    return struct.pack(f"{'>' if coding.byte_order is ByteOrder.BIG else '<'}{len(registers)}H", *registers)
 
 
-def encode(
-    value: float, coding: Coding, *, limits: tuple[float, float] | None = None, word_order: WordOrder
-) -> Encoded | Bad:
-    """Return a command as registers, rounded toward zero to a whole count (float32: to the nearest float32).
+def encode(value: float, coding: Coding, *, limits: tuple[float, float] | None = None) -> Encoded | Bad:
+    """Return a command as registers, rounded toward zero to a whole count (floats: to the nearest one).
 
-    NaN, infinity, values outside `limits` and beyond the registers' range are `Bad`: the codec never clamps.
+    NaN, infinity, values outside `limits` and beyond the registers' range are `Bad`: the codec never clamps. A
+    coding with a factor register must have got its power of ten before (`values.with_power`).
     """
     low, high = limits or (-math.inf, math.inf)
     if not math.isfinite(value):
         return Bad(f"{value} is no number")
+    if coding.factor is not None:
+        return Bad(f"the scale factor at {coding.factor} is not known")
     if not low <= value <= high:
         return Bad(f"{value:g} is outside {low:g}..{high:g}")
+    if coding.type is PointType.BIT:
+        bit = value != 0.0
+        return Encoded(registers=(int(bit),), value=float(bit), step=0.5)
     exact = (value * coding.sign - coding.offset) / coding.scale
-    raw = exact if coding.type is PointType.FLOAT32 else _whole_count(exact, coding, low=low, high=high)
+    raw = exact if coding.type in FLOATS else _whole_count(exact, coding, low=low, high=high)
     try:
         packed = struct.pack(f">{_STRUCT_CODES[coding.type]}", raw)
     except (struct.error, OverflowError):
         return Bad(f"{value:g} does not fit into {coding.type}")
-    registers = struct.unpack(f">{N_REGISTERS[coding.type]}H", packed)
-    if word_order is WordOrder.LITTLE:
-        registers = registers[::-1]
-    written = decode_number(registers, coding, word_order)
-    step = max(abs(written), _SMALLEST_STEP) * _FLOAT32_STEP if coding.type is PointType.FLOAT32 else abs(coding.scale)
+    registers = _to_device(packed, coding)
+    written = decode_number(registers, coding)
+    float_step = _FLOAT_STEPS.get(coding.type)
+    step = abs(coding.scale) if float_step is None else max(abs(written), _SMALLEST_STEP) * float_step
     if not low - step * _COUNT_TOLERANCE <= written <= high + step * _COUNT_TOLERANCE:
         return Bad(f"no register value near {value:g} is within {low:g}..{high:g}")
     return Encoded(registers=registers, value=written, step=step)
+
+
+def _to_device(packed: bytes, coding: Coding) -> tuple[int, ...]:
+    order = ">" if coding.byte_order is ByteOrder.BIG else "<"
+    registers = struct.unpack(f"{order}{N_REGISTERS[coding.type]}H", packed)
+    return registers[::-1] if coding.word_order is WordOrder.LITTLE else registers
 
 
 def _whole_count(exact: float, coding: Coding, *, low: float, high: float) -> int:
@@ -248,6 +228,6 @@ def _whole_count(exact: float, coding: Coding, *, low: float, high: float) -> in
     nearest = round(exact)
     if abs(exact - nearest) <= _COUNT_TOLERANCE:
         return nearest
-    value_of = _conversion(coding)
+    value_of = conversion(coding)
     values = {raw: value_of(raw) for raw in (math.floor(exact), math.ceil(exact))}
     return min(values, key=lambda raw: (not low <= values[raw] <= high, abs(values[raw])))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, Protocol
 
-from drivers.modbus.layout import READ_HOLDING, READ_INPUT, Address, Table
+from drivers.modbus.layout import READ_COILS, READ_DISCRETE, READ_HOLDING, READ_INPUT, Address, Table
 
 NEVER_S: Final = float("inf")
 
@@ -25,12 +25,18 @@ _EXCEPTIONS: Final = {
     11: "unit behind the gateway is silent",
 }
 _BUSY: Final = frozenset({5, 6})
+_READS: Final = {
+    Table.COIL: READ_COILS,
+    Table.DISCRETE: READ_DISCRETE,
+    Table.HOLDING: READ_HOLDING,
+    Table.INPUT: READ_INPUT,
+}
 _GATEWAY: Final = frozenset({10, 11})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
-    """Read `count` registers."""
+    """Read `count` registers, or bits of a table that holds bits."""
 
     at: Address
     count: int
@@ -38,22 +44,22 @@ class Read:
     @property
     def function(self) -> int:
         """Return the function code."""
-        return READ_HOLDING if self.at.table is Table.HOLDING else READ_INPUT
+        return _READS[self.at.table]
 
     def __str__(self) -> str:
-        return f"reading {self.count} registers at {self.at}"
+        return f"reading {self.count} {'bits' if self.at.table.holds_bits else 'registers'} at {self.at}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Write:
-    """Write registers with function 6 (one register) or 16."""
+    """Write registers with function 6 (one register) or 16, or coils (0 or 1 each) with 5 (one coil) or 15."""
 
     at: Address
     registers: tuple[int, ...]
     function: int
 
     def __str__(self) -> str:
-        return f"writing {len(self.registers)} registers at {self.at}"
+        return f"writing {len(self.registers)} {'bits' if self.at.table.holds_bits else 'registers'} at {self.at}"
 
 
 Request = Read | Write
@@ -61,7 +67,7 @@ Request = Read | Write
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The device did what was asked: exactly the registers asked for, none after a write."""
+    """The device did what was asked: exactly the registers (or bits, 0 and 1) asked for, none after a write."""
 
     registers: Sequence[int]
     at_s: float

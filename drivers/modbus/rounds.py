@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from drivers.modbus.blocks import PlannedRead
-from drivers.modbus.layout import WordOrder
-from drivers.modbus.registers import BlockDecoder, Decoded, Value
+from drivers.modbus.registers import BlockDecoder, Decoded
 from drivers.modbus.requests import NEVER_S, Answer, Answered, ExceptionAnswer, NoAnswer, Read, Urgency
+from drivers.modbus.values import Value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +41,11 @@ class Part:
     decoder: Decoder
 
 
-def planned_parts(reads: Iterable[PlannedRead], word_order: WordOrder, *, integers: Iterable[str]) -> tuple[Part, ...]:
+def planned_parts(reads: Iterable[PlannedRead], *, integers: Iterable[str]) -> tuple[Part, ...]:
     """Return the parts of a round for the planned reads of a register map."""
     integers = frozenset(integers)
     return tuple(
-        Part(request=Read(at=read.at, count=read.count), decoder=BlockDecoder(read, word_order, integers=integers))
+        Part(request=Read(at=read.at, count=read.count), decoder=BlockDecoder(read, integers=integers))
         for read in reads
     )
 

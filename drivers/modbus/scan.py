@@ -12,8 +12,9 @@ from drivers.modbus.blocks import adjacent_blocks, plan_reads
 from drivers.modbus.identity import identity_faults, identity_texts
 from drivers.modbus.inquiry import Inquiry
 from drivers.modbus.layout import Address, RegisterMap, Speed, Table
-from drivers.modbus.registers import Bad, decode_text
+from drivers.modbus.registers import decode_text
 from drivers.modbus.requests import Answer, Answered, ExceptionAnswer, NoAnswer, Read
+from drivers.modbus.values import Bad
 from ems.ports import Clock
 
 _BASES: Final = (40000, 0, 50000)

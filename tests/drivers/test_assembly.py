@@ -4,8 +4,8 @@ from drivers.modbus.assembly import Assembler, Family
 from drivers.modbus.layout import DeviceClass
 from drivers.modbus.life import LifeWatch
 from drivers.modbus.plausibility import Band
-from drivers.modbus.registers import Value
 from drivers.modbus.rounds import Sample
+from drivers.modbus.values import Value
 from ems.model.readings import GensetPhase, GensetReading
 
 RATED_KW = 2000.0

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from drivers.modbus.commands import CommandSlot, Outcomes
-from drivers.modbus.layout import Address, Coding, PointType, SetpointCommand, Table, WordOrder
+from drivers.modbus.layout import Address, Coding, PointType, SetpointCommand, Table
 from drivers.modbus.requests import NEVER_S, Answered, ExceptionAnswer, NoAnswer, Write
 from ems.model.setpoints import Outcome
 
@@ -28,7 +28,6 @@ class Bench:
         )
         self.slot = CommandSlot(
             command,
-            word_order=WordOrder.BIG,
             outcomes=self.outcomes,
             blocked=lambda: self.reason,
             refresh_s=REFRESH_S,

@@ -49,6 +49,7 @@ type = "uint64"
 at = "holding:300"
 type = "int16"
 scale = 0.1
+limits = [-3000, 3000]
 volatile = true
 readback = "setpoint_kw"
 
@@ -86,7 +87,7 @@ def test_a_map_of_the_site_is_loaded_as_it_is_written(tmp_path: Path) -> None:
 
     loaded = load_map("site-pcs", (tmp_path,))
 
-    assert loaded.word_order is WordOrder.BIG
+    assert loaded.points["power_kw"].coding.word_order is WordOrder.BIG
     assert loaded.points["power_kw"].at == Address(table=Table.HOLDING, register=100)
     # 0x8000 as the int16 that it decodes to
     assert loaded.points["power_kw"].invalid == {-32768}
@@ -134,7 +135,7 @@ def test_an_unknown_key_names_the_nearest_known_one(tmp_path: Path) -> None:
 
     assert (found.key, found.message) == ("endpoint.max_register", "unknown key")
     assert found.nearest == "max_registers"
-    assert found.allowed == "max_registers, word_order, write_fc"
+    assert found.allowed == "byte_order, max_bits, max_registers, never_read, word_order, write_fc"
 
 
 def test_a_missing_key_is_named_with_what_it_means(tmp_path: Path) -> None:
@@ -150,11 +151,11 @@ def test_a_missing_key_is_named_with_what_it_means(tmp_path: Path) -> None:
         ("max_registers = 100", "max_registers = 200", "endpoint.max_registers", "4 to 125"),
         ('word_order = "big"', 'word_order = "middle"', "endpoint.word_order", "big"),
         ('class = "pcs"', 'class = "inverter"', "device.class", "pcs"),
-        ('at = "holding:100"\ncount', 'at = "coil:100"\ncount', "blocks[0].at", "holding:N"),
+        ('at = "holding:100"\ncount', 'at = "coils:100"\ncount', "blocks[0].at", "holding:N"),
         ('at = "holding:300"', 'at = "input:300"', "commands.power_kw.at", "holding:N"),
         ("scale = 0.1\ninvalid", 'scale = "0.1"\ninvalid', "points.power_kw.scale", "scale"),
         ("scale = 0.1\ninvalid", "scale = nan\ninvalid", "points.power_kw.scale", "scale"),
-        ("volatile = true", "volatile = false", "commands.power_kw.volatile", "RAM"),
+        ("volatile = true", "volatile = 1", "commands.power_kw.volatile", "RAM"),
         ("text =", "text = 5 #", "fallback.text", "silent"),
     ],
 )
@@ -184,8 +185,14 @@ def test_a_wrong_value_is_refused_with_its_key_and_what_is_allowed(
         ("invalid = [0x8000]", "bit = 3", "points.power_kw.bit", "belong together"),
         ("invalid = [0x8000]", 'enum = { 1 = "true" }', "points.power_kw", "this value is a number"),
         ("scale = 0.1\ninvalid", "scale = 0\ninvalid", "points.power_kw.scale", "every value would be the same"),
-        ('type = "int16"\nscale = 0.1\nvolatile', 'type = "int64"\nvolatile', "commands.power_kw.type", "be written"),
-        ("volatile = true", "volatile = true\nlimits = [5, 5]", "commands.power_kw.limits", "the lower one"),
+        ('type = "int16"\nscale = 0.1\nlimits', 'type = "int64"\nlimits', "commands.power_kw.type", "be written"),
+        ("limits = [-3000, 3000]", "limits = [5, 5]", "commands.power_kw.limits", "the lower one"),
+        ("limits = [-3000, 3000]", "", "commands.power_kw.limits", "needs its range"),
+        ("volatile = true", "volatile = false", "commands.power_kw", "writes_per_day"),
+        ("volatile = true", "volatile = true\nwrites_per_day = 5", "commands.power_kw", "writes_per_day"),
+        ('speed = "slow"', "", "blocks[1]", "either speed or every_s"),
+        ('speed = "slow"', 'speed = "slow"\nevery_s = 60.0', "blocks[1]", "either speed or every_s"),
+        ('"holding:300"', '"coil:300"', "commands.power_kw.type", "cannot be written to coil:300"),
         ('[watchdog]\nat = "holding:310"', '[watchdog]\nat = "holding:65536"', "watchdog.at", "last register"),
         ('[identity.serial]\nat = "input:0"', '[identity.serial]\nat = "input:65530"', "identity.serial.at", "last"),
         ('[fallback]\ntext = "it ramps to zero"', "", "fallback", "without a controller"),
@@ -244,9 +251,9 @@ SHIPPED = Path(__file__).parents[2] / "drivers" / "maps"
         ("generic-genset", 'at = "holding:4101"\ntype = "uint16"', 'at = "holding:4101"\nscale = 0', "watchdog.scale"),
         ("generic-bms", 'type = "bit"\nbit = 15', 'type = "uint16"', "points.alarm"),
         ("generic-pcs", 'type = "uint16"\nstale_after_s', 'type = "int16"\nstale_after_s', "points.life_counter.type"),
-        ("generic-tank", 'type = "uint32"', 'type = "string"', "points.fuel_l.type"),
+        ("generic-tank", 'type = "uint32"', 'type = "string"', "points.fuel_l"),
         ("generic-tank", "count = 3", "count = 60000", "blocks[0].count"),
-        ("generic-tank", '"holding:10"\ncount', '"holding:65534"\ncount', "blocks"),
+        ("generic-tank", '"holding:10"\ncount', '"holding:65534"\ncount', "blocks[0].at"),
     ],
 )
 def test_a_shipped_map_with_one_slip_is_refused_at_the_right_key(

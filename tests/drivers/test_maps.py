@@ -10,7 +10,8 @@ from drivers.modbus.blocks import plan_reads
 from drivers.modbus.fields import FieldKind, reading_fields
 from drivers.modbus.layout import RegisterMap, Table
 from drivers.modbus.mapfile import load_map, map_names
-from drivers.modbus.registers import BlockDecoder, Value, encode
+from drivers.modbus.registers import BlockDecoder, encode
+from drivers.modbus.values import Value
 from drivers.sim.wire.bank import RegisterBank
 from drivers.sim.wire.framing import READ_HOLDING, READ_INPUT, ExceptionCode
 from drivers.sim.wire.words import command_value
@@ -65,7 +66,7 @@ def driver_values(register_map: RegisterMap, registers: RegisterBank) -> dict[st
     for read in plan_reads(register_map.blocks, register_map.points.values(), max_registers=register_map.max_registers):
         words = registers.read(FUNCTIONS[read.at.table], read.at.register, read.count)
         assert not isinstance(words, ExceptionCode)
-        values |= BlockDecoder(read, register_map.word_order, integers=integers).decode(words).values
+        values |= BlockDecoder(read, integers=integers).decode(words).values
     return values
 
 
@@ -128,7 +129,7 @@ def test_the_driver_reads_the_value_from_the_registers_worked_out_by_hand(
     start = at.register - read.at.register
     registers[start : start + len(words)] = words
 
-    decoded = BlockDecoder(read, register_map.word_order).decode(registers)
+    decoded = BlockDecoder(read).decode(registers)
 
     assert decoded.values[point] == pytest.approx(value, abs=1e-9)
 
@@ -140,8 +141,8 @@ def test_a_command_travels_in_the_registers_worked_out_by_hand(
     register_map = load_map(name, ())
     written = register_map.commands[command]
 
-    encoded = encode(value, written.coding, limits=written.limits, word_order=register_map.word_order)
-    taken = command_value(written, tuple(words), register_map.word_order)
+    encoded = encode(value, written.coding, limits=written.limits)
+    taken = command_value(written, tuple(words))
 
     assert list(getattr(encoded, "registers", ())) == words
     assert taken == pytest.approx(value)

@@ -1,5 +1,5 @@
 from drivers.modbus.blocks import plan_reads
-from drivers.modbus.layout import Address, Block, Coding, Point, PointType, Speed, Table, WordOrder
+from drivers.modbus.layout import Address, Block, Coding, Point, PointType, Speed, Table
 from drivers.modbus.requests import NEVER_S, Answered, ExceptionAnswer, NoAnswer
 from drivers.modbus.rounds import Round, Sample, planned_parts
 
@@ -19,7 +19,7 @@ class Bench:
             for name, place in at.items()
         ]
         self.round = Round(
-            planned_parts(plan_reads(blocks, points, max_registers=10), WordOrder.BIG, integers=()),
+            planned_parts(plan_reads(blocks, points, max_registers=10), integers=()),
             period_s=PERIOD_S,
             finished=self.samples.append,
             failed=self.failures.append,

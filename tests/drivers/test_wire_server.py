@@ -158,7 +158,15 @@ async def test_a_client_that_speaks_something_else_is_hung_up_on() -> None:
         ("10 0064 0002 04 0001 0002", WriteRegisters(16, 100, (1, 2))),
         ("10 0064 0002 02 0001", ExceptionCode.VALUE),
         ("10 0064", ExceptionCode.VALUE),
-        ("05 0064 FF00", ExceptionCode.FUNCTION),
+        ("05 0064 FF00", WriteRegisters(5, 100, (1,))),
+        ("05 0064 0000", WriteRegisters(5, 100, (0,))),
+        ("05 0064 0001", ExceptionCode.VALUE),
+        ("01 0064 07D0", ReadRegisters(1, 100, 2000)),
+        ("02 0064 07D1", ExceptionCode.VALUE),
+        # ten coils: 0xCD 0x01 is 1011 0011 1 0, the first lowest (protocol specification, 6.11)
+        ("0F 0013 000A 02 CD01", WriteRegisters(15, 19, (1, 0, 1, 1, 0, 0, 1, 1, 1, 0))),
+        ("0F 0013 000A 01 CD", ExceptionCode.VALUE),
+        ("08 0064 FF00", ExceptionCode.FUNCTION),
     ],
 )
 def test_requests_are_understood_or_refused(pdu: str, request_: ReadRegisters | WriteRegisters | ExceptionCode) -> None:

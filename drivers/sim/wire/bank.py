@@ -4,13 +4,27 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from drivers.modbus.layout import Command, Point, RegisterMap, Table
+from drivers.modbus.layout import Address, Coding, Command, Point, PointType, RegisterMap, Table, factor_name
 from drivers.sim.wire.faults import NO_FAULTS, Faults
-from drivers.sim.wire.framing import READ_HOLDING, ExceptionCode
-from drivers.sim.wire.words import Value, command_value, point_words
+from drivers.sim.wire.framing import (
+    READ_COILS,
+    READ_DISCRETE,
+    READ_HOLDING,
+    READ_INPUT,
+    WRITE_COIL,
+    WRITE_COILS,
+    ExceptionCode,
+)
+from drivers.sim.wire.words import Value, command_value, fitting_power, point_words
 from ems.ports import Clock
 
 _COUNTER_RANGE: Final = 0x10000
+_TABLES: Final = {
+    READ_COILS: Table.COIL,
+    READ_DISCRETE: Table.DISCRETE,
+    READ_HOLDING: Table.HOLDING,
+    READ_INPUT: Table.INPUT,
+}
 # the point by which a device says whether it obeys us
 _LOCAL_SWITCH: Final = "remote"
 
@@ -18,7 +32,7 @@ _LOCAL_SWITCH: Final = "remote"
 class TwinDevice(Protocol):
     """What the plant shows of a device to the world outside it."""
 
-    def values(self) -> Mapping[str, float | int | bool | str | None]:
+    def values(self) -> Mapping[str, Value]:
         """Return the present values by the names of the map's points, and the identity texts by theirs."""
 
     def command(self, name: str, value: float) -> bool:
@@ -49,22 +63,25 @@ class RegisterBank:
     """The registers of one unit.
 
     The life counter and the echo of a command (`readback`) are kept here where the plant does not show them: in
-    real devices both belong to the communication board.
+    real devices both belong to the communication board, and so do `powers`: the scale factors (powers of ten) by
+    their register, which may be changed while the device runs.
     """
 
     def __init__(self, register_map: RegisterMap, device: TwinDevice, *, clock: Clock) -> None:
         self._map = register_map
         self._device = device
         self._clock = clock
-        self._points = (*register_map.points.values(), *register_map.identity.values())
-        self._commands = {command.at.register: command for command in _all_commands(register_map)}
+        points = (*register_map.points.values(), *register_map.identity.values())
+        self._commands = {command.at: command for command in _all_commands(register_map)}
+        self.powers = _fitting_powers(points)
+        self._points = (*points, *_power_points(self.powers, points))
         # registers that a point shows are the plant's, whatever was written there
         self._shown_registers = {
             (point.at.table, number) for point in self._points for number in range(point.at.register, point.end)
         }
         self._readable = _readable(register_map)
         self._plans: dict[tuple[int, int, int], tuple[_Place, ...] | None] = {}
-        self._written: dict[int, int] = {}
+        self._written: dict[tuple[Table, int], int] = {}
         self._taken: dict[str, float] = {}
         # the newest commands, which a deaf device shows without following them
         self._pretended: dict[str, float] = {}
@@ -78,10 +95,13 @@ class RegisterBank:
         if not (faults.frozen and self._shown):
             self._shown = self._image(faults)
         words = [0] * count
-        if function == READ_HOLDING and self._written:
-            words = [self._written.get(register + offset, 0) for offset in range(count)]
+        table = _TABLES[function]
+        if self._written:
+            words = [self._written.get((table, register + offset), 0) for offset in range(count)]
         for place in places:
-            encoded = point_words(place.point, self._shown.get(place.point.name), self._map.word_order)
+            factor = place.point.coding.factor
+            power = 0 if factor is None else self.powers[factor]
+            encoded = point_words(place.point, self._shown.get(place.point.name), power=power)
             for index, word in enumerate(encoded, start=place.offset):
                 if 0 <= index < count:
                     words[index] |= word
@@ -91,9 +111,10 @@ class RegisterBank:
         self, function: int, register: int, words: tuple[int, ...], faults: Faults = NO_FAULTS
     ) -> ExceptionCode | None:
         """Take one or more whole commands; the first that is refused ends the write."""
+        table = Table.COIL if function in {WRITE_COIL, WRITE_COILS} else Table.HOLDING
         position = 0
         while position < len(words):
-            command = self._commands.get(register + position)
+            command = self._commands.get(Address(table=table, register=register + position))
             if command is None:
                 return ExceptionCode.ADDRESS
             if function != command.function:
@@ -107,7 +128,8 @@ class RegisterBank:
     def _take(self, command: Command, words: tuple[int, ...], faults: Faults) -> bool:
         if faults.ignore_writes or faults.local:
             return True
-        value = command_value(command, words, self._map.word_order)
+        factor = command.coding.factor
+        value = command_value(command, words, power=0 if factor is None else self.powers[factor])
         self._pretended[command.name] = value
         if faults.deaf:
             return True
@@ -115,8 +137,8 @@ class RegisterBank:
             return False
         self._taken[command.name] = value
         for register, word in enumerate(words, start=command.at.register):
-            if (Table.HOLDING, register) not in self._shown_registers:
-                self._written[register] = word
+            if (command.at.table, register) not in self._shown_registers:
+                self._written[(command.at.table, register)] = word
         return True
 
     def _image(self, faults: Faults) -> Mapping[str, Value]:
@@ -134,6 +156,11 @@ class RegisterBank:
             image[self._map.commands[name].readback] = value
         if faults.local and _LOCAL_SWITCH in image:
             image[_LOCAL_SWITCH] = False
+        for point in self._points:
+            if point.fills is not None:
+                image[point.name] = image.get(point.fills)
+            if point.at in self.powers:
+                image[point.name] = self.powers[point.at]
         return image
 
     def _identity(self) -> dict[str, Value]:
@@ -147,7 +174,7 @@ class RegisterBank:
         return self._plans[key]
 
     def _places(self, function: int, register: int, count: int) -> tuple[_Place, ...] | None:
-        table = Table.HOLDING if function == READ_HOLDING else Table.INPUT
+        table = _TABLES[function]
         if any((table, number) not in self._readable for number in range(register, register + count)):
             return None
         return tuple(
@@ -160,6 +187,24 @@ class RegisterBank:
 def _all_commands(register_map: RegisterMap) -> Iterable[Command]:
     yield from register_map.commands.values()
     yield from (command for command in (register_map.heartbeat, register_map.watchdog) if command is not None)
+
+
+def _fitting_powers(points: Iterable[Point]) -> dict[Address, int]:
+    """Return for each factor register the smallest power of ten that all its points can be shown with."""
+    powers: dict[Address, int] = {}
+    for point in points:
+        if (factor := point.coding.factor) is not None:
+            powers[factor] = max(powers.get(factor, -10), fitting_power(point))
+    return powers
+
+
+def _power_points(powers: Mapping[Address, int], points: Iterable[Point]) -> Iterable[Point]:
+    """Yield the factor registers as points, where the map has none of its own for them."""
+    orders = {point.coding.factor: point.coding.byte_order for point in points}
+    shown = {point.at for point in points}
+    for at in powers.keys() - shown:
+        coding = Coding(type=PointType.INT16, byte_order=orders[at])
+        yield Point(name=factor_name(at), at=at, coding=coding, n_registers=1)
 
 
 def _readable(register_map: RegisterMap) -> frozenset[tuple[Table, int]]:

@@ -8,13 +8,14 @@ import struct
 from decimal import Decimal
 from typing import Final
 
-from drivers.modbus.layout import Coding, Command, Point, PointType, WordOrder
+from drivers.modbus.layout import ByteOrder, Coding, Command, Point, PointType, TextEncoding, WordOrder
 
 Words = list[int]
-Value = float | int | bool | str | None
+Value = float | int | bool | str | tuple[str, ...] | None
 
 _ALL_ONES: Final = 0xFFFF
-_QUIET_NAN: Final = 0x7FC00000
+# quiet NaN, the code and the integer of the same length
+_FLOATS: Final = {PointType.FLOAT32: ("!f", "!L", 0x7FC00000), PointType.FLOAT64: ("!d", "!Q", 0x7FF8000000000000)}
 # bits and whether negative numbers exist
 _INTEGERS: Final = {
     PointType.UINT16: (16, False),
@@ -26,43 +27,75 @@ _INTEGERS: Final = {
 }
 
 
-def point_words(point: Point, value: Value, word_order: WordOrder) -> Words:
-    """Return the registers of a point; None is what the device shows for a value that it does not have."""
-    if point.bit is not None:
-        return [int(bool(value)) << point.bit]
-    if point.coding.type is PointType.STRING:
-        return _text_words(str(value or ""), point.n_registers)
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return _ordered(_absent(point), point.n_registers, word_order)
-    if point.labels is not None:
-        return _ordered(_code_of(point, value), point.n_registers, word_order)
-    number = float(value) if isinstance(value, str) else value
-    return _ordered(_raw(number, point.coding), point.n_registers, word_order)
+def point_words(point: Point, value: Value, *, power: int = 0) -> Words:
+    """Return the registers of a point; None is what the device shows for a value that it does not have.
+
+    `power` is the scale factor that the device shows beside it, a power of ten.
+    """
+    coding = point.coding
+    if point.at.table.holds_bits:
+        return [int(bool(value))]
+    if coding.type is PointType.BIT:
+        return _ordered(int(bool(value)) << (point.bit or 0), 1, coding)
+    if coding.type is PointType.STRING:
+        return _text_words(str(value or ""), point)
+    raw = _raw_of(point, value, power)
+    if point.bit is not None and point.width is not None:
+        raw = (raw & (1 << point.width) - 1) << point.bit
+    return _ordered(raw, point.n_registers, coding)
 
 
-def command_value(command: Command, words: tuple[int, ...], word_order: WordOrder) -> float:
+def command_value(command: Command, words: tuple[int, ...], *, power: int = 0) -> float:
     """Return the value that the registers of a command mean."""
-    raw = 0
-    for word in words if word_order is WordOrder.BIG else reversed(words):
-        raw = raw * 0x10000 + word
     coding = command.coding
-    if coding.type is PointType.FLOAT32:
-        number = Decimal(struct.unpack("!f", struct.pack("!L", raw))[0])
+    if coding.type is PointType.BIT:
+        return float(words[0])
+    raw = 0
+    for word in words if coding.word_order is WordOrder.BIG else reversed(words):
+        raw = raw * 0x10000 + (_swapped(word) if coding.byte_order is ByteOrder.LITTLE else word)
+    if coding.type in _FLOATS:
+        code, integer, _ = _FLOATS[coding.type]
+        number = Decimal(struct.unpack(code, struct.pack(integer, raw))[0])
     else:
         n_bits, signed = _INTEGERS[coding.type]
         number = Decimal(raw - (1 << n_bits) if signed and raw >> (n_bits - 1) else raw)
     # in decimals, as the map writes them: the rated power must not come out a rounding error above itself
-    value = number * Decimal(str(coding.scale)) + Decimal(str(coding.offset))
+    value = number.scaleb(power) * Decimal(str(coding.scale)) + Decimal(str(coding.offset))
     return float(-value if coding.sign < 0 else value)
 
 
-def _raw(value: float, coding: Coding) -> int:
+def fitting_power(point: Point) -> int:
+    """Return the smallest scale factor with which a point's whole range fits its registers."""
+    n_bits, signed = _INTEGERS[point.coding.type]
+    largest = max(abs(limit - point.coding.offset) for limit in point.valid or (0.0,)) / abs(point.coding.scale)
+    highest = (1 << (n_bits - 1 if signed else n_bits)) - 1
+    return next((power for power in range(-3, 11) if largest <= (highest - 1) * 10.0**power), 0)
+
+
+def _raw_of(point: Point, value: Value, power: int) -> int:
+    """Return the bits of a value."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return _absent(point)
+    if point.flags is not None:
+        shown = value if isinstance(value, tuple) else ()
+        return sum(1 << bit for bit, name in point.flags.items() if name in shown)
+    if point.labels is not None:
+        return _code_of(point, value)
+    if isinstance(value, tuple):
+        return _absent(point)
+    return _raw(float(value) if isinstance(value, str) else value, point.coding, power)
+
+
+def _raw(value: float, coding: Coding, power: int) -> int:
     """Return the bits of a number; a device shows the end of its range for what lies beyond."""
     seen = -value if coding.sign < 0 else value
     # a counter stays an exact integer
     count = seen if coding.scale == 1 and coding.offset == 0 else (seen - coding.offset) / coding.scale
-    if coding.type is PointType.FLOAT32:
-        return int(struct.unpack("!L", struct.pack("!f", count))[0])
+    if coding.type in _FLOATS:
+        code, integer, _ = _FLOATS[coding.type]
+        return int(struct.unpack(integer, struct.pack(code, count))[0])
+    if power:
+        count = float(Decimal(count).scaleb(-power))
     n_bits, signed = _INTEGERS[coding.type]
     lowest = -(1 << (n_bits - 1)) if signed else 0
     highest = (1 << (n_bits - 1 if signed else n_bits)) - 1
@@ -73,8 +106,8 @@ def _raw(value: float, coding: Coding) -> int:
 def _absent(point: Point) -> int:
     if point.invalid:
         return int(max(point.invalid)) % (1 << 16 * point.n_registers)
-    if point.coding.type is PointType.FLOAT32:
-        return _QUIET_NAN
+    if point.coding.type in _FLOATS:
+        return _FLOATS[point.coding.type][2]
     return (1 << 16 * point.n_registers) - 1
 
 
@@ -86,14 +119,22 @@ def _code_of(point: Point, value: Value) -> int:
     return _ALL_ONES
 
 
-def _ordered(raw: int, n_words: int, word_order: WordOrder) -> Words:
+def _ordered(raw: int, n_words: int, coding: Coding) -> Words:
     low_first = []
     for _ in range(n_words):
         raw, word = divmod(raw, 0x10000)
-        low_first.append(word)
-    return low_first if word_order is WordOrder.LITTLE else low_first[::-1]
+        low_first.append(_swapped(word) if coding.byte_order is ByteOrder.LITTLE else word)
+    return low_first if coding.word_order is WordOrder.LITTLE else low_first[::-1]
 
 
-def _text_words(text: str, n_words: int) -> Words:
-    raw = text.encode("ascii", errors="replace")[: 2 * n_words].ljust(2 * n_words, b"\0")
-    return [high << 8 | low for high, low in zip(raw[::2], raw[1::2], strict=True)]
+def _swapped(word: int) -> int:
+    return (word & 0xFF) << 8 | word >> 8
+
+
+def _text_words(text: str, point: Point) -> Words:
+    if point.encoding is TextEncoding.UTF16:
+        return [ord(character) for character in text[: point.n_registers].ljust(point.n_registers, "\0")]
+    n_bytes = 2 * point.n_registers
+    raw = text.encode("ascii", errors="replace")[:n_bytes].ljust(n_bytes, b"\0")
+    words = [high << 8 | low for high, low in zip(raw[::2], raw[1::2], strict=True)]
+    return [_swapped(word) for word in words] if point.coding.byte_order is ByteOrder.LITTLE else words
