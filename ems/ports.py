@@ -258,13 +258,15 @@ class DriverEnvironment:
     """What a driver may use beside its own specification.
 
     `rated_kw` is the nameplate of the asset, the scale of plausibility; `map_directories` are searched for
-    register maps before the shipped ones.
+    register maps before the shipped ones. `confirmed_identity` are the texts that the device named itself with when
+    it was taken for the right one; None: the first that answers is.
     """
 
     clock: Clock
     links: Mapping[str, RegisterLink]
     map_directories: tuple[Path, ...]
     rated_kw: float
+    confirmed_identity: Mapping[str, str] | None = None
 
 
 class DriverFactory(Protocol):

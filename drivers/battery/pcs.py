@@ -5,6 +5,7 @@ from typing import Final
 from drivers.modbus.assembly import Family
 from drivers.modbus.commanded import CommandedDevice
 from drivers.modbus.layout import DeviceClass
+from drivers.modbus.narrowing import PowerCommand
 from drivers.modbus.plausibility import Band
 from ems.model.device import DeviceSpec
 from ems.model.readings import PcsReading
@@ -16,6 +17,9 @@ _FAMILY: Final = Family(
     reading=PcsReading,
     bands=(Band(field=_POWER), Band(field="setpoint_kw")),
     commands=(_POWER,),
+    power=PowerCommand(
+        name=_POWER, lowest_frac=-1.0, highest_frac=1.0, lowest_field="max_charge_kw", highest_field="max_discharge_kw"
+    ),
 )
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from drivers.modbus.assembly import Family
 from drivers.modbus.commanded import CommandedDevice
 from drivers.modbus.layout import DeviceClass
+from drivers.modbus.narrowing import PowerCommand
 from drivers.modbus.plausibility import Band
 from ems.model.device import DeviceSpec
 from ems.model.readings import GensetReading
@@ -22,6 +23,7 @@ _FAMILY: Final = Family(
     bands=(Band(field=_POWER), Band(field="setpoint_kw")),
     # after a reconnect in this order: the setpoint must be there when the set comes on load
     commands=(_POWER, _RUN),
+    power=PowerCommand(name=_POWER, lowest_frac=0.0, highest_frac=1.0),
 )
 
 

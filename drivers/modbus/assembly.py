@@ -2,16 +2,19 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from types import MappingProxyType
+from typing import Final, Generic, TypeVar
 
 from drivers.modbus.fields import FieldKind, reading_fields
 from drivers.modbus.layout import DeviceClass
+from drivers.modbus.narrowing import PowerCommand
 from drivers.modbus.plausibility import Band
 from drivers.modbus.rounds import Sample
 from drivers.modbus.values import Value
 from ems.model.readings import NO_FAULTS, Reading
 
 R = TypeVar("R", bound=Reading)
+NOTHING: Final[Mapping[str, Value | None]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,8 @@ class Family(Generic[R]):
     reading: Callable[..., R]
     bands: tuple[Band, ...] = ()
     commands: tuple[str, ...] = ()
+    # the command that is a power; the others are no quantities
+    power: PowerCommand | None = None
 
 
 class Assembler(Generic[R]):
@@ -53,9 +58,12 @@ class Assembler(Generic[R]):
             name: field.labels for name, field in fields.items() if field.kind is FieldKind.LABEL and field.labels
         }
 
-    def assemble(self, base: Sample, slow: Sample | None) -> R:
-        """Return the reading of a base round and the newest slow round."""
-        values, bad = dict(base.values), dict(base.bad)
+    def assemble(self, base: Sample, slow: Sample | None, *, beside: Mapping[str, Value | None] = NOTHING) -> R:
+        """Return the reading of a base round and the newest slow round.
+
+        `beside` holds what is known without registers, by field; a register that shows it goes before.
+        """
+        values, bad = {**beside, **base.values}, dict(base.bad)
         if slow is not None:
             self._add_slow(values, bad, slow, at_s=base.at_s)
         for field, points in self._sources.items():

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Generic
 
 from drivers.modbus.assembly import Assembler, Family, R
+from drivers.modbus.fingerprint import Fingerprint
 from drivers.modbus.handshake import Handshake, Met, Script, Unknown
 from drivers.modbus.life import LifeWatch
 from drivers.modbus.link import ModbusLink
@@ -62,9 +63,12 @@ class AttachedDevice(Generic[R]):
         self._fast = Round(period_s=spec.fast_s, finished=self._fast_read, failed=self._fast_failed)
         self._slow = Round(period_s=spec.slow_s, finished=self._slow_read, failed=self._slow_failed)
         self._jobs: tuple[Job, ...] = (self._handshake, self._fast, self._slow)
-        self._identity: Mapping[str, str] | None = None
-        # why the device is read but not commanded
-        self._distrust: str | None = None
+        self._fingerprint = Fingerprint(environment.confirmed_identity)
+        # what the handshake of this connection has found
+        self._watchdog_fault: str | None = None
+        self._watchdog_armed: bool | None = None
+        # the handshake is repeated on this connection, once no request is under way
+        self._greet_again = False
         # why the newest attempt to read it failed
         self._failure: str | None = "not read yet"
         self._reading: R | None = None
@@ -112,7 +116,24 @@ class AttachedDevice(Generic[R]):
         # without any failure a late answer is only late: whether it is too old its reader judges
         if self._is_late(_STUCK_PERIODS):
             return "its polls take longer than their period"
-        return self._distrust
+        return self._distrust()
+
+    def identity(self) -> Mapping[str, str] | None:
+        """Return the texts of the device that answers now, None before it has answered."""
+        return self._fingerprint.seen
+
+    def confirm(self, identity: Mapping[str, str]) -> None:
+        """Take these texts as those of the right device: it is commanded while it shows them."""
+        self._fingerprint.known = dict(identity)
+        self._greet_again = True
+
+    def _distrust(self) -> str | None:
+        """Return why the device is read but not commanded."""
+        return self._fingerprint.difference() or self._watchdog_fault
+
+    def _is_known(self, identity: Mapping[str, str]) -> bool:
+        """Return whether a device with these texts may be written to."""
+        return not self._fingerprint.changes(identity)
 
     def _is_late(self, periods: float) -> bool:
         if self._reading is None:
@@ -152,10 +173,10 @@ class AttachedDevice(Generic[R]):
         match result:
             case Unknown(reason=reason):
                 self._failure = reason
-            case Met(identity=identity, watchdog_fault=fault):
-                if self._identity is None:
-                    self._identity = identity
-                self._distrust = fault if identity == self._identity else _stranger(self._identity, identity)
+            case Met(identity=identity, watchdog_fault=fault, watchdog_armed=armed):
+                self._fingerprint.see(identity)
+                self._watchdog_fault = fault
+                self._watchdog_armed = armed
                 self._start_polling(now_s)
 
     def _fast_read(self, sample: Sample) -> None:
@@ -194,8 +215,16 @@ class AttachedDevice(Generic[R]):
                 self._failure = frozen
                 return
         self._failure = None
-        self._reading = self._assembler.assemble(base, self._slow_sample if self._has_fast else None)
+        slow = self._slow_sample if self._has_fast else None
+        self._reading = self._assembler.assemble(base, slow, beside=self._beside())
         self._published(base.values, base.at_s)
+        if self._greet_again:
+            self._greet_again = False
+            self._handshake.start(self._clock.monotonic_s())
+
+    def _beside(self) -> Mapping[str, Value | None]:
+        """Return values that the driver knows beside the registers, by field: a hook for commanded devices."""
+        return {}
 
     def _published(self, values: Mapping[str, Value | None], at_s: float) -> None:
         """Take note of a new reading: a hook for devices that are commanded."""
@@ -213,8 +242,3 @@ def spec_error(spec: DeviceSpec, key: str, message: str, *, allowed: str) -> Con
     """Return the error that a key of a device in devices.toml cannot be served."""
     problem = ConfigProblem(file=_DEVICES_FILE, key=f"device '{spec.id}'.{key}", message=message, allowed=allowed)
     return ConfigError(problem)
-
-
-def _stranger(known: Mapping[str, str], found: Mapping[str, str]) -> str:
-    changes = [f"{name} '{known.get(name, '')}' is now '{text}'" for name, text in found.items() if text != known[name]]
-    return f"another device answers, it is read but not commanded: {', '.join(changes)}"

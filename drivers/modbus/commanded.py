@@ -1,6 +1,7 @@
-"""What all commanded register devices do alike: verify writes, keep the heartbeat, refuse while not allowed."""
+"""What all commanded register devices do alike: narrow and verify setpoints, keep the heartbeat, refuse."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from drivers.modbus.assembly import Family, R
@@ -8,9 +9,11 @@ from drivers.modbus.attached import spec_error
 from drivers.modbus.commands import CommandSlot, Outcomes
 from drivers.modbus.device import PolledDevice
 from drivers.modbus.heartbeat import Heartbeat
+from drivers.modbus.narrowing import LimitFinder, PowerCommand, narrowed, next_step
 from drivers.modbus.requests import NEVER_S
 from drivers.modbus.sequences import SequenceSlot
 from drivers.modbus.values import Value
+from ems.model.capability import Fallback, PowerLimits
 from ems.model.device import DeviceSpec
 from ems.model.setpoints import WriteOutcome
 from ems.ports import DriverEnvironment
@@ -21,6 +24,19 @@ _SETTLE_PERIODS: Final = 2.0
 _RETRY_PERIODS: Final = 30.0
 # a device may miss three heartbeats before its watchdog acts
 _HEARTBEATS_PER_WATCHDOG: Final = 4.0
+# a device whose fall-back has come loose is armed again after this many polls
+_REARM_PERIODS: Final = 5.0
+_ARMED: Final = "fallback_armed"
+# neighbouring floats: a setpoint that is this near has arrived
+_ARRIVED_KW: Final = 1e-6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Goal:
+    """The power that was asked for; a ramp leads there step by step."""
+
+    power_kw: float
+    valid_until_s: float
 
 
 class CommandedDevice(PolledDevice[R]):
@@ -33,25 +49,33 @@ class CommandedDevice(PolledDevice[R]):
     def __init__(self, spec: DeviceSpec, environment: DriverEnvironment, family: Family[R]) -> None:
         super().__init__(spec, environment, family)
         watchdog_s = _watchdog_for(spec)
-        self._outcomes = Outcomes(spec.id)
+        self._rated_kw = environment.rated_kw if spec.rated_kw is None else spec.rated_kw
+        self._outcomes = Outcomes(spec.id, power=None if family.power is None else family.power.name)
         self._local: str | None = None
         self._is_open = False
+        self._goal: _Goal | None = None
+        # the setpoint that the device shows to be in force
+        self._in_force_kw: float | None = None
+        self._offered_kw: float | None = None
+        self._rearm_s = NEVER_S
         self._slots = {
             name: CommandSlot(
                 self._map.commands[name],
                 outcomes=self._outcomes,
-                blocked=self._blocked,
+                blocked=self.withheld,
                 refresh_s=watchdog_s / _HEARTBEATS_PER_WATCHDOG,
                 settle_s=_SETTLE_PERIODS * spec.fast_s,
             )
             for name in family.commands
             if name in self._map.commands
         }
+        # a genset that shares load by its own governor takes no power
+        self._power = family.power if family.power is not None and family.power.name in self._slots else None
         self._sequences = {
             name: SequenceSlot(
                 command,
                 outcomes=self._outcomes,
-                blocked=self._blocked,
+                blocked=self.withheld,
                 retry_s=_RETRY_PERIODS * spec.fast_s,
                 least_s=_SETTLE_PERIODS * spec.fast_s,
             )
@@ -61,7 +85,7 @@ class CommandedDevice(PolledDevice[R]):
         if self._map.heartbeat is not None:
             self._heartbeat = Heartbeat(
                 self._map.heartbeat,
-                period_s=watchdog_s / _HEARTBEATS_PER_WATCHDOG,
+                period_s=min(spec.fast_s, watchdog_s / _HEARTBEATS_PER_WATCHDOG),
                 valid_until_s=self._valid_until_s,
             )
             self._jobs = (*self._jobs, self._heartbeat)
@@ -79,10 +103,55 @@ class CommandedDevice(PolledDevice[R]):
         heartbeat_fault = self._heartbeat.fault if self._heartbeat is not None else None
         return super().trouble() or heartbeat_fault
 
+    def withheld(self) -> str | None:
+        """Return why commands are refused now, None while they are taken."""
+        return self._distrust() or self._local or self._unarmed()
+
+    def fallback(self) -> Fallback:
+        """Return what the device does when we go silent, after how long, and whether that is armed."""
+        armed: bool | None = None if self._reading is None else getattr(self._reading, _ARMED, None)
+        return Fallback(text=self._map.fallback or "", after_s=self._spec.watchdog_s, armed=armed)
+
+    @property
+    def heartbeat_s(self) -> float | None:
+        """Return the period of the heartbeat, None for a device that needs none."""
+        return None if self._heartbeat is None else self._heartbeat.period_s
+
+    def heartbeat_age_s(self) -> float | None:
+        """Return the time since the device took the last heartbeat, None before the first."""
+        if self._heartbeat is None or self._heartbeat.taken_s is None:
+            return None
+        return self._clock.monotonic_s() - self._heartbeat.taken_s
+
+    def power_limits(self) -> PowerLimits:
+        """Return what nameplate, register map and the device itself allow now."""
+        finder = LimitFinder()
+        if self._power is None:
+            return finder.limits(ramp_kw_per_s=None)
+        command = self._map.commands[self._power.name]
+        finder.narrow(
+            self._power.lowest_frac * self._rated_kw, self._power.highest_frac * self._rated_kw, "the nameplate"
+        )
+        if command.limits is not None:
+            finder.narrow(*command.limits, "the register map")
+        finder.narrow(
+            -self._allowed_kw(self._power.lowest_field), self._allowed_kw(self._power.highest_field), "the device"
+        )
+        ramps = [ramp for ramp in (command.ramp_frac_per_s, self._spec.ramp_frac_per_s) if ramp is not None]
+        return finder.limits(ramp_kw_per_s=min(ramps) * self._rated_kw if ramps else None)
+
+    def _allowed_kw(self, field: str | None) -> float:
+        """Return what the device itself allows; a limit that it has and does not tell now allows nothing."""
+        if field is None or field not in self._map.points:
+            return NEVER_S
+        value: float | None = None if self._reading is None else getattr(self._reading, field)
+        return 0.0 if value is None else value
+
     def lost(self, reason: str, now_s: float) -> None:
         """Give up everything under way: there is no connection."""
         super().lost(reason, now_s)
         self._is_open = False
+        self._in_force_kw = None
         for slot in self._all_slots:
             slot.close(reason, now_s)
         if self._heartbeat is not None:
@@ -91,14 +160,41 @@ class CommandedDevice(PolledDevice[R]):
     def _command(self, name: str, value: float, *, valid_until_s: float) -> None:
         """Take a command; it replaces an older one that was not sent yet."""
         now_s = self._clock.monotonic_s()
-        slot = self._slots.get(name) or self._sequences[name]
-        slot.offer(value, valid_until_s=valid_until_s, now_s=now_s)
+        if self._power is not None and name == self._power.name:
+            self._goal = _Goal(power_kw=value, valid_until_s=valid_until_s)
+            self._approach(self._goal, self._power, now_s)
+        else:
+            slot = self._slots.get(name) or self._sequences[name]
+            slot.offer(value, valid_until_s=valid_until_s, now_s=now_s)
         if self._heartbeat is not None:
             self._heartbeat.renewed(now_s)
         self._link.wake()
 
+    def _approach(self, goal: _Goal, power: PowerCommand, now_s: float, *, again: bool = False) -> None:
+        """Offer what may be written now on the way to a goal; `again`: only if that is not what was offered last."""
+        slot = self._slots[power.name]
+        allowed = narrowed(goal.power_kw, self.power_limits())
+        if allowed.power_kw is None:
+            slot.refuse(allowed.note, now_s)
+            return
+        step_kw, note = allowed.power_kw, allowed.note
+        if self._spec.ramp_frac_per_s is not None and self._in_force_kw is not None:
+            most_kw = self._spec.ramp_frac_per_s * self._rated_kw * self._spec.fast_s
+            step_kw = next_step(step_kw, present_kw=self._in_force_kw, most_kw=most_kw)
+            if abs(step_kw - allowed.power_kw) > _ARRIVED_KW:
+                note = "; ".join(text for text in (note, f"on the ramp to {allowed.power_kw:g}") if text)
+        if again and self._offered_kw is not None and abs(step_kw - self._offered_kw) <= _ARRIVED_KW:
+            return
+        self._offered_kw = step_kw
+        slot.offer(step_kw, valid_until_s=goal.valid_until_s, now_s=now_s, note=note)
+
+    def _beside(self) -> Mapping[str, Value | None]:
+        """Return whether the fall-back is armed for maps where no register tells: the watchdog time is set."""
+        return {_ARMED: self._watchdog_armed}
+
     def _published(self, values: Mapping[str, Value | None], at_s: float) -> None:
         """Verify what was written, and allow writes once the device has been read on this connection."""
+        now_s = self._clock.monotonic_s()
         self._local = "local control at the device" if values.get("remote") is False else None
         for slot in self._slots.values():
             if slot.factor is not None:
@@ -107,9 +203,25 @@ class CommandedDevice(PolledDevice[R]):
         if self._reading is not None:
             for sequence in self._sequences.values():
                 sequence.seen(self._reading, at_s)
+        self._arm_again(now_s)
+        if self._power is not None:
+            shown = values.get(self._slots[self._power.name].readback)
+            self._in_force_kw = float(shown) if isinstance(shown, int | float) else None
+            if self._goal is not None and now_s < self._goal.valid_until_s:
+                self._approach(self._goal, self._power, now_s, again=True)
         if not self._is_open:
             self._is_open = True
             self._allow_writes()
+
+    def _arm_again(self, now_s: float) -> None:
+        """Set the watchdog anew where the device shows that its fall-back has come loose without a reconnect."""
+        if self._unarmed() is None:
+            self._rearm_s = NEVER_S
+        elif self._rearm_s == NEVER_S:
+            self._rearm_s = now_s + _REARM_PERIODS * self._spec.fast_s
+        elif now_s >= self._rearm_s:
+            self._rearm_s = NEVER_S
+            self._greet_again = True
 
     def _allow_writes(self) -> None:
         now_s = self._clock.monotonic_s()
@@ -118,13 +230,17 @@ class CommandedDevice(PolledDevice[R]):
         if self._heartbeat is not None:
             self._heartbeat.open(now_s)
 
-    def _blocked(self) -> str | None:
-        """Return why commands are refused."""
-        return self._distrust or self._local
+    def _unarmed(self) -> str | None:
+        """Return that the device would not notice our silence, where it can tell."""
+        if self._reading is None or self.fallback().armed is True:
+            return None
+        if _ARMED in self._map.points:
+            return "its fall-back for a silent controller is not armed"
+        return None
 
     def _valid_until_s(self) -> float:
         """Return until when any command counts; a device that may not be commanded gets no heartbeat either."""
-        if self._blocked() is not None:
+        if self.withheld() is not None:
             return -NEVER_S
         return max(slot.valid_until_s for slot in self._all_slots)
 

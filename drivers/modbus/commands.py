@@ -22,20 +22,49 @@ _STEP_TOLERANCE: Final = 1.0 + 1e-6
 
 
 class Outcomes:
-    """What became of a device's commands: the newest one that has ended."""
+    """What became of a device's commands: the newest end of each."""
 
-    def __init__(self, device_id: str) -> None:
+    def __init__(self, device_id: str, *, power: str | None = None) -> None:
+        """Take the name of the command that is a power."""
         self._device_id = device_id
-        self.newest: WriteOutcome | None = None
+        self._power = power
+        self._newest: dict[str, WriteOutcome] = {}
 
-    def record(self, command: str, outcome: Outcome, *, detail: str, at_s: float) -> None:
-        """Note the end of a command."""
-        self.newest = WriteOutcome(device_id=self._device_id, outcome=outcome, at_s=at_s, detail=f"{command}: {detail}")
+    @property
+    def newest(self) -> WriteOutcome | None:
+        """Return the newest end; one that was not accepted goes before the others that were.
+
+        So a refused start stays in sight while the power of the same device is accepted every second.
+        """
+        ends = reversed(self._newest.values())
+        return max(ends, key=lambda end: (end.outcome is not Outcome.ACCEPTED, end.at_s), default=None)
+
+    def record(self, command: str, outcome: Outcome, *, detail: str, at_s: float, written: float | None = None) -> None:
+        """Note the end of a command, and the value that was written."""
+        self._newest.pop(command, None)
+        self._newest[command] = WriteOutcome(
+            device_id=self._device_id,
+            outcome=outcome,
+            at_s=at_s,
+            detail=f"{command}: {detail}",
+            written_kw=written if command == self._power else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """A value to write; `note` says why it is not the value that was asked for."""
+
+    encoded: Encoded
+    note: str = ""
+
+    def told(self, text: str) -> str:
+        return f"{text} ({self.note})" if self.note else text
 
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    encoded: Encoded
+    order: _Order
     at_s: float
 
 
@@ -72,28 +101,31 @@ class CommandSlot:
         self._settle_s = settle_s
         self._open = False
         # the newest command in force; what of it is still to be sent is pending
-        self._wanted: Encoded | None = None
-        self._pending: Encoded | None = None
-        self._in_flight: Encoded | None = None
+        self._wanted: _Order | None = None
+        self._pending: _Order | None = None
+        self._in_flight: _Order | None = None
         self._unverified: deque[_Written] = deque(maxlen=_MOST_UNVERIFIED)
         self._confirmed: _Written | None = None
 
-    def offer(self, value: float, *, valid_until_s: float, now_s: float) -> None:
-        """Take a new value in the place of one that was not sent yet; it counts until `valid_until_s`."""
+    def offer(self, value: float, *, valid_until_s: float, now_s: float, note: str = "") -> None:
+        """Take a new value in the place of one that was not sent yet; it counts until `valid_until_s`.
+
+        `note` says why it is not the value that was asked for.
+        """
         encoded = encode(value, self._coding, limits=self._command.limits)
         if isinstance(encoded, Bad):
             self._record(Outcome.REFUSED, encoded.reason, now_s)
             return
         if (reason := self._blocked()) is not None:
-            self._refuse(reason, now_s)
+            self.refuse(reason, now_s)
             return
-        self._wanted = encoded
+        order = self._wanted = _Order(encoded, note)
         self.valid_until_s = valid_until_s
         if self._stands(encoded, now_s):
             self._pending = None
-            self._record(Outcome.ACCEPTED, f"{encoded.value:g} stands", now_s)
+            self._record(Outcome.ACCEPTED, order.told(f"{encoded.value:g} stands"), now_s, written=encoded)
             return
-        self._pending = encoded
+        self._pending = order
         self.due_s = now_s if self._open else NEVER_S
 
     def _stands(self, encoded: Encoded, now_s: float) -> bool:
@@ -101,7 +133,7 @@ class CommandSlot:
         confirmed = self._confirmed
         return (
             confirmed is not None
-            and confirmed.encoded.registers == encoded.registers
+            and confirmed.order.encoded.registers == encoded.registers
             and now_s - confirmed.at_s < self._refresh_s
             and self._in_flight is None
             and not self._unverified
@@ -118,7 +150,7 @@ class CommandSlot:
         self._unverified.clear()
         wanted, self._wanted, self._pending = self._wanted, None, None
         if wanted is not None and now_s < self.valid_until_s:
-            self.offer(wanted.value, valid_until_s=self.valid_until_s, now_s=now_s)
+            self.offer(wanted.encoded.value, valid_until_s=self.valid_until_s, now_s=now_s, note=wanted.note)
 
     def open(self, now_s: float) -> None:
         """Allow writes: the device has been read on this connection. A command in force is written anew."""
@@ -144,27 +176,32 @@ class CommandSlot:
             self.due_s = NEVER_S
             self._record(Outcome.LOST, "expired", now_s)
 
+    def refuse(self, reason: str, at_s: float) -> None:
+        """Give up what is wanted without writing it."""
+        self._wanted = self._pending = None
+        self._record(Outcome.REFUSED, reason, at_s)
+
     def request(self, now_s: float) -> Write | None:
         """Return the write of the newest value, None if it has expired or may not be written any more."""
         self.expire(now_s)
         self.due_s = NEVER_S
-        encoded, self._pending = self._pending, None
-        if encoded is None:
+        order, self._pending = self._pending, None
+        if order is None:
             return None
         if (reason := self._blocked()) is not None:
-            self._refuse(reason, now_s)
+            self.refuse(reason, now_s)
             return None
-        self._in_flight = encoded
-        return Write(at=self._command.at, registers=encoded.registers, function=self._command.function)
+        self._in_flight = order
+        return Write(at=self._command.at, registers=order.encoded.registers, function=self._command.function)
 
     def done(self, answer: Answer) -> None:
         """Take the answer to the write; a write that was acknowledged still has to be read back."""
-        encoded, self._in_flight = self._in_flight, None
+        order, self._in_flight = self._in_flight, None
         self._confirmed = None
         match answer:
             case Answered(at_s=at_s):
-                if encoded is not None:
-                    self._unverified.append(_Written(encoded, at_s))
+                if order is not None:
+                    self._unverified.append(_Written(order, at_s))
             case ExceptionAnswer(at_s=at_s):
                 # a newer command that waits is not what was refused
                 self._wanted = self._pending
@@ -177,12 +214,12 @@ class CommandSlot:
         shown = float(value) if isinstance(value, int | float) else None
         for index in range(len(self._unverified) - 1, -1, -1):
             written = self._unverified[index]
-            if written.at_s <= at_s and _shows(shown, written.encoded):
+            if written.at_s <= at_s and _shows(shown, written.order.encoded):
                 self._accept(index, at_s)
                 return
         if self._unverified and self._unverified[0].at_s + self._settle_s <= at_s:
             self._give_up(self._unverified.popleft(), shown, at_s)
-        elif self._confirmed is not None and not _shows(shown, self._confirmed.encoded):
+        elif self._confirmed is not None and not _shows(shown, self._confirmed.order.encoded):
             self._confirmed = None
 
     def _accept(self, index: int, at_s: float) -> None:
@@ -190,20 +227,21 @@ class CommandSlot:
         written = self._confirmed = self._unverified[index]
         for _ in range(index + 1):
             self._unverified.popleft()
-        self._record(Outcome.ACCEPTED, f"{written.encoded.value:g} read back", at_s)
-
-    def _refuse(self, reason: str, at_s: float) -> None:
-        self._wanted = self._pending = None
-        self._record(Outcome.REFUSED, reason, at_s)
+        encoded = written.order.encoded
+        self._record(Outcome.ACCEPTED, written.order.told(f"{encoded.value:g} read back"), at_s, written=encoded)
 
     def _give_up(self, written: _Written, shown: float | None, at_s: float) -> None:
+        encoded = written.order.encoded
         if shown is None:
-            self._record(Outcome.LOST, f"{written.encoded.value:g} written, the read-back is unknown", at_s)
+            text = f"{encoded.value:g} written, the read-back is unknown"
+            self._record(Outcome.LOST, written.order.told(text), at_s, written=encoded)
         else:
-            self._record(Outcome.FAILED, f"{written.encoded.value:g} written, {shown:g} read back", at_s)
+            text = f"{encoded.value:g} written, {shown:g} read back"
+            self._record(Outcome.FAILED, written.order.told(text), at_s, written=encoded)
 
-    def _record(self, outcome: Outcome, detail: str, at_s: float) -> None:
-        self._outcomes.record(self._command.name, outcome, detail=detail, at_s=at_s)
+    def _record(self, outcome: Outcome, detail: str, at_s: float, *, written: Encoded | None = None) -> None:
+        value = None if written is None else written.value
+        self._outcomes.record(self._command.name, outcome, detail=detail, at_s=at_s, written=value)
 
 
 def _shows(shown: float | None, encoded: Encoded) -> bool:

@@ -7,11 +7,13 @@ capability protocols that they honour. What commanded devices have beyond this i
 from drivers.modbus.assembly import Family, R
 from drivers.modbus.attached import AttachedDevice, spec_error
 from drivers.modbus.blocks import plan_reads
+from drivers.modbus.capabilities import capabilities_of
 from drivers.modbus.fields import FieldKind, reading_fields
 from drivers.modbus.handshake import MapScript
 from drivers.modbus.layout import RegisterMap, Speed
 from drivers.modbus.mapfile import load_map
 from drivers.modbus.rounds import Part, planned_parts
+from ems.model.capability import Capability
 from ems.model.device import DeviceSpec
 from ems.ports import DriverEnvironment
 
@@ -29,11 +31,16 @@ class PolledDevice(AttachedDevice[R]):
             spec,
             environment,
             family,
-            script=MapScript(self._map, watchdog_s=spec.watchdog_s).run,
+            script=MapScript(self._map, watchdog_s=spec.watchdog_s, may_write=self._is_known).run,
             fills={point.name: point.fills for point in self._map.points.values() if point.fills is not None},
         )
         self._life_counter = _life_counter(self._map)
         self._poll(fast=self._parts(Speed.FAST), slow=self._parts(Speed.SLOW))
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """Return what the device and its map can be relied on for."""
+        return capabilities_of(self, self._map)
 
     def _parts(self, speed: Speed) -> tuple[Part, ...]:
         blocks = [block for block in self._map.blocks if block.speed is speed]

@@ -27,10 +27,14 @@ from drivers.modbus.values import Bad
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Met:
-    """The device has named itself; `watchdog_fault` says why its watchdog time is not the one configured."""
+    """The device has named itself; `watchdog_fault` says why its watchdog time is not the one configured.
+
+    `watchdog_armed` is true once the time has been set and read back, None where there is none to set.
+    """
 
     identity: Mapping[str, str]
     watchdog_fault: str | None
+    watchdog_armed: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,9 +106,18 @@ class Handshake:
 
 
 class MapScript:
-    """The script for a register map: its identity texts, then its watchdog time."""
+    """The script for a register map: its identity texts, then its watchdog time.
 
-    def __init__(self, register_map: RegisterMap, *, watchdog_s: float | None) -> None:
+    `may_write` is asked whether a device with these texts may be written to.
+    """
+
+    def __init__(
+        self,
+        register_map: RegisterMap,
+        *,
+        watchdog_s: float | None,
+        may_write: Callable[[Mapping[str, str]], bool] = lambda _: True,
+    ) -> None:
         self._map = register_map
         texts = tuple(register_map.identity.values())
         blocks = adjacent_blocks(texts, speed=Speed.SLOW)
@@ -112,16 +125,17 @@ class MapScript:
             blocks, texts, max_registers=register_map.max_registers, forbidden=register_map.forbidden
         )
         self._watchdog_s = watchdog_s
+        self._may_write = may_write
 
     def run(self) -> Script:
         """Begin the script."""
         identity = yield from self._identify()
         if isinstance(identity, Bad):
             return Unknown(reason=identity.reason)
-        fault = None
-        if self._map.watchdog is not None and self._watchdog_s is not None:
-            fault = yield from self._set_watchdog(self._map.watchdog, self._watchdog_s)
-        return Met(identity=identity, watchdog_fault=fault)
+        if self._map.watchdog is None or self._watchdog_s is None or not self._may_write(identity):
+            return Met(identity=identity, watchdog_fault=None)
+        fault = yield from self._set_watchdog(self._map.watchdog, self._watchdog_s)
+        return Met(identity=identity, watchdog_fault=fault, watchdog_armed=fault is None)
 
     def _identify(self) -> IdentityScript:
         identity: dict[str, str] = {}

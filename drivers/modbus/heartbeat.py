@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from drivers.modbus.layout import Command
-from drivers.modbus.requests import NEVER_S, Answer, ExceptionAnswer, Urgency, Write
+from drivers.modbus.requests import NEVER_S, Answer, Answered, ExceptionAnswer, Urgency, Write
 
 # starts again at 1: 0 is the value of a controller that never spoke, high values are often "not available"
 _LAST_COUNT: Final = 0x7FFF
@@ -24,9 +24,10 @@ class Heartbeat:
         self.due_s = NEVER_S
         self.fault: str | None = None
         self._command = command
-        self._period_s = period_s
+        self.period_s = period_s
         self._valid_until_s = valid_until_s
         self._open = False
+        self.taken_s: float | None = None
         self._count = 0
         self._sent_s = -NEVER_S
 
@@ -43,7 +44,7 @@ class Heartbeat:
     def renewed(self, now_s: float) -> None:
         """Go on after a command came in."""
         if self._open and self.due_s == NEVER_S and now_s < self._valid_until_s():
-            self.due_s = max(now_s, self._sent_s + self._period_s)
+            self.due_s = max(now_s, self._sent_s + self.period_s)
 
     def request(self, now_s: float) -> Write | None:
         """Return the next count, None once no command is valid any more."""
@@ -51,10 +52,12 @@ class Heartbeat:
         if now_s >= self._valid_until_s():
             return None
         self._sent_s = now_s
-        self.due_s = now_s + self._period_s
+        self.due_s = now_s + self.period_s
         self._count = self._count % _LAST_COUNT + 1
         return Write(at=self._command.at, registers=(self._count,), function=self._command.function)
 
     def done(self, answer: Answer) -> None:
-        """Note whether the device takes the heartbeat."""
+        """Note whether the device takes the heartbeat, and when it did."""
+        if isinstance(answer, Answered):
+            self.taken_s = answer.at_s
         self.fault = f"the heartbeat is refused: {answer}" if isinstance(answer, ExceptionAnswer) else None

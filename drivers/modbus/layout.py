@@ -225,10 +225,12 @@ class SetpointCommand(Command):
     """A setpoint: `limits` is the closed range of values allowed, `readback` the point that shows what was taken.
 
     `writes_per_day` is the budget of a register in non-volatile memory, None for one in RAM.
+    `ramp_frac_per_s` is how fast the device itself follows a power; None: at once.
     """
 
     limits: tuple[float, float] | None = None
     readback: str
+    ramp_frac_per_s: float | None = None
     writes_per_day: int | None = None
 
 

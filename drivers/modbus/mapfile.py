@@ -247,6 +247,7 @@ def _command(name: str, table: CommandTable, endpoint: EndpointTable) -> Setpoin
         function=table.write_fc or (WRITE_COIL if at.table is Table.COIL else endpoint.write_fc),
         limits=_range(table.limits),
         readback=table.readback,
+        ramp_frac_per_s=table.ramp_frac_per_s,
         writes_per_day=table.writes_per_day,
     )
 

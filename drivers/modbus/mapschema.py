@@ -165,6 +165,9 @@ class CommandTable(MapTable):
     limits: Range | None = Field(
         None, description="[lowest, highest] value that may be written; required except for a coil."
     )
+    ramp_frac_per_s: Annotated[float, Field(gt=0.0, le=1.0)] | None = Field(
+        None, description="How fast the device itself follows a power setpoint, share of rating per s."
+    )
     volatile: bool = Field(
         description="true: kept in RAM. false: every write wears the register out, `writes_per_day` is its budget."
     )

@@ -5,6 +5,7 @@ from typing import Final
 from drivers.modbus.assembly import Family
 from drivers.modbus.commanded import CommandedDevice
 from drivers.modbus.layout import DeviceClass
+from drivers.modbus.narrowing import PowerCommand
 from drivers.modbus.plausibility import Band
 from ems.model.device import DeviceSpec
 from ems.model.readings import PvReading
@@ -22,6 +23,7 @@ _FAMILY: Final = Family(
         Band(field="available_kw", low_frac=_NIGHT_FRAC, low_hint=_SIGN_HINT),
     ),
     commands=(_LIMIT,),
+    power=PowerCommand(name=_LIMIT, lowest_frac=0.0, highest_frac=1.0),
 )
 
 

@@ -70,7 +70,8 @@ class DeviceSpec:
 
     `map` is its register map; a device that describes itself has none, and `sunspec` for what its models leave open.
     `fast_s` and `slow_s` are poll periods of the map's fast and slow blocks; `watchdog_s` is the time after
-    which the device falls back by itself when the controller goes silent.
+    which the device falls back by itself when the controller goes silent. `ramp_frac_per_s` is how fast its
+    setpoint may be moved, as a share of the rating; None: at once.
     """
 
     id: str
@@ -84,3 +85,4 @@ class DeviceSpec:
     watchdog_s: float | None
     rated_kw: float | None
     sunspec: SunSpecSpec = SunSpecSpec()
+    ramp_frac_per_s: float | None = None

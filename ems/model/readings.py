@@ -31,7 +31,10 @@ class GensetPhase(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PcsReading:
-    """A power conversion system at its AC terminals; power > 0 discharges."""
+    """A power conversion system at its AC terminals; power > 0 discharges.
+
+    `max_charge_kw` and `max_discharge_kw` are what the PCS itself allows now, None where it says nothing.
+    """
 
     device_id: str
     at_s: float
@@ -44,6 +47,8 @@ class PcsReading:
     frequency_hz: float | None
     discharge_wh: int | None
     charge_wh: int | None
+    max_charge_kw: float | None = None
+    max_discharge_kw: float | None = None
     bad: Mapping[str, str] = field(default_factory=no_faults)
 
 
@@ -80,6 +85,7 @@ class GensetReading:
     fuel_used_l: float | None
     run_h: float | None
     n_starts: int | None
+    fallback_armed: bool | None = None
     bad: Mapping[str, str] = field(default_factory=no_faults)
 
 
@@ -93,6 +99,8 @@ class PvReading:
     available_kw: float | None
     limit_kw: float | None
     energy_wh: int | None
+    remote: bool | None = None
+    fallback_armed: bool | None = None
     bad: Mapping[str, str] = field(default_factory=no_faults)
 
 

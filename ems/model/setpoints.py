@@ -83,9 +83,14 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteOutcome:
-    """The end of one write: accepted (read back), refused (by the device), failed (differs), lost (no answer)."""
+    """The end of one write: accepted (read back), refused (by the device), failed (differs), lost (no answer).
+
+    `written_kw` is the power that was written for a power setpoint or limit: what was asked for, or what the
+    driver narrowed it to; the detail says why. It is None where nothing was written.
+    """
 
     device_id: str
     outcome: Outcome
     at_s: float
     detail: str = field(default="")
+    written_kw: float | None = None

@@ -54,12 +54,13 @@ def stretched_site(site: Site, *, factor: float, plan_period_s: float) -> Site:
 
 
 def stretched_device(device: DeviceSpec, factor: float) -> DeviceSpec:
-    """Return a device with its poll periods and watchdog stretched."""
+    """Return a device with its poll periods, watchdog and ramp stretched."""
     return replace(
         device,
         fast_s=device.fast_s * factor,
         slow_s=device.slow_s * factor,
         watchdog_s=None if device.watchdog_s is None else device.watchdog_s * factor,
+        ramp_frac_per_s=None if device.ramp_frac_per_s is None else device.ramp_frac_per_s / factor,
     )
 
 

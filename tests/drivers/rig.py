@@ -96,9 +96,18 @@ def device_spec(map_: str, *, unit: int = 1, **changes: Any) -> DeviceSpec:  # v
     return DeviceSpec(**{**fields, **changes})
 
 
-def build(spec: DeviceSpec, *, clock: Clock, links: Mapping[str, ModbusLink], maps: Sequence[Path] = ()) -> Device:
+def build(
+    spec: DeviceSpec,
+    *,
+    clock: Clock,
+    links: Mapping[str, ModbusLink],
+    maps: Sequence[Path] = (),
+    known: Mapping[str, str] | None = None,
+) -> Device:
     """Return the device that the entry point of the specification's driver makes."""
-    environment = DriverEnvironment(clock=clock, links=links, map_directories=tuple(maps), rated_kw=RATED_KW)
+    environment = DriverEnvironment(
+        clock=clock, links=links, map_directories=tuple(maps), rated_kw=RATED_KW, confirmed_identity=known
+    )
     (entry,) = entry_points(group="ems.drivers", name=spec.driver)
     factory: DriverFactory = entry.load()
     return factory(spec, environment)
@@ -112,6 +121,11 @@ class Rig:
     server: WireServer
     link: ModbusLink
     devices: Mapping[int, Device]
+    units: Mapping[int, RegisterBank]
+
+    def restart(self, unit: int = 1) -> None:
+        """Let a device lose what was written to it."""
+        self.units[unit].restart()
 
     def device(self, kind: type[D], unit: int = 1) -> D:
         """Return a device, which must be of that kind."""
@@ -134,16 +148,23 @@ class Rig:
 
 @asynccontextmanager
 async def running(
-    *placed: tuple[DeviceSpec, PlantDevice], maps: Sequence[Path] = (), **link_changes: Any
+    *placed: tuple[DeviceSpec, PlantDevice],
+    maps: Sequence[Path] = (),
+    known: Mapping[str, str] | None = None,
+    **link_changes: Any,
 ) -> AsyncIterator[Rig]:
     """Serve the plant's devices on a free port and run a link with their drivers."""
     clock = SteppedClock()
-    units = {spec.unit: RegisterBank(load_map(spec.map, tuple(maps)), plant, clock=clock) for spec, plant in placed}
+    units = {
+        spec.unit: RegisterBank(load_map(spec.map or "", tuple(maps)), plant, clock=clock) for spec, plant in placed
+    }
     async with WireServer("127.0.0.1", 0, units=units, clock=clock) as server:
         link = ModbusLink(link_spec(server.port, **link_changes), clock=clock)
-        devices = {spec.unit: build(spec, clock=clock, links={LINK: link}, maps=maps) for spec, _ in placed}
+        devices = {
+            spec.unit: build(spec, clock=clock, links={LINK: link}, maps=maps, known=known) for spec, _ in placed
+        }
         async with background(link.run()):
-            yield Rig(clock=clock, server=server, link=link, devices=devices)
+            yield Rig(clock=clock, server=server, link=link, devices=devices, units=units)
 
 
 @asynccontextmanager

@@ -231,8 +231,8 @@ async def test_the_watchdog_time_is_set_and_the_heartbeat_lasts_as_long_as_the_c
 
     assert plant.commanded("watchdog_s") == [12.0]
     assert idle == []
-    # at 0, 3 and 6 s of a command that counts for 8 s
-    assert plant.commanded("heartbeat") == [1.0, 2.0, 3.0]
+    # once a second, from 0 to 7 s of a command that counts for 8 s
+    assert plant.commanded("heartbeat") == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
 
 
 @pytest.mark.wire

@@ -52,7 +52,11 @@ def test_the_identity_is_read_in_one_request_and_a_right_watchdog_is_left_alone(
     bench.serve({0: IDENTITY, 511: [12]})
 
     assert bench.results == [
-        Met(identity={"manufacturer": "Maker", "model": "M1", "serial": "S-0001"}, watchdog_fault=None)
+        Met(
+            identity={"manufacturer": "Maker", "model": "M1", "serial": "S-0001"},
+            watchdog_fault=None,
+            watchdog_armed=True,
+        )
     ]
     assert [request.at.register for request in bench.requests] == [0, 511]
     assert not any(isinstance(request, Write) for request in bench.requests)

@@ -333,7 +333,10 @@ async def test_another_device_at_the_same_address_is_read_but_not_commanded() ->
         await rig.fail(refuse=True)
         await rig.heal()
         await rig.clock.until(lambda: device.trouble() is None)
-    assert trouble == "another device answers, it is read but not commanded: serial 'S-0001' is now 'S-0002'"
+    assert (
+        trouble
+        == "another device answers, it is read but not commanded until it is confirmed: serial 'S-0001' is now 'S-0002'"
+    )
     assert outcome is not None
     assert outcome.outcome == "refused"
     assert plant.commanded("power_kw") == []

@@ -125,6 +125,11 @@ class RegisterBank:
             position += command.n_registers
         return None
 
+    def restart(self) -> None:
+        """Lose what was written, as a device does whose communication board starts anew."""
+        self._written.clear()
+        self._taken.clear()
+
     def _take(self, command: Command, words: tuple[int, ...], faults: Faults) -> bool:
         if faults.ignore_writes or faults.local:
             return True

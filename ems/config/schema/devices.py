@@ -125,6 +125,10 @@ class DeviceTable(Table):
         description="The device falls back by itself after this silence; required for devices that are commanded.",
     )
     rated_kw: PowerKw | None = Field(None, description="Nameplate of the device, if it differs from its asset's.")
+    ramp_frac_per_s: Annotated[float, Field(gt=0.0, le=1.0)] | None = Field(
+        None,
+        description="Its setpoint is moved at most this fast, share of rating per s; left out: at once.",
+    )
     sunspec: SunSpecTable | None = Field(
         None, description="For drivers `sunspec.*`: what the device's models leave open."
     )
