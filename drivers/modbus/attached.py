@@ -5,13 +5,16 @@ on the device.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final, Generic
 
 from drivers.modbus.assembly import Assembler, Family, R
+from drivers.modbus.fields import numeric_fields
 from drivers.modbus.fingerprint import Fingerprint
 from drivers.modbus.handshake import Handshake, Met, Script, Unknown
-from drivers.modbus.life import LifeWatch
+from drivers.modbus.life import STILL_S, LifeWatch, StillWatch
 from drivers.modbus.link import ModbusLink
+from drivers.modbus.plausibility import emptiness
 from drivers.modbus.requests import Job
 from drivers.modbus.rounds import Part, Round, Sample
 from drivers.modbus.values import Value
@@ -24,6 +27,7 @@ _SLOW_LIMIT_PERIODS: Final = 3.0
 _OVERDUE_PERIODS: Final = 2.0
 _STUCK_PERIODS: Final = 6.0
 _FROZEN_PERIODS: Final = 3.0
+_STILL_PERIODS: Final = 20.0
 _HANDSHAKE_RETRY_PERIODS: Final = 5.0
 # the file that names drivers, maps and links, for errors about them
 _DEVICES_FILE: Final = "devices.toml"
@@ -71,6 +75,10 @@ class AttachedDevice(Generic[R]):
         self._greet_again = False
         # why the newest attempt to read it failed
         self._failure: str | None = "not read yet"
+        # why the newest answers say nothing although they came
+        self._blind: str | None = None
+        self._suspicion: str | None = None
+        self._numeric = numeric_fields(family.device_class)
         self._reading: R | None = None
         self._life_counter: tuple[str, float] | None = None
         self._start_over()
@@ -113,6 +121,10 @@ class AttachedDevice(Generic[R]):
         """Return why no newer reading has arrived, or why the device is only read; None while all works."""
         if self._is_late(_OVERDUE_PERIODS) and self._failure is not None:
             return self._failure
+        if self._blind is not None:
+            return self._blind
+        if self._life is not None and (frozen := self._life[1].frozen(self._clock.monotonic_s())) is not None:
+            return frozen
         # without any failure a late answer is only late: whether it is too old its reader judges
         if self._is_late(_STUCK_PERIODS):
             return "its polls take longer than their period"
@@ -135,6 +147,10 @@ class AttachedDevice(Generic[R]):
         """Return whether a device with these texts may be written to."""
         return not self._fingerprint.changes(identity)
 
+    def suspicion(self) -> str | None:
+        """Return why the values may be old although they look right; it ends with the first value that changes."""
+        return self._suspicion
+
     def _is_late(self, periods: float) -> bool:
         if self._reading is None:
             return True
@@ -149,6 +165,8 @@ class AttachedDevice(Generic[R]):
     def lost(self, reason: str, now_s: float) -> None:  # noqa: ARG002 - commanded devices need the time
         """Give up everything under way: there is no connection."""
         self._failure = reason
+        self._blind = None
+        self._suspicion = None
         self._handshake.stop()
         self._fast.stop()
         self._slow.stop()
@@ -158,8 +176,12 @@ class AttachedDevice(Generic[R]):
         self._slow_sample: Sample | None = None
         self._awaits_slow = False
         self._life: tuple[str, LifeWatch] | None = None
+        self._still = StillWatch(still_s=max(STILL_S, _STILL_PERIODS * self._spec.fast_s))
+        # rounds that may read alike in every register
+        self._excused: set[Round] = set()
 
     def _start_polling(self, now_s: float) -> None:
+        self._base_sample = self._slow_sample = None
         self._awaits_slow = bool(self._fast.parts and self._slow.parts)
         if self._life_counter is not None:
             name, stale_after_s = self._life_counter
@@ -180,6 +202,8 @@ class AttachedDevice(Generic[R]):
                 self._start_polling(now_s)
 
     def _fast_read(self, sample: Sample) -> None:
+        if self._is_blank(sample, self._fast):
+            return
         self._base_sample = sample
         if not self._awaits_slow:
             self._publish(sample)
@@ -188,6 +212,8 @@ class AttachedDevice(Generic[R]):
         self._failure = reason
 
     def _slow_read(self, sample: Sample) -> None:
+        if self._is_blank(sample, self._slow):
+            return
         self._slow_sample = sample
         if not self._has_fast:
             self._publish(sample)
@@ -209,11 +235,11 @@ class AttachedDevice(Generic[R]):
         if base.refusal is not None:
             self._failure = base.refusal
             return
-        if self._life is not None:
-            name, watch = self._life
-            if (frozen := watch.frozen(base.values.get(name), base.at_s)) is not None:
-                self._failure = frozen
-                return
+        if (blind := self._blindness(base)) is not None:
+            self._failure = self._blind = blind
+            return
+        self._suspicion = None if self._life is not None else self._still.take(base.values, base.at_s)
+        self._blind = None
         self._failure = None
         slow = self._slow_sample if self._has_fast else None
         self._reading = self._assembler.assemble(base, slow, beside=self._beside())
@@ -225,6 +251,39 @@ class AttachedDevice(Generic[R]):
     def _beside(self) -> Mapping[str, Value | None]:
         """Return values that the driver knows beside the registers, by field: a hook for commanded devices."""
         return {}
+
+    def _blindness(self, base: Sample) -> str | None:
+        """Return why a round says nothing although it was answered."""
+        if (empty := emptiness(base.values, self._numeric)) is not None:
+            return empty
+        if self._life is None:
+            return None
+        name, watch = self._life
+        watch.take(base.values.get(name), base.at_s)
+        frozen = watch.frozen(base.at_s)
+        if frozen is not None and self._reading is not None:
+            # what was read since is as old as what was read then
+            self._reading = replace(self._reading, at_s=min(self._reading.at_s, watch.moved_s))
+        return frozen
+
+    def _is_blank(self, sample: Sample, source: Round) -> bool:
+        """Return whether a round reads alike in every register; then ask who is there before it is believed.
+
+        A device that starts shows zeros everywhere, its name included. One that still names itself means what it
+        shows, so the next such round counts.
+        """
+        if sample.monotone is None:
+            self._excused.discard(source)
+            return False
+        if source in self._excused:
+            return False
+        self._failure = self._blind = f"every register reads {sample.monotone:#06x}"
+        if self._fingerprint.seen:
+            self._excused.add(source)
+            self._fast.stop()
+            self._slow.stop()
+            self._handshake.start(sample.at_s)
+        return True
 
     def _published(self, values: Mapping[str, Value | None], at_s: float) -> None:
         """Take note of a new reading: a hook for devices that are commanded."""

@@ -62,6 +62,12 @@ def reading_fields(device_class: DeviceClass) -> Mapping[str, ReadingField]:
     return {name: _field(hint) for name, hint in hints.items() if name not in _OWN_FIELDS}
 
 
+def numeric_fields(device_class: DeviceClass) -> frozenset[str]:
+    """Return the names of the fields that are numbers."""
+    numbers = {FieldKind.NUMBER, FieldKind.INTEGER}
+    return frozenset(name for name, field in reading_fields(device_class).items() if field.kind in numbers)
+
+
 def _field(hint: object) -> ReadingField:
     known = next(kind for kind in get_args(hint) if kind is not type(None))
     if get_origin(known) is tuple:

@@ -1,5 +1,6 @@
-"""What cannot be true by the nameplate: such a value is refused with its reason, never repaired."""
+"""What cannot be true, by the nameplate or as a whole: it is refused with its reason, never repaired."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,3 +24,14 @@ class Band:
         if power_kw < self.low_frac * rated_kw:
             return f"{power_kw:g} kW is below {self.low_frac:.0%} of the rated {rated_kw:g} kW{self.low_hint}"
         return None
+
+
+def emptiness(values: Mapping[str, object], numeric: Collection[str]) -> str | None:
+    """Return why an answer tells nothing: where every number is missing, its flags mean nothing either.
+
+    `numeric` names the points that are numbers.
+    """
+    numbers = [value for name, value in values.items() if name in numeric]
+    if numbers and all(value is None for value in numbers):
+        return "it shows no number as available"
+    return None

@@ -2,25 +2,36 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from drivers.modbus.blocks import PlannedRead
 from drivers.modbus.registers import BlockDecoder, Decoded
 from drivers.modbus.requests import NEVER_S, Answer, Answered, ExceptionAnswer, NoAnswer, Read, Urgency
 from drivers.modbus.values import Value
 
+# what a device that starts, or the gateway before it, shows in every register
+_BLANKS: Final = (0x0000, 0xFFFF)
+
+
+def _only_word(registers: Sequence[int]) -> int | None:
+    """Return the word that fills an answer."""
+    first = registers[0]
+    return first if first in _BLANKS and registers.count(first) == len(registers) else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
     """The points of one round; `at_s` is the time of the oldest answer in it.
 
-    `refusal` is set when the device answered every block with an exception, so that there is no value at all.
+    `refusal` is set when the device answered every block with an exception, so that there is no value at all;
+    `monotone` when every register of the round is 0, or every one 0xFFFF, as in a device that starts.
     """
 
     values: Mapping[str, Value | None]
     bad: Mapping[str, str]
     at_s: float
     refusal: str | None = None
+    monotone: int | None = None
 
 
 class Decoder(Protocol):
@@ -73,6 +84,8 @@ class Round:
         self._finished = finished
         self._failed = failed
         self._decoded: list[Decoded] = []
+        # for each answer of this round the word that fills it, None for a mixture
+        self._words: set[int | None] = set()
         self._oldest_s = NEVER_S
         self._refusal: ExceptionAnswer | None = None
 
@@ -92,7 +105,8 @@ class Round:
 
     def done(self, answer: Answer) -> None:
         """Take the answer to the block that was asked for."""
-        decoder = self.parts[len(self._decoded)].decoder
+        part = self.parts[len(self._decoded)]
+        decoder = part.decoder
         match answer:
             case NoAnswer(reason):
                 self.stop()
@@ -106,12 +120,15 @@ class Round:
                 self._decoded.append(decoder.all_bad(str(answer)))
             case Answered(registers, at_s):
                 self._oldest_s = min(self._oldest_s, at_s)
+                if not part.request.at.table.holds_bits:
+                    self._words.add(_only_word(registers))
                 self._decoded.append(decoder.decode(registers))
         if len(self._decoded) == len(self.parts):
             self._finish(answer.at_s)
 
     def _finish(self, now_s: float) -> None:
         decoded, oldest_s, refusal = self._decoded, self._oldest_s, self._refusal
+        monotone = next((word for word in _BLANKS if self._words == {word}), None)
         self._next_round(now_s)
         values: dict[str, Value | None] = {}
         bad: dict[str, str] = {}
@@ -119,7 +136,7 @@ class Round:
             values |= block.values
             bad |= block.bad
         if oldest_s < NEVER_S:
-            self._finished(Sample(values=values, bad=bad, at_s=oldest_s))
+            self._finished(Sample(values=values, bad=bad, at_s=oldest_s, monotone=monotone))
         else:
             self._finished(Sample(values=values, bad=bad, at_s=now_s, refusal=str(refusal)))
 
@@ -134,5 +151,6 @@ class Round:
 
     def _clear(self) -> None:
         self._decoded = []
+        self._words = set()
         self._oldest_s = NEVER_S
         self._refusal = None

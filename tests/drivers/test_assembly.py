@@ -2,7 +2,6 @@ import pytest
 
 from drivers.modbus.assembly import Assembler, Family
 from drivers.modbus.layout import DeviceClass
-from drivers.modbus.life import LifeWatch
 from drivers.modbus.plausibility import Band
 from drivers.modbus.rounds import Sample
 from drivers.modbus.values import Value
@@ -79,11 +78,3 @@ def test_a_power_that_the_nameplate_rules_out_is_refused_and_not_repaired(power_
 
     assert reading.power_kw == (power_kw if reason is None else None)
     assert reading.bad.get("power_kw") == reason
-
-
-def test_a_life_counter_that_stands_still_gives_frozen_values_away() -> None:
-    watch = LifeWatch(stale_after_s=5.0)
-
-    verdicts = [watch.frozen(count, at_s) for count, at_s in [(7, 10.0), (7, 14.9), (7, 15.0), (8, 16.0), (8, 20.0)]]
-
-    assert verdicts == [None, None, "its values are frozen: life counter unchanged for 5.0 s", None, None]

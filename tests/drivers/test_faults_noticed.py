@@ -1,0 +1,168 @@
+"""Every fault of an endpoint for half a minute: noticed in time, never a value that is not true, gone by itself.
+
+One table says what is expected of which fault. A device with a life counter is polled once per second beside another
+one on a line of its own, which must not notice anything.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+import pytest
+
+from drivers.battery.pcs import PcsDevice
+from drivers.modbus.link import ModbusLink
+from drivers.modbus.mapfile import load_map
+from drivers.sim.wire.bank import RegisterBank
+from drivers.sim.wire.faults import Faults
+from drivers.sim.wire.server import WireServer
+from ems.ports import Device
+from tests.drivers.clock import SteppedClock
+from tests.drivers.rig import LINK, background, build, device_spec, link_spec, meter, pcs
+
+TRUE_KW = 500.0
+PERIOD_S = 1.0
+# what control calls stale, and how soon a fault must be noticed: three polls
+STALE_S = 3.0 * PERIOD_S
+THREE_POLLS_S = 3.0 * PERIOD_S
+RECOVERY_S = 10.0
+# between two looks at the devices
+LOOK_S = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A fault and when it must be noticed; `noticed_s` None: the values stay true, so there is nothing to notice."""
+
+    faults: Faults
+    noticed_s: float | None
+    lasts_s: float = 30.0
+
+
+CASES: Mapping[str, Case] = {
+    "delay": Case(faults=Faults(delay_s=1.5), noticed_s=THREE_POLLS_S),
+    "mute": Case(faults=Faults(mute=True), noticed_s=THREE_POLLS_S),
+    "refuse": Case(faults=Faults(refuse=True), noticed_s=THREE_POLLS_S),
+    "disconnect": Case(faults=Faults(disconnect=True), noticed_s=THREE_POLLS_S),
+    "late": Case(faults=Faults(late_s=1.5), noticed_s=THREE_POLLS_S),
+    "exception-2": Case(faults=Faults(exception_code=2), noticed_s=THREE_POLLS_S),
+    "exception-4": Case(faults=Faults(exception_code=4), noticed_s=THREE_POLLS_S),
+    "exception-6": Case(faults=Faults(exception_code=6), noticed_s=THREE_POLLS_S),
+    "exception-11": Case(faults=Faults(exception_code=11), noticed_s=THREE_POLLS_S),
+    "garbage": Case(faults=Faults(garbage=True), noticed_s=THREE_POLLS_S),
+    "truncate": Case(faults=Faults(truncate=True), noticed_s=THREE_POLLS_S),
+    "short": Case(faults=Faults(missing_registers=1), noticed_s=THREE_POLLS_S),
+    "wrong-unit": Case(faults=Faults(wrong_unit=True), noticed_s=THREE_POLLS_S),
+    "zero": Case(faults=Faults(zero=True), noticed_s=THREE_POLLS_S),
+    "ones": Case(faults=Faults(ones=True), noticed_s=THREE_POLLS_S),
+    "sentinel": Case(faults=Faults(sentinel=True), noticed_s=THREE_POLLS_S),
+    "frozen": Case(faults=Faults(frozen=True), noticed_s=5.0, lasts_s=90.0),
+    "local": Case(faults=Faults(local=True), noticed_s=PERIOD_S),
+    "split": Case(faults=Faults(split=True), noticed_s=None),
+    "doubled": Case(faults=Faults(doubled=True), noticed_s=None),
+    "slow": Case(faults=Faults(delay_s=0.3), noticed_s=None),
+}
+TCP_ONLY: Mapping[str, Case] = {
+    "wrong-transaction": Case(faults=Faults(wrong_transaction=True), noticed_s=THREE_POLLS_S),
+}
+LINES = [pytest.param(case, id=name) for name, case in {**CASES, **TCP_ONLY}.items()]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A faulty endpoint with a PCS, and a good one with a meter."""
+
+    clock: SteppedClock
+    server: WireServer
+    device: PcsDevice
+    other: Device
+
+    def is_good(self) -> bool:
+        """Return whether control would use the PCS: a true value, fresh, and nobody else in command."""
+        reading = self.device.reading()
+        return (
+            reading is not None
+            and self.clock.monotonic_s() - reading.at_s <= STALE_S
+            and reading.power_kw is not None
+            and reading.remote is not False
+            and self.device.trouble() is None
+        )
+
+    def look(self) -> None:
+        """Fail if anything shown is not true, or the other device suffers."""
+        reading, other = self.device.reading(), self.other.reading()
+        assert reading is None or reading.power_kw in {TRUE_KW, None}
+        assert other is not None
+        assert self.clock.monotonic_s() - other.at_s <= 1.5 * PERIOD_S
+        assert self.other.trouble() is None
+
+    async def looking(self, duration_s: float) -> list[float]:
+        """Let time pass; return the moments, from now on, at which the PCS was good."""
+        begin_s, good = self.clock.monotonic_s(), []
+        while (passed_s := self.clock.monotonic_s() - begin_s) < duration_s:
+            await self.clock.run(LOOK_S)
+            self.look()
+            if self.is_good():
+                good.append(passed_s)
+        return good
+
+
+@asynccontextmanager
+async def site() -> AsyncIterator[Site]:
+    clock = SteppedClock()
+    banks = {
+        "generic-pcs": RegisterBank(load_map("generic-pcs", ()), pcs(power_kw=TRUE_KW), clock=clock),
+        "generic-meter": RegisterBank(load_map("generic-meter", ()), meter(), clock=clock),
+    }
+    async with (
+        WireServer("127.0.0.1", 0, units={1: banks["generic-pcs"]}, clock=clock) as server,
+        WireServer("127.0.0.1", 0, units={1: banks["generic-meter"]}, clock=clock) as good_server,
+    ):
+        link = ModbusLink(link_spec(server.port), clock=clock)
+        good_link = ModbusLink(link_spec(good_server.port, id="good"), clock=clock)
+        links = {LINK: link, "good": good_link}
+        device = build(device_spec("generic-pcs"), clock=clock, links=links)
+        other = build(device_spec("generic-meter", id="other", link="good"), clock=clock, links=links)
+        assert isinstance(device, PcsDevice)
+        async with background(link.run()), background(good_link.run()):
+            await clock.until(lambda: device.reading() is not None and other.reading() is not None)
+            await clock.run(2.0)
+            yield Site(clock, server, device, other)
+
+
+@pytest.mark.wire
+@pytest.mark.parametrize("case", LINES)
+async def test_a_fault_is_noticed_in_time_and_forgotten_when_it_is_over(case: Case) -> None:
+    async with site() as running:
+        assert running.is_good()
+
+        await running.server.set_faults(replace(case.faults, lasts_s=case.lasts_s))
+        good_during = await running.looking(case.lasts_s)
+        good_after = await running.looking(RECOVERY_S)
+
+    if case.noticed_s is None:
+        assert len(good_during) == pytest.approx(case.lasts_s / LOOK_S, abs=1)
+    else:
+        assert max(good_during, default=0.0) <= case.noticed_s
+    assert good_after
+    assert good_after[-1] == pytest.approx(RECOVERY_S - LOOK_S, abs=LOOK_S)
+
+
+@pytest.mark.wire
+async def test_a_turned_bit_on_tcp_is_refused_or_within_the_range_of_its_point() -> None:
+    async with site() as running:
+        await running.server.set_faults(Faults(bit_flip=True, lasts_s=30.0))
+        shown = []
+        for _ in range(300):
+            await running.clock.run(LOOK_S)
+            reading = running.device.reading()
+            if reading is not None and reading.power_kw is not None:
+                shown.append(reading.power_kw)
+        await running.clock.run(RECOVERY_S)
+
+        reading = running.device.reading()
+        assert running.is_good()
+        assert reading is not None
+        assert reading.power_kw == TRUE_KW
+    # 150 % of the rated 2000 kW
+    assert all(abs(power_kw) <= 3000.0 for power_kw in shown)
