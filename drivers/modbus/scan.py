@@ -1,7 +1,6 @@
 """Finds out what answers at a unit: SunSpec model chain, texts that name the device, maps that fit it.
 
-Only reads. The order and the addresses of the SunSpec search, and the layout of its common model, are those of the
-SunSpec Device Information Model Specification (version 1.1, sections 4 and 6.2).
+Only reads. The layout of the common model is that of model 1 in the SunSpec Information Model Reference.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,16 +12,11 @@ from drivers.modbus.identity import identity_faults, identity_texts
 from drivers.modbus.inquiry import Inquiry
 from drivers.modbus.layout import Address, RegisterMap, Speed, Table
 from drivers.modbus.registers import decode_text
-from drivers.modbus.requests import Answer, Answered, ExceptionAnswer, NoAnswer, Read
+from drivers.modbus.requests import Answer, Answered, ExceptionAnswer, NoAnswer, Read, Request
+from drivers.modbus.sunspec.chain import BASES, MARKER, BaseSearch, Chain, ChainScript, find_chain
 from drivers.modbus.values import Bad
 from ems.ports import Clock
 
-_BASES: Final = (40000, 0, 50000)
-_MARKER: Final = [0x5375, 0x6E53]
-_END: Final = 0xFFFF
-_COMMON: Final = 1
-_MOST_MODELS: Final = 100
-_N_ADDRESSES: Final = 0x10000
 # first register within the common model and number of registers
 _COMMON_TEXTS: Final[Mapping[str, tuple[int, int]]] = {
     "manufacturer": (2, 16),
@@ -39,20 +33,12 @@ _BUSY_PAUSE_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelChain:
-    """The SunSpec models of a unit in their order; `base` is the register of the marker."""
-
-    base: int
-    models: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class UnitFound:
     """What a scan found at one unit; `texts` by name, `maps` by name, `errors` as sentences."""
 
     unit: int
     answers: bool
-    sunspec: ModelChain | None = None
+    sunspec: Chain | None = None
     texts: Mapping[str, str] = field(default_factory=dict)
     maps: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
@@ -69,9 +55,10 @@ class _Examination:
     def __init__(self, inquiry: Inquiry, clock: Clock) -> None:
         self._inquiry = inquiry
         self._clock = clock
-        self._known: dict[Read, Answer] = {}
+        self._known: dict[Request, Answer] = {}
         self._errors: list[str] = []
         self._answers = False
+        self._has_marker = False
         self._n_unanswered = 0
 
     async def run(self, maps: Sequence[RegisterMap]) -> UnitFound:
@@ -94,39 +81,46 @@ class _Examination:
             errors=tuple(self._errors),
         )
 
-    async def _find_chain(self) -> ModelChain | None:
-        for base in _BASES:
-            if await self._holding(base, len(_MARKER)) == _MARKER:
-                return ModelChain(base=base, models=await self._models(base))
+    async def _find_chain(self) -> Chain | None:
+        search = BaseSearch()
+        for _ in BASES:
+            result = await self._played(find_chain(search))
+            match result:
+                case Chain():
+                    return result
+                case Bad(reason):
+                    # a device without the marker is none of the standard's, which is no fault
+                    if self._has_marker:
+                        self._errors.append(f"SunSpec: {reason}")
+                    return None
+                case NoAnswer():
+                    if self._has_given_up():
+                        return None
         return None
 
-    async def _models(self, base: int) -> tuple[int, ...]:
-        """Walk the chain; a chain that does not end is cut and said to be wrong."""
-        models: list[int] = []
-        register = base + len(_MARKER)
-        while len(models) < _MOST_MODELS and register + 1 < _N_ADDRESSES:
-            head = await self._holding(register, 2)
-            if head is None:
-                self._errors.append(f"SunSpec: no answer to the head of a model at holding:{register}")
-                return tuple(models)
-            model, length = head
-            if model == _END:
-                return tuple(models)
-            models.append(model)
-            register += 2 + length
-        self._errors.append(f"SunSpec: the chain of models has no end behind {len(models)} models")
-        return tuple(models)
+    async def _played(self, script: ChainScript) -> Chain | Bad | NoAnswer:
+        """Ask what the script asks; without an answer it ends, and its search goes on elsewhere."""
+        try:
+            request = next(script)
+            while True:
+                answer = await self._ask(request)
+                if isinstance(answer, NoAnswer):
+                    return answer
+                if isinstance(answer, Answered) and tuple(answer.registers) == MARKER:
+                    self._has_marker = True
+                request = script.send(answer)
+        except StopIteration as end:
+            result: Chain | Bad = end.value
+            return result
 
-    async def _common_texts(self, chain: ModelChain) -> dict[str, str]:
-        start = chain.base + len(_MARKER)
-        if chain.models[:1] != (_COMMON,):
-            self._errors.append("SunSpec: the chain does not begin with model 1")
-            return {}
-        words = await self._holding(start, _COMMON_REGISTERS)
-        if words is None:
+    async def _common_texts(self, chain: Chain) -> dict[str, str]:
+        at = Address(table=Table.HOLDING, register=chain.models[0].at)
+        answer = await self._ask(Read(at=at, count=_COMMON_REGISTERS))
+        if not isinstance(answer, Answered):
             self._errors.append("SunSpec: model 1 cannot be read")
             return {}
-        texts = {name: decode_text(words[at : at + length]) for name, (at, length) in _COMMON_TEXTS.items()}
+        words = answer.registers
+        texts = {name: decode_text(words[first : first + length]) for name, (first, length) in _COMMON_TEXTS.items()}
         return {name: text for name, text in texts.items() if not isinstance(text, Bad) and text}
 
     async def _identity(self, register_map: RegisterMap) -> dict[str, str] | None:
@@ -152,18 +146,12 @@ class _Examination:
                 return False
         return True
 
-    async def _holding(self, register: int, count: int) -> list[int] | None:
-        if register + count > _N_ADDRESSES:
-            return None
-        answer = await self._ask(Read(at=Address(table=Table.HOLDING, register=register), count=count))
-        return list(answer.registers) if isinstance(answer, Answered) else None
-
-    async def _ask(self, request: Read) -> Answer:
+    async def _ask(self, request: Request) -> Answer:
         if request not in self._known:
             self._known[request] = await self._fresh(request)
         return self._known[request]
 
-    async def _fresh(self, request: Read) -> Answer:
+    async def _fresh(self, request: Request) -> Answer:
         n_busy = 0
         while True:
             if self._has_given_up():

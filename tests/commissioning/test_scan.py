@@ -187,11 +187,11 @@ async def test_a_port_that_refuses_connections_is_given_up() -> None:
     ("words", "error"),
     [
         # a model that reaches beyond the last register
-        ([0x5375, 0x6E53, 1, 66, *([0] * 66), 103, 0xFFFF], "has no end behind 2 models"),
+        ([0x5375, 0x6E53, 1, 66, *([0] * 66), 103, 0xFFFF], "claims 65535 registers"),
         # nothing follows where the next model should be
-        ([0x5375, 0x6E53, 1, 66, *([0] * 66)], "no answer to the head of a model at holding:40070"),
+        ([0x5375, 0x6E53, 1, 66, *([0] * 66)], "breaks off after model 1, at register 40070"),
         # models without content, for ever
-        ([0x5375, 0x6E53, 1, 66, *([0] * 66), *([7, 0] * 200)], "has no end behind 100 models"),
+        ([0x5375, 0x6E53, 1, 66, *([0] * 66), *([7, 0] * 200)], "has no end within 100 models"),
     ],
 )
 async def test_a_chain_that_lies_is_an_error_of_the_unit(words: list[int], error: str) -> None:

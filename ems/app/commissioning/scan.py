@@ -80,7 +80,7 @@ def _unit_document(found: UnitFound) -> dict[str, object]:
     chain = found.sunspec
     return {
         "unit": found.unit,
-        "sunspec": None if chain is None else {"base": chain.base, "models": list(chain.models)},
+        "sunspec": None if chain is None else {"base": chain.base, "models": list(chain.ids)},
         **{name: found.texts.get(name) for name in _TEXTS},
         "maps": list(found.maps),
         "errors": list(found.errors),
@@ -93,7 +93,7 @@ def _unit_lines(found: UnitFound) -> list[str]:
     texts = ", ".join(f"{name} {found.texts[name]}" for name in _TEXTS if name in found.texts)
     lines = [f"unit {found.unit}: {texts or 'answers, but does not name itself'}"]
     if found.sunspec is not None:
-        models = " ".join(map(str, found.sunspec.models))
+        models = " ".join(map(str, found.sunspec.ids))
         lines.append(f"  SunSpec at {found.sunspec.base}, models {models}")
     lines.append(f"  maps that fit: {', '.join(found.maps) or 'none'}")
     return [*lines, *(f"  error: {error}" for error in found.errors)]
