@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +20,15 @@ MapsOption = Annotated[
         "--maps", metavar="DIR", help="A directory of maps beside the shipped ones.", exists=True, file_okay=False
     ),
 ]
+WhereArgument = Annotated[
+    str, typer.Argument(metavar="CONFIG_DIR|HOST:PORT", help="A configuration, or an endpoint with --map.")
+]
+DeviceArgument = Annotated[str, typer.Argument(metavar="[DEVICE]", help="A device of the configuration.")]
+MapOption = Annotated[str, typer.Option("--map", metavar="NAME", help="Map of the device at HOST:PORT.")]
+UnitOption = Annotated[int, typer.Option("--unit", min=0, max=255, help="Unit of the device at HOST:PORT.")]
+
+if TYPE_CHECKING:
+    from ems.app.commissioning.targets import Target
 
 
 @devices_app.command()
@@ -43,6 +52,51 @@ def scan(
     show(result.document if as_json else result.text)
     if not result.answered:
         raise typer.Exit(EXIT_NO)
+
+
+@devices_app.command()
+def read(
+    where: WhereArgument,
+    device: DeviceArgument = "",
+    *,
+    map_name: MapOption = "",
+    unit: UnitOption = 1,
+    framing: FramingOption = "tcp",
+    timeout: TimeoutOption = 1.0,
+    maps: MapsOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Read all points of a device once: registers, value, unit, quality, age and the address in documents."""
+    from ems.app.commissioning.read import read as run_read
+    from ems.runtime.clock import SystemClock
+
+    target = _target(where, device, map_name=map_name, unit=unit, framing=framing, timeout_s=timeout, maps=maps)
+    result = asyncio.run(run_read(target, clock=SystemClock()))
+    show(result.document if as_json else result.text)
+
+
+@devices_app.command()
+def watch(
+    where: WhereArgument,
+    device: DeviceArgument = "",
+    *,
+    every: Annotated[float, typer.Option("--every", min=0.1, max=3600.0, help="Pause between two rounds, s.")] = 2.0,
+    rounds: Annotated[int | None, typer.Option("--rounds", min=1, help="Stop after so many.")] = None,
+    map_name: MapOption = "",
+    unit: UnitOption = 1,
+    framing: FramingOption = "tcp",
+    timeout: TimeoutOption = 1.0,
+    maps: MapsOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Read a device again and again until Ctrl-C; what has changed is marked, or, into a file, printed alone."""
+    from ems.app.commissioning.read import watch as run_watch
+    from ems.cli_watch import watcher
+    from ems.runtime.clock import SystemClock
+
+    target = _target(where, device, map_name=map_name, unit=unit, framing=framing, timeout_s=timeout, maps=maps)
+    with watcher(as_json=as_json) as told:
+        asyncio.run(run_watch(target, every_s=every, n_rounds=rounds, clock=SystemClock(), told=told))
 
 
 @maps_app.command("list")
@@ -81,3 +135,16 @@ def lint(
 
     n_maps = lint_maps(path)
     show({"maps": n_maps, "problems": []} if as_json else f"{n_maps} maps, nothing wrong")
+
+
+def _target(
+    where: str, device: str, *, map_name: str, unit: int, framing: str, timeout_s: float, maps: Path | None
+) -> "Target":
+    """Return the device that the arguments mean."""
+    from ems.app.commissioning.targets import endpoint_target, is_site, site_target
+
+    if is_site(where):
+        return site_target(where, device)
+    return endpoint_target(
+        where, map_name=map_name, unit=unit, framing=framing, timeout_s=timeout_s, maps=() if maps is None else (maps,)
+    )

@@ -4,13 +4,15 @@ The families (`drivers.battery`, `drivers.genset`, ...) add what is theirs: the 
 capability protocols that they honour. What commanded devices have beyond this is in `commanded`.
 """
 
+from collections.abc import Iterable
+
 from drivers.modbus.assembly import Family, R
 from drivers.modbus.attached import AttachedDevice, spec_error
-from drivers.modbus.blocks import plan_reads
+from drivers.modbus.blocks import PlannedRead, plan_reads
 from drivers.modbus.capabilities import capabilities_of
 from drivers.modbus.fields import FieldKind, reading_fields
 from drivers.modbus.handshake import MapScript
-from drivers.modbus.layout import RegisterMap, Speed
+from drivers.modbus.layout import Block, RegisterMap, Speed
 from drivers.modbus.mapfile import load_map
 from drivers.modbus.rounds import Part, planned_parts
 from ems.model.capability import Capability
@@ -42,19 +44,28 @@ class PolledDevice(AttachedDevice[R]):
         """Return what the device and its map can be relied on for."""
         return capabilities_of(self, self._map)
 
+    @property
+    def register_map(self) -> RegisterMap:
+        """Return the map by which the device is read."""
+        return self._map
+
     def _parts(self, speed: Speed) -> tuple[Part, ...]:
         blocks = [block for block in self._map.blocks if block.speed is speed]
-        fields = reading_fields(self._map.device_class)
-        return planned_parts(
-            plan_reads(
-                blocks,
-                self._map.points.values(),
-                max_registers=self._map.max_registers,
-                max_bits=self._map.max_bits,
-                forbidden=self._map.forbidden,
-            ),
-            integers=[name for name, field in fields.items() if field.kind is FieldKind.INTEGER],
-        )
+        return tuple(part for _, part in map_reads(self._map, blocks))
+
+
+def map_reads(register_map: RegisterMap, blocks: Iterable[Block]) -> tuple[tuple[PlannedRead, Part], ...]:
+    """Return the requests that read some blocks of a map, each with what is in it and what reads its answer."""
+    planned = plan_reads(
+        blocks,
+        register_map.points.values(),
+        max_registers=register_map.max_registers,
+        max_bits=register_map.max_bits,
+        forbidden=register_map.forbidden,
+    )
+    fields = reading_fields(register_map.device_class)
+    integers = [name for name, field in fields.items() if field.kind is FieldKind.INTEGER]
+    return tuple(zip(planned, planned_parts(planned, integers=integers), strict=True))
 
 
 def _map_for(spec: DeviceSpec, environment: DriverEnvironment, family: Family[R]) -> RegisterMap:

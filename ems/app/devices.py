@@ -45,7 +45,7 @@ def build_fleet(site: Site, wiring: Wiring, clock: Clock, *, directories: tuple[
             rated_kw=spec.rated_kw or ratings.get(spec.asset, site.design_load_kw),
         )
         try:
-            devices[spec.asset] = _factory(spec)(spec, environment)
+            devices[spec.asset] = driver_factory(spec)(spec, environment)
         except ConfigError as error:
             raise ConfigError(*(_located(problem, directories) for problem in error.problems)) from error
     return Fleet(devices=devices, links=tuple(links.values()))
@@ -80,7 +80,12 @@ def check_own_drivers() -> None:
         )
 
 
-def _factory(spec: DeviceSpec) -> DriverFactory:
+def driver_factory(spec: DeviceSpec) -> DriverFactory:
+    """Return the entry point of a device's driver.
+
+    Raises:
+        ConfigError: There is none of that name.
+    """
     found = entry_points(group=GROUP)
     names = sorted(found.names)
     if spec.driver not in names:

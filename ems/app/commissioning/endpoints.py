@@ -61,13 +61,16 @@ def parse_units(text: str) -> tuple[int, ...]:
 @asynccontextmanager
 async def running(*links: ModbusLink) -> AsyncIterator[None]:
     """Serve links while the body runs."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(link.run(), name=f"link-{link.link_id}") for link in links]
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
+    group = asyncio.TaskGroup()
+    await group.__aenter__()
+    tasks = [group.create_task(link.run(), name=f"link-{link.link_id}") for link in links]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        # an error of the body is not the group's: it goes on as it is instead of being wrapped
+        await group.__aexit__(None, None, None)
 
 
 def _no_units(text: str) -> ConfigError:

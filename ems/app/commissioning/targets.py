@@ -1,0 +1,160 @@
+"""Which device a command means: one of a configuration directory, or one behind HOST:PORT with its map."""
+
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from drivers.modbus.device import PolledDevice
+from drivers.modbus.layout import DeviceClass, RegisterMap
+from drivers.modbus.link import ModbusLink
+from drivers.modbus.mapfile import load_map
+from ems.app.commissioning.endpoints import endpoint_link
+from ems.app.devices import driver_factory, rated_kw_by_asset
+from ems.config.build import build_site, build_wiring
+from ems.config.files import ConfigFiles
+from ems.config.loader import load_files
+from ems.config.shipped import shipped_site, site_directory
+from ems.errors import ConfigError, ConfigProblem
+from ems.model.device import DeviceSpec, LinkSpec
+from ems.ports import Clock, Device, DriverEnvironment
+
+_DRIVERS: Final[Mapping[DeviceClass, str]] = {
+    DeviceClass.PCS: "battery.pcs",
+    DeviceClass.BMS: "battery.bms",
+    DeviceClass.GENSET: "genset.controller",
+    DeviceClass.TANK: "genset.tank",
+    DeviceClass.PV: "pv.block",
+    DeviceClass.LOAD_METER: "meter.load",
+    DeviceClass.PCC_METER: "meter.pcc",
+    DeviceClass.COOLING: "cooling.plant",
+}
+# a device that no configuration names falls back this soon after the tool has gone
+_WATCHDOG_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One device and how it is reached; `files` is None for a device that no configuration names.
+
+    `rated_kw` is infinite where nothing says what the device can do.
+    """
+
+    spec: DeviceSpec
+    link: LinkSpec
+    rated_kw: float
+    maps: tuple[Path, ...]
+    files: ConfigFiles | None
+
+    def build(self, link: ModbusLink, clock: Clock) -> Device:
+        """Return the device as its driver makes it, attached to the link.
+
+        Raises:
+            ConfigError: The driver or its map does not exist or does not fit.
+        """
+        environment = DriverEnvironment(
+            clock=clock, links={self.spec.link: link}, map_directories=self.maps, rated_kw=self.rated_kw
+        )
+        return driver_factory(self.spec)(self.spec, environment)
+
+    def register_map(self, clock: Clock) -> RegisterMap | None:
+        """Return the register map of the device, None for one whose driver finds the registers out.
+
+        Raises:
+            ConfigError: As `build`.
+        """
+        device = self.build(ModbusLink(self.link, clock=clock), clock)
+        return device.register_map if isinstance(device, PolledDevice) else None
+
+
+def is_site(where: str) -> bool:
+    """Return whether a command line means a configuration and not HOST:PORT."""
+    return Path(where).is_dir() or shipped_site(where) is not None or ":" not in where
+
+
+def site_targets(where: str) -> tuple[Target, ...]:
+    """Return all devices of a configuration directory or shipped site.
+
+    Raises:
+        ConfigError: The configuration is refused.
+    """
+    files = load_files(site_directory(where))
+    site, wiring = build_site(files), build_wiring(files)
+    links = {link.id: link for link in wiring.links}
+    ratings = rated_kw_by_asset(site)
+    return tuple(
+        Target(
+            spec=spec,
+            link=links[spec.link],
+            rated_kw=spec.rated_kw or ratings.get(spec.asset, site.design_load_kw),
+            maps=tuple(directory / "maps" for directory in files.search),
+            files=files,
+        )
+        for spec in wiring.devices
+    )
+
+
+def site_target(where: str, device: str) -> Target:
+    """Return one device of a configuration.
+
+    Raises:
+        ConfigError: The configuration is refused, or has no such device.
+    """
+    targets = {target.spec.id: target for target in site_targets(where)}
+    if device in targets:
+        return targets[device]
+    raise ConfigError(
+        ConfigProblem(
+            file="DEVICE",
+            message=f"{where} has no device '{device}'" if device else f"name a device of {where}",
+            allowed=", ".join(targets),
+            nearest=next(iter(difflib.get_close_matches(device, targets, n=1)), None),
+        )
+    )
+
+
+def endpoint_target(
+    endpoint: str, *, map_name: str, unit: int, framing: str, timeout_s: float, maps: Sequence[Path]
+) -> Target:
+    """Return the device at a unit of HOST:PORT, driven as its map's class is.
+
+    Raises:
+        ConfigError: The endpoint, the framing or the map cannot be used.
+    """
+    link = endpoint_link(endpoint, framing=framing, timeout_s=timeout_s)
+    if not map_name:
+        raise ConfigError(
+            ConfigProblem(
+                file="--map",
+                message=f"nothing says which registers the device at {endpoint} has",
+                allowed="a map; `ems devices scan` names those that fit",
+            )
+        )
+    register_map = load_map(map_name, maps)
+    name = f"{endpoint}/{unit}"
+    return Target(
+        spec=DeviceSpec(
+            id=name,
+            driver=_DRIVERS[register_map.device_class],
+            asset=name,
+            link=link.id,
+            unit=unit,
+            map=map_name,
+            fast_s=1.0,
+            slow_s=2.0,
+            watchdog_s=_WATCHDOG_S,
+            rated_kw=None,
+        ),
+        link=link,
+        rated_kw=_rating_kw(register_map),
+        maps=tuple(maps),
+        files=None,
+    )
+
+
+def _rating_kw(register_map: RegisterMap) -> float:
+    """Return the largest power that the map lets us command: all that is known of a device by itself."""
+    limits = [command.limits for command in register_map.commands.values() if command.name.endswith("_kw")]
+    return max((abs(end) for pair in limits if pair is not None for end in pair), default=math.inf)

@@ -1,0 +1,148 @@
+"""`ems devices read` and `watch` on the wire twin."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from drivers.modbus.layout import Address, Table
+from drivers.modbus.mapfile import load_map
+from drivers.sim.wire.bank import RegisterBank
+from drivers.sim.wire.faults import Faults
+from drivers.sim.wire.server import WireServer
+from ems.app.commissioning.read import ReadResult, read, watch
+from ems.app.commissioning.rows import PointRow, changes, document_number
+from ems.app.commissioning.targets import Target, endpoint_target
+from ems.cli_watch import watcher
+from ems.errors import ConfigError, DeviceUnreachableError
+from tests.commissioning.devices import serving, timed
+from tests.drivers.clock import SteppedClock
+from tests.drivers.rig import PlantDevice, pcs
+
+
+@asynccontextmanager
+async def served_pcs(clock: SteppedClock, plant: PlantDevice) -> AsyncIterator[tuple[WireServer, Target]]:
+    bank = RegisterBank(load_map("generic-pcs", ()), plant, clock=clock)
+    async with serving({3: bank}, clock=clock) as server:
+        yield (
+            server,
+            endpoint_target(
+                f"127.0.0.1:{server.port}", map_name="generic-pcs", unit=3, framing="tcp", timeout_s=1.0, maps=()
+            ),
+        )
+
+
+def row(result: ReadResult, point: str) -> PointRow:
+    return next(row for row in result.rows if row.point == point)
+
+
+@pytest.mark.wire
+async def test_every_point_comes_with_its_registers_value_unit_and_place() -> None:
+    clock = SteppedClock()
+    async with served_pcs(clock, pcs(power_kw=-800.0)) as (_, target):
+        result = await timed(asyncio.create_task(read(target, clock=clock)), clock)
+
+    power = row(result, "power_kw")
+    assert (power.at, power.document) == ("input:104", "30105")
+    # 800 000 W = 0x000C3500, low word first
+    assert power.words == (0x3500, 0x000C)
+    assert (power.value, power.unit, power.quality) == (-800.0, "kW", "good")
+    assert row(result, "serial").value == "S-0001"
+    assert row(result, "forming").value is True
+    assert {each.point for each in result.rows} >= {*load_map("generic-pcs", ()).points, "manufacturer", "model"}
+    assert all(each.age_s < 5.0 for each in result.rows)
+
+
+@pytest.mark.wire
+async def test_a_value_that_is_no_value_says_why() -> None:
+    clock = SteppedClock()
+    async with served_pcs(clock, pcs(power_kw=None, frequency_hz=65.5)) as (_, target):
+        result = await timed(asyncio.create_task(read(target, clock=clock)), clock)
+
+    power, frequency = row(result, "power_kw"), row(result, "frequency_hz")
+    assert (power.value, power.quality) == (None, "bad")
+    assert "not available" in power.reason
+    assert (frequency.value, frequency.quality) == (None, "bad")
+    assert frequency.reason == "65.5 is outside 40..65"
+
+
+@pytest.mark.wire
+async def test_a_device_that_does_not_answer_is_an_error_with_its_reason() -> None:
+    clock = SteppedClock()
+    async with served_pcs(clock, pcs()) as (server, target):
+        await server.set_faults(Faults(mute=True))
+        with pytest.raises(DeviceUnreachableError, match="no answer within 1 s"):
+            await timed(asyncio.create_task(read(target, clock=clock)), clock)
+
+
+@pytest.mark.wire
+async def test_watching_marks_what_has_changed_and_survives_silence() -> None:
+    clock = SteppedClock()
+    results: list[ReadResult] = []
+    async with served_pcs(clock, plant := pcs(power_kw=100.0)) as (server, target):
+        work = asyncio.create_task(watch(target, every_s=2.0, n_rounds=4, clock=clock, told=results.append))
+        await clock.until(lambda: len(results) == 1)
+        plant.shown["power_kw"] = 200.0
+        await clock.until(lambda: len(results) == 2)
+        await server.set_faults(Faults(mute=True))
+        await clock.until(lambda: len(results) == 3)
+        await server.set_faults(Faults())
+        await timed(work, clock)
+
+    assert results[0].changed == frozenset()
+    assert "power_kw" in results[1].changed
+    assert "setpoint_kw" not in results[1].changed
+    assert (row(results[2], "power_kw").value, row(results[2], "power_kw").quality) == (None, "bad")
+    assert row(results[3], "power_kw").value == 200.0
+
+
+@pytest.mark.wire
+async def test_lines_in_a_file_hold_everything_once_and_then_what_has_changed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    clock = SteppedClock()
+    results: list[ReadResult] = []
+    async with served_pcs(clock, plant := pcs(power_kw=100.0)) as (_, target):
+        work = asyncio.create_task(watch(target, every_s=2.0, n_rounds=2, clock=clock, told=results.append))
+        await clock.until(lambda: len(results) == 1)
+        plant.shown["power_kw"] = 200.0
+        await timed(work, clock)
+    with watcher(as_json=False) as told:
+        told(results[0])
+        n_first = len(capsys.readouterr().out.splitlines())
+        told(results[1])
+
+    later = capsys.readouterr().out
+    assert n_first == len(results[0].rows)
+    assert "power_kw  200  kW" in later
+    assert "serial" not in later
+
+
+def test_a_row_has_changed_with_its_value_or_its_quality() -> None:
+    def one(value: float | None, quality: str) -> PointRow:
+        return PointRow(
+            point="p", at=None, document=None, words=None, value=value, unit=None, quality=quality, reason="", age_s=0.0
+        )
+
+    assert changes([one(1.0, "good")], [one(1.0, "good")]) == frozenset()
+    assert changes([one(1.0, "good")], [one(2.0, "good")]) == {"p"}
+    assert changes([one(None, "bad")], [one(None, "not available")]) == {"p"}
+
+
+@pytest.mark.parametrize(
+    ("table", "register", "number"),
+    [
+        (Table.INPUT, 0, "30001"),
+        (Table.HOLDING, 500, "40501"),
+        (Table.HOLDING, 9998, "49999"),
+        (Table.HOLDING, 40000, "440001"),
+    ],
+)
+def test_documents_count_registers_from_1_with_the_table_in_front(table: Table, register: int, number: str) -> None:
+    assert document_number(Address(table=table, register=register)) == number
+
+
+def test_an_endpoint_without_a_map_is_refused() -> None:
+    with pytest.raises(ConfigError, match="ems devices scan"):
+        endpoint_target("192.0.2.1:502", map_name="", unit=1, framing="tcp", timeout_s=1.0, maps=())
