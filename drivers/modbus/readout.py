@@ -10,8 +10,9 @@ from drivers.modbus.device import map_reads
 from drivers.modbus.identity import identity_texts
 from drivers.modbus.inquiry import Inquiry
 from drivers.modbus.layout import Point, RegisterMap, Speed
-from drivers.modbus.registers import Decoded, Value
+from drivers.modbus.registers import Decoded
 from drivers.modbus.requests import Answered, ExceptionAnswer, NoAnswer, Read
+from drivers.modbus.values import Value
 
 
 class Quality(StrEnum):
