@@ -58,14 +58,23 @@ class Assembler(Generic[R]):
             name: field.labels for name, field in fields.items() if field.kind is FieldKind.LABEL and field.labels
         }
 
-    def assemble(self, base: Sample, slow: Sample | None, *, beside: Mapping[str, Value | None] = NOTHING) -> R:
-        """Return the reading of a base round and the newest slow round.
+    def assemble(
+        self,
+        base: Sample,
+        slow: Sample | None,
+        *,
+        seldom: Iterable[tuple[Sample, float]] = (),
+        beside: Mapping[str, Value | None] = NOTHING,
+    ) -> R:
+        """Return the reading of a base round, the newest slow round, and other rounds with their own age limits, s.
 
         `beside` holds what is known without registers, by field; a register that shows it goes before.
         """
         values, bad = {**beside, **base.values}, dict(base.bad)
         if slow is not None:
-            self._add_slow(values, bad, slow, at_s=base.at_s)
+            _add(values, bad, slow, at_s=base.at_s, limit_s=self._slow_limit_s)
+        for sample, limit_s in seldom:
+            _add(values, bad, sample, at_s=base.at_s, limit_s=limit_s)
         for field, points in self._sources.items():
             _fill(field, points, values, bad)
         self._refuse_implausible(values, bad)
@@ -79,20 +88,21 @@ class Assembler(Generic[R]):
             **{name: values.get(name) for name in self._names},
         )
 
-    def _add_slow(self, values: dict[str, Value | None], bad: dict[str, str], slow: Sample, *, at_s: float) -> None:
-        age_s = at_s - slow.at_s
-        if age_s <= self._slow_limit_s:
-            values |= slow.values
-            bad |= slow.bad
-        else:
-            bad |= dict.fromkeys(slow.values, f"not read for {age_s:.1f} s")
-
     def _refuse_implausible(self, values: dict[str, Value | None], bad: dict[str, str]) -> None:
         for band in self._family.bands:
             value = values.get(band.field)
             if isinstance(value, float) and (fault := band.fault(value, self._rated_kw)) is not None:
                 values[band.field] = None
                 bad[band.field] = fault
+
+
+def _add(values: dict[str, Value | None], bad: dict[str, str], sample: Sample, *, at_s: float, limit_s: float) -> None:
+    age_s = at_s - sample.at_s
+    if age_s <= limit_s:
+        values |= sample.values
+        bad |= sample.bad
+    else:
+        bad |= dict.fromkeys(sample.values, f"not read for {age_s:.1f} s")
 
 
 def _sources(fills: Mapping[str, str]) -> Mapping[str, tuple[str, ...]]:

@@ -6,6 +6,7 @@ on the device.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final, Generic
 
 from drivers.modbus.assembly import Assembler, Family, R
@@ -15,7 +16,7 @@ from drivers.modbus.handshake import Handshake, Met, Script, Unknown
 from drivers.modbus.life import STILL_S, LifeWatch, StillWatch
 from drivers.modbus.link import ModbusLink
 from drivers.modbus.plausibility import emptiness
-from drivers.modbus.requests import Job
+from drivers.modbus.requests import NEVER_S, Job
 from drivers.modbus.rounds import Part, Round, Sample
 from drivers.modbus.values import Value
 from ems.errors import ConfigError, ConfigProblem
@@ -81,13 +82,28 @@ class AttachedDevice(Generic[R]):
         self._numeric = numeric_fields(family.device_class)
         self._reading: R | None = None
         self._life_counter: tuple[str, float] | None = None
+        self._seldom: Mapping[float, Round] = {}
         self._start_over()
         self._link.attach(self)
 
-    def _poll(self, *, fast: Sequence[Part], slow: Sequence[Part]) -> None:
-        """Set what is read in each of the two periods."""
+    def _poll(
+        self, *, fast: Sequence[Part], slow: Sequence[Part], seldom: Mapping[float, Sequence[Part]] | None = None
+    ) -> None:
+        """Set what is read in each of the two periods, and what in longer ones (s)."""
         self._fast.parts = fast
         self._slow.parts = slow
+        # an accelerated run stretches the slow period, and no block is read more often
+        rounds: dict[float, tuple[Part, ...]] = {}
+        for every_s, parts in (seldom or {}).items():
+            period_s = max(every_s, self._spec.slow_s)
+            rounds[period_s] = (*rounds.get(period_s, ()), *parts)
+        self._seldom = {
+            period_s: Round(
+                parts, period_s=period_s, finished=partial(self._seldom_read, period_s), failed=self._seldom_failed
+            )
+            for period_s, parts in rounds.items()
+        }
+        self._jobs = (*self._jobs, *self._seldom.values())
 
     @property
     def _has_fast(self) -> bool:
@@ -168,12 +184,13 @@ class AttachedDevice(Generic[R]):
         self._blind = None
         self._suspicion = None
         self._handshake.stop()
-        self._fast.stop()
-        self._slow.stop()
+        for polls in (self._fast, self._slow, *self._seldom.values()):
+            polls.stop()
 
     def _start_over(self) -> None:
         self._base_sample: Sample | None = None
         self._slow_sample: Sample | None = None
+        self._seldom_samples = {period_s: _not_read_yet(polls.parts) for period_s, polls in self._seldom.items()}
         self._awaits_slow = False
         self._life: tuple[str, LifeWatch] | None = None
         self._still = StillWatch(still_s=max(STILL_S, _STILL_PERIODS * self._spec.fast_s))
@@ -188,8 +205,8 @@ class AttachedDevice(Generic[R]):
             # a slow poll needs more patience than the device's document says
             limit_s = max(stale_after_s, _FROZEN_PERIODS * self._spec.fast_s)
             self._life = name, LifeWatch(stale_after_s=limit_s)
-        self._fast.start(now_s)
-        self._slow.start(now_s)
+        for polls in (self._fast, self._slow, *self._seldom.values()):
+            polls.start(now_s)
 
     def _met(self, result: Met | Unknown, now_s: float) -> None:
         match result:
@@ -224,6 +241,12 @@ class AttachedDevice(Generic[R]):
             self._failure = reason
         self._end_wait_for_slow()
 
+    def _seldom_read(self, period_s: float, sample: Sample) -> None:
+        self._seldom_samples[period_s] = sample
+
+    def _seldom_failed(self, reason: str) -> None:
+        """Let the values grow old: nothing that control needs is read so seldom."""
+
     def _end_wait_for_slow(self) -> None:
         """Publish the first reading of a connection once every block has had its turn."""
         if self._awaits_slow:
@@ -241,8 +264,12 @@ class AttachedDevice(Generic[R]):
         self._suspicion = None if self._life is not None else self._still.take(base.values, base.at_s)
         self._blind = None
         self._failure = None
-        slow = self._slow_sample if self._has_fast else None
-        self._reading = self._assembler.assemble(base, slow, beside=self._beside())
+        self._reading = self._assembler.assemble(
+            base,
+            self._slow_sample if self._has_fast else None,
+            seldom=[(sample, _SLOW_LIMIT_PERIODS * period_s) for period_s, sample in self._seldom_samples.items()],
+            beside=self._beside(),
+        )
         self._published(base.values, base.at_s)
         if self._greet_again:
             self._greet_again = False
@@ -287,6 +314,11 @@ class AttachedDevice(Generic[R]):
 
     def _published(self, values: Mapping[str, Value | None], at_s: float) -> None:
         """Take note of a new reading: a hook for devices that are commanded."""
+
+
+def _not_read_yet(parts: Sequence[Part]) -> Sample:
+    names = [name for part in parts for name in part.decoder.all_bad("").values]
+    return Sample(values=dict.fromkeys(names), bad=dict.fromkeys(names, "not read yet"), at_s=NEVER_S)
 
 
 def _link_for(spec: DeviceSpec, environment: DriverEnvironment) -> ModbusLink:

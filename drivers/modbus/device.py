@@ -37,7 +37,12 @@ class PolledDevice(AttachedDevice[R]):
             fills={point.name: point.fills for point in self._map.points.values() if point.fills is not None},
         )
         self._life_counter = _life_counter(self._map)
-        self._poll(fast=self._parts(Speed.FAST), slow=self._parts(Speed.SLOW))
+        periods = {block.every_s for block in self._map.blocks if block.every_s is not None}
+        self._poll(
+            fast=self._parts(Speed.FAST),
+            slow=self._parts(Speed.SLOW),
+            seldom={period_s: self._parts(Speed.OWN, period_s) for period_s in sorted(periods)},
+        )
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -49,8 +54,8 @@ class PolledDevice(AttachedDevice[R]):
         """Return the map by which the device is read."""
         return self._map
 
-    def _parts(self, speed: Speed) -> tuple[Part, ...]:
-        blocks = [block for block in self._map.blocks if block.speed is speed]
+    def _parts(self, speed: Speed, every_s: float | None = None) -> tuple[Part, ...]:
+        blocks = [block for block in self._map.blocks if block.speed is speed and block.every_s == every_s]
         return tuple(part for _, part in map_reads(self._map, blocks))
 
 

@@ -67,6 +67,8 @@ def _layout(register_map: RegisterMap) -> Iterator[Finding]:
     points = register_map.points.values()
     for first, second in overlapping_blocks(register_map.blocks):
         yield "blocks", f"the blocks at {first.at} and {second.at} overlap", "each register in one block"
+    if all(block.speed is Speed.OWN for block in register_map.blocks):
+        yield "blocks", "a reading needs a block that is read regularly", 'speed = "fast" or speed = "slow"'
     for point in unplaced(register_map.blocks, points):
         yield _no_place(register_map, point)
     for one, other in torn_points([*points, *_factors(points)]):

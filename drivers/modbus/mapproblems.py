@@ -28,7 +28,7 @@ from drivers.modbus.mapschema import (
 )
 from ems.errors import ConfigProblem
 
-_TABLES: Final[Mapping[str, type[MapTable]]] = {
+TABLES: Final[Mapping[str, type[MapTable]]] = {
     "device": DeviceTable,
     "endpoint": EndpointTable,
     "identity": IdentityTable,
@@ -44,7 +44,7 @@ _TABLES: Final[Mapping[str, type[MapTable]]] = {
     "fallback": FallbackTable,
 }
 # tables with a name or a number of their own between the top and their keys
-_COLLECTIONS: Final = frozenset({"identity", "blocks", "points", "commands", "actions", "sequences"})
+COLLECTIONS: Final = frozenset({"identity", "blocks", "points", "commands", "actions", "sequences"})
 
 KeyPath = tuple[str | int, ...]
 
@@ -62,7 +62,7 @@ def problems(file: Path, error: ValidationError) -> Iterator[ConfigProblem]:
 
 def _key_path(location: KeyPath) -> KeyPath:
     """Return a location without what pydantic adds inside a key (indices, names of union members)."""
-    depth = 3 if location[0] in _COLLECTIONS else 2
+    depth = 3 if location[0] in COLLECTIONS else 2
     return location[:depth]
 
 
@@ -85,7 +85,7 @@ def _problem(file: Path, path: KeyPath, details: ErrorDetails) -> ConfigProblem:
 
 def _keys_beside(path: KeyPath) -> dict[str, FieldInfo]:
     """Return the known keys of the table that a key path ends in, as a file spells them."""
-    table = MapFile if len(path) == 1 else _TABLES[str(path[0])]
+    table = MapFile if len(path) == 1 else TABLES[str(path[0])]
     return {field.alias or name: field for name, field in table.model_fields.items()}
 
 

@@ -93,7 +93,7 @@ def test_a_shipped_map_has_every_field_that_its_reading_must_have_and_says_where
 
     assert always_there(register_map) <= register_map.points.keys()
     assert set(register_map.identity) == {"manufacturer", "model", "serial"}
-    assert "docs/drivers.md" in register_map.source
+    assert "docs/supported-devices.md" in register_map.source
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """A device served by hand, without a line: each request gets the answer that the test decides."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,45 @@ async def test_a_slow_block_that_stops_answering_ages_out_while_the_fast_values_
     assert (kept.charge_wh, aged.charge_wh) == (42, None)
     assert aged.bad["charge_wh"].startswith("not read for 1")
     assert aged.power_kw == 500.0
+
+
+async def test_a_block_with_its_own_period_is_read_seldom_and_its_values_count_for_three_of_them(
+    tmp_path: Path,
+) -> None:
+    counters = ('count = 8\nspeed = "slow"', "count = 8\nevery_s = 60.0")
+    line = Line("seldom-pcs", pcs(charge_wh=42), maps=site_map(tmp_path, "generic-pcs", "seldom-pcs", counters))
+    reads: list[float] = []
+
+    def note(request: Request) -> None:
+        if request.at.register == 200:
+            reads.append(line.clock.monotonic_s())
+
+    line.objection = note
+    await line.serve(125.0)
+    kept = line.device.reading()
+    line.objection = lambda request: slow_only(request, code=6)
+    await line.serve(180.0)
+    aged = line.device.reading()
+
+    assert isinstance(kept, PcsReading)
+    assert isinstance(aged, PcsReading)
+    assert [round(later - sooner) for sooner, later in pairwise(reads)] == [60, 60]
+    assert (kept.charge_wh, kept.power_kw) == (42, 500.0)
+    assert (aged.charge_wh, aged.power_kw) == (None, 500.0)
+    assert aged.bad["charge_wh"].startswith("not read for 18")
+
+
+async def test_what_is_read_seldom_does_not_hold_up_the_first_reading(tmp_path: Path) -> None:
+    counters = ('count = 8\nspeed = "slow"', "count = 8\nevery_s = 60.0")
+    line = Line("seldom-pcs", pcs(), maps=site_map(tmp_path, "generic-pcs", "seldom-pcs", counters))
+    line.objection = lambda request: slow_only(request, code=6)
+
+    await line.serve(1.0)
+
+    reading = line.device.reading()
+    assert isinstance(reading, PcsReading)
+    assert (reading.power_kw, reading.charge_wh) == (500.0, None)
+    assert reading.bad["charge_wh"] == "not read yet"
 
 
 async def test_a_device_with_slow_blocks_only_is_read_with_the_slow_period(tmp_path: Path) -> None:

@@ -1,0 +1,193 @@
+"""docs/supported-devices.md: every shipped register map, with what it reads, writes and falls back to."""
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import takewhile
+from typing import Final
+
+from drivers.modbus.layout import (
+    FLOATS,
+    N_REGISTERS,
+    Coding,
+    Command,
+    Point,
+    PointType,
+    RegisterMap,
+    SequenceCommand,
+    SetpointCommand,
+    Speed,
+    TextEncoding,
+    WordOrder,
+    factor_name,
+)
+from drivers.modbus.mapfile import SHIPPED, load_map, map_names
+
+_HEAD: Final = """# Supported devices
+
+Generated from `drivers/maps` by `make docs`; do not edit. Each map names the document that its registers come from;
+what is believed but was not checked against one stands as a comment in the map. Addresses are those in the frame.
+The language of the maps is explained in [register-maps.md](register-maps.md). Devices that describe themselves by
+SunSpec models need no map; their drivers are in [drivers.md](drivers.md).
+
+The maps called `generic-*` are the project's own interface lists and describe no maker's product. A site whose
+device differs writes its own map.
+"""
+_COMMENT: Final = re.compile(r"^# ?(.*)$")
+
+
+def supported_devices_page() -> str:
+    """Return docs/supported-devices.md."""
+    maps = [load_map(name, ()) for name in map_names(())]
+    sections = ["\n".join(_section(register_map)) for register_map in maps]
+    return "\n".join((_HEAD, *_overview(maps), "", "\n\n".join(sections), ""))
+
+
+def description(name: str) -> str:
+    """Return the comment with which the file of a shipped map begins."""
+    lines = (SHIPPED / f"{name}.toml").read_text(encoding="utf-8").splitlines()
+    comments = takewhile(lambda match: match is not None, (_COMMENT.match(line) for line in lines))
+    return " ".join(match[1].strip() for match in comments if match is not None).strip()
+
+
+def _overview(maps: Iterable[RegisterMap]) -> Iterator[str]:
+    yield "| map | class | commands | heartbeat | watchdog | source |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for each in maps:
+        commands = ", ".join((*each.commands, *each.sequences)) or "read only"
+        yield (
+            f"| [{each.id}](#{each.id}) | {each.device_class} | {commands} | {_yes(each.heartbeat)} | "
+            f"{_yes(each.watchdog)} | {each.source} |"
+        )
+
+
+def _yes(thing: object) -> str:
+    return "" if thing is None else "yes"
+
+
+def _section(register_map: RegisterMap) -> Iterator[str]:
+    yield f"## {register_map.id}"
+    yield ""
+    yield description(register_map.id)
+    yield ""
+    yield f"Source: {register_map.source}."
+    yield ""
+    yield from _reads(register_map)
+    if register_map.commands or register_map.heartbeat or register_map.watchdog:
+        yield ""
+        yield from _writes(register_map)
+    for name, sequence in register_map.sequences.items():
+        yield ""
+        yield from _sequence(name, sequence)
+    if register_map.fallback is not None:
+        yield ""
+        yield f"Fall-back: {register_map.fallback}"
+
+
+def _reads(register_map: RegisterMap) -> Iterator[str]:
+    yield "| register | type | value | scale, offset, sign | not available | polled |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for text in sorted(register_map.identity.values(), key=_place):
+        yield f"| {text.at} | {_type(text)} | {text.name} | | | once per connection |"
+    factors = {factor_name(each.coding.factor) for each in register_map.commands.values() if each.coding.factor}
+    for point in sorted(register_map.points.values(), key=_place):
+        if point.name not in factors:
+            yield (
+                f"| {point.at} | {_type(point)} | {_meaning(point)} | {_scaling(point.coding)} | {_codes(point)} | "
+                f"{_period(register_map, point)} |"
+            )
+
+
+def _writes(register_map: RegisterMap) -> Iterator[str]:
+    yield "| register | function | type | command | scale, sign | limits | memory | read back in |"
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
+    for command in register_map.commands.values():
+        yield (
+            f"| {command.at} | {command.function} | {_words(command.coding)} | {command.name} | "
+            f"{_scaling(command.coding)} | {_limits(command)} | {_memory(command)} | {command.readback} |"
+        )
+    if (heartbeat := register_map.heartbeat) is not None:
+        yield f"| {heartbeat.at} | {heartbeat.function} | uint16 | heartbeat counter | | 1 to 32767 | RAM | |"
+    if (watchdog := register_map.watchdog) is not None:
+        yield (
+            f"| {watchdog.at} | {watchdog.function} | {_words(watchdog.coding)} | watchdog time, s | "
+            f"{_scaling(watchdog.coding)} | | written only where it differs | the same register |"
+        )
+
+
+def _sequence(name: str, sequence: SequenceCommand) -> Iterator[str]:
+    yield f"| command `{name}` | writes | proved by |"
+    yield "| --- | --- | --- |"
+    for value, actions in sequence.actions.items():
+        writes = ", then ".join(
+            f"{action.name} ({', '.join(f'{write.at}: {_hex(write.words)}' for write in action.writes)})"
+            for action in actions
+        )
+        once = ", once" if value in sequence.once else ""
+        yield f"| {str(value).lower()}{once} | {writes or 'nothing'} | {sequence.shows[value]} |"
+
+
+def _hex(words: Iterable[int]) -> str:
+    return " ".join(f"{word:04X}" for word in words)
+
+
+def _place(point: Point) -> tuple[str, int, int]:
+    return point.at.table, point.at.register, point.bit or 0
+
+
+def _type(point: Point) -> str:
+    if point.coding.type is PointType.STRING:
+        kind = "string" if point.encoding is TextEncoding.ASCII else "UTF-16 string"
+        return f"{kind}, {point.n_registers} registers"
+    if point.coding.type is PointType.BIT:
+        return "bit" if point.bit is None else f"bit {point.bit}"
+    if point.bit is not None and point.width is not None:
+        return f"bits {point.bit} to {point.bit + point.width - 1} of a {point.coding.type}"
+    return _words(point.coding)
+
+
+def _words(coding: Coding) -> str:
+    low_first = coding.word_order is WordOrder.LITTLE and N_REGISTERS[coding.type] > 1
+    return f"{coding.type}, low word first" if low_first else str(coding.type)
+
+
+def _meaning(point: Point) -> str:
+    labels = point.labels or point.flags
+    codes = f" ({', '.join(f'{code} {label}' for code, label in labels.items())})" if labels else ""
+    return f"{point.field}{codes}"
+
+
+def _scaling(coding: Coding) -> str:
+    parts = []
+    if coding.factor is not None:
+        parts.append(f"x 10^({coding.factor})")
+    if coding.scale != 1:
+        parts.append(f"x {coding.scale:g}")
+    if coding.offset:
+        parts.append(f"{coding.offset:+g}")
+    if coding.sign < 0:
+        parts.append("sign turned")
+    return ", ".join(parts)
+
+
+def _codes(point: Point) -> str:
+    if point.coding.type in FLOATS:
+        return ", ".join(["NaN", *(f"{code:g}" for code in sorted(point.invalid))])
+    n_bits = 16 * point.n_registers
+    codes = [int(code) % (1 << n_bits) for code in sorted(point.invalid)]
+    return ", ".join("all bits set" if n_bits > 32 and code == (1 << n_bits) - 1 else f"0x{code:X}" for code in codes)
+
+
+def _limits(command: SetpointCommand) -> str:
+    return "" if command.limits is None else f"{command.limits[0]:g} to {command.limits[1]:g}"
+
+
+def _memory(command: Command) -> str:
+    budget = command.writes_per_day if isinstance(command, SetpointCommand) else None
+    return "RAM" if budget is None else f"non-volatile, {budget} writes a day"
+
+
+def _period(register_map: RegisterMap, point: Point) -> str:
+    for block in register_map.blocks:
+        if block.covers(point):
+            return f"every {block.every_s:g} s" if block.speed is Speed.OWN else str(block.speed)
+    return ""
