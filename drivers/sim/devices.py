@@ -5,13 +5,16 @@ from dataclasses import fields
 from typing import Protocol
 
 from drivers.sim.battery import TwinBlock, TwinContainer
-from drivers.sim.genset import TwinGenset
+from drivers.sim.genset import START_ALARM, TwinGenset
 from drivers.sim.plant import Plant, TwinPvBlock
 from drivers.sim.sensors import Instrument, SocEstimate
 from ems.model.battery import BatteryPool
 from ems.model.readings import (
     BmsReading,
+    ControlMode,
     CoolingReading,
+    EngineState,
+    GensetPhase,
     GensetReading,
     LoadReading,
     PccReading,
@@ -21,9 +24,23 @@ from ems.model.readings import (
     TankReading,
 )
 
-Shown = float | int | bool | str | None
+Shown = float | int | bool | str | tuple[str, ...] | None
 # cell voltage of an LFP cell over its window, coarse: enough for alarms and displays
 _CELL_EMPTY_V, _CELL_FULL_V, _CELL_SPREAD_V = 3.0, 3.5, 0.01
+# a four-pole set (120 f / p), and what engines of this size show when warm and when kept warm; coarse, for displays
+_RPM_PER_HZ = 30.0
+_OIL_KPA = 420.0
+_WARM_DEGC, _HEATED_DEGC = 84.0, 40.0
+_CHARGED_V, _FLOATING_V = 27.6, 26.4
+_ENGINE_STATES = {
+    GensetPhase.STOPPED: EngineState.STOPPED,
+    GensetPhase.STARTING: EngineState.CRANKING,
+    GensetPhase.WARMING_UP: EngineState.WARMING_UP,
+    GensetPhase.SYNCHRONISING: EngineState.RUNNING,
+    GensetPhase.RUNNING: EngineState.ON_LOAD,
+    GensetPhase.COOLING_DOWN: EngineState.COOLING_DOWN,
+}
+_TURNING = frozenset({EngineState.WARMING_UP, EngineState.RUNNING, EngineState.ON_LOAD, EngineState.COOLING_DOWN})
 _NOT_SHOWN = frozenset({"device_id", "at_s", "bad"})
 
 
@@ -131,13 +148,16 @@ class SimulatedGenset:
         self._meter = Instrument(plant.spec.errors, rated_kw=genset.kind.rated_kw, seed=plant.seed, name=genset.id)
 
     def reading(self, device_id: str) -> GensetReading:
-        """Return phase, power and counters."""
+        """Return phase, power, counters and what its controller says of the engine."""
         genset = self._genset
+        power_kw = max(0.0, self._meter.power_kw(genset.power_kw)) if genset.breaker_closed else 0.0
+        state = _engine_state(genset)
+        turns = state in _TURNING
         return GensetReading(
             device_id=device_id,
             at_s=self._plant.elapsed_s,
             phase=genset.phase,
-            power_kw=max(0.0, self._meter.power_kw(genset.power_kw)) if genset.breaker_closed else 0.0,
+            power_kw=power_kw,
             setpoint_kw=genset.setpoint_kw,
             breaker_closed=genset.breaker_closed,
             remote=genset.remote,
@@ -145,19 +165,54 @@ class SimulatedGenset:
             fuel_used_l=round(genset.fuel_l, 1),
             run_h=round(genset.run_s / 3600.0, 2),
             n_starts=genset.n_starts,
+            engine_state=state,
+            mode=genset.mode,
+            warnings=(),
+            shutdowns=() if genset.alarm is None else (genset.alarm,),
+            trips=(),
+            load_pct=100.0 * power_kw / genset.kind.rated_kw,
+            engine_rpm=_RPM_PER_HZ * self._plant.frequency_hz if turns else 0.0,
+            frequency_hz=self._plant.frequency_hz if turns else 0.0,
+            oil_kpa=_OIL_KPA if turns else 0.0,
+            coolant_degc=_WARM_DEGC if turns else _HEATED_DEGC,
+            fuel_pct=self._fuel_pct(),
+            battery_v=_CHARGED_V if turns else _FLOATING_V,
         )
 
+    def _fuel_pct(self) -> float | None:
+        """Return the level of the site's tank, from which every set draws."""
+        tank = self._plant.tank
+        return None if tank is None else 100.0 * tank.stored_l / tank.capacity_l
+
     def command(self, name: str, value: float) -> bool:
-        """Take `run`, `power_kw`, `heartbeat` and `watchdog_s`; a set stays as it is when the controller is silent."""
+        """Take `run`, `power_kw`, `heartbeat` and `watchdog_s`, and what its panel offers: `reset`, `mode_...`.
+
+        A set stays as it is when the controller is silent, and takes no commands from outside in another mode.
+        """
         genset = self._genset
-        if name in ("run", "power_kw"):
-            if not 0.0 <= value <= genset.kind.rated_kw:
+        match name:
+            case "run" | "power_kw":
+                if not genset.remote or not 0.0 <= value <= genset.kind.rated_kw:
+                    return False
+                genset.command(name, value, self._plant.elapsed_s + self._plant.spec.errors.command_latency_s)
+            case "reset":
+                genset.reset()
+            case "mode_auto" | "mode_manual" | "mode_off":
+                genset.select(ControlMode(name.removeprefix("mode_")))
+            case "heartbeat" | "watchdog_s":
+                pass
+            case _:
                 return False
-            genset.command(name, value, self._plant.elapsed_s + self._plant.spec.errors.command_latency_s)
-        elif name not in ("heartbeat", "watchdog_s"):
-            return False
         genset.silent_s = 0.0
         return True
+
+
+def _engine_state(genset: TwinGenset) -> EngineState:
+    if genset.phase is GensetPhase.FAULT:
+        return EngineState.FAILED_TO_START if genset.alarm == START_ALARM else EngineState.LOCKED_OUT
+    if genset.phase is GensetPhase.STOPPED and not genset.remote:
+        return EngineState.UNAVAILABLE
+    return _ENGINE_STATES[genset.phase]
 
 
 class SimulatedPvBlock:

@@ -8,13 +8,16 @@ from scipy.interpolate import PchipInterpolator
 
 from drivers.sim.bus import Following
 from ems.model.genset import GensetClass
-from ems.model.readings import GensetPhase
+from ems.model.readings import ControlMode, GensetPhase
 
 Values = npt.NDArray[np.float64]
 # a set idles at this share of its full-load fuel rate
 _IDLE_FUEL_FRAC = 0.07
 _REPAIR_S = 4.0 * 3600.0
 _CURVE_POINTS = 41
+# names as the GenComm list of named alarms has them
+START_ALARM = "fail_to_start"
+_TRIP_ALARM = "generator_short_circuit"
 # unloading before the breaker opens
 _UNLOAD_S = 10.0
 
@@ -41,7 +44,10 @@ class TwinGenset:
     # when the engine was started, seconds since the start of the run
     started_at_s: list[float] = field(default_factory=list)
     silent_s: float = 0.0
-    remote: bool = True
+    # what the selector at its panel shows; commands from outside count in automatic only
+    mode: ControlMode = ControlMode.AUTO
+    # name of the alarm that stands until it is reset
+    alarm: str | None = None
     out_of_service: bool = False
     pending: list[tuple[float, str, float]] = field(default_factory=list)
     _curve: tuple[Values, Values] = field(init=False)
@@ -57,6 +63,23 @@ class TwinGenset:
     def command(self, name: str, value: float, effective_at_s: float) -> None:
         """Take `run` (1 or 0) or `power_kw`, which act after the command latency."""
         self.pending.append((effective_at_s, name, value))
+
+    @property
+    def remote(self) -> bool:
+        """Return whether commands from outside count."""
+        return self.mode is ControlMode.AUTO
+
+    def select(self, mode: ControlMode) -> None:
+        """Turn the selector; switched off, the set stops."""
+        self.mode = mode
+        if mode is ControlMode.OFF:
+            self.run_wanted = False
+
+    def reset(self) -> None:
+        """Take back the alarm that stands; the set rests until it is started anew."""
+        if self.phase is GensetPhase.FAULT:
+            self.left_s = 0.0
+            self._next_phase()
 
     @property
     def breaker_closed(self) -> bool:
@@ -114,6 +137,7 @@ class TwinGenset:
 
     def trip(self) -> None:
         """Open the breaker and stop at once, for a repair's time."""
+        self.alarm = _TRIP_ALARM
         self._enter(GensetPhase.FAULT, _REPAIR_S)
 
     def _ramp(self, loaded_s: float) -> tuple[float, float]:
@@ -168,6 +192,7 @@ class TwinGenset:
     def _next_phase(self) -> None:
         match self.phase:
             case GensetPhase.STARTING if self.out_of_service:
+                self.alarm = START_ALARM
                 self._enter(GensetPhase.FAULT, _REPAIR_S)
             case GensetPhase.STARTING:
                 self._enter(GensetPhase.SYNCHRONISING, self.kind.sync_s)
@@ -178,6 +203,7 @@ class TwinGenset:
             case GensetPhase.FAULT:
                 self.out_of_service = False
                 self.run_wanted = False
+                self.alarm = None
                 self._enter(GensetPhase.STOPPED, 0.0)
             case _:
                 self._enter(GensetPhase.STOPPED, 0.0)

@@ -9,13 +9,15 @@ from ems.contract.quantities import (
     Hours,
     Percentage,
     Power,
+    Pressure,
     Share,
+    Speed,
     Temperature,
     Voltage,
     Volume,
 )
 from ems.contract.site import ReasonPart
-from ems.model.readings import GensetPhase
+from ems.model.readings import ControlMode, EngineState, GensetPhase
 from ems.model.setpoints import Outcome
 
 
@@ -67,6 +69,20 @@ class GensetMessage(DeviceMessage):
     fuel_used_l: Volume | None = Field(description="Counter of fuel; L.")
     run_h: Hours | None = Field(description="Run hours; h.")
     n_starts: Count | None = Field(description="Starts.")
+    engine_state: EngineState | None = Field(
+        description="What its controller says of it: running turns with an open breaker, on_load has it closed."
+    )
+    mode: ControlMode | None = Field(description="Mode of its controller.")
+    warnings: tuple[str, ...] | None = Field(description="Names of the warnings that are active.")
+    shutdowns: tuple[str, ...] | None = Field(description="Names of the active alarms that stop the engine at once.")
+    trips: tuple[str, ...] | None = Field(description="Names of the active alarms that take it off the bus to cool.")
+    load_pct: Percentage | None = Field(description="Load as the controller reports it; % of its rating.")
+    engine_rpm: Speed | None = Field(description="Speed of the engine; revolutions per minute.")
+    frequency_hz: Frequency | None = Field(description="Hz.")
+    oil_kpa: Pressure | None = Field(description="Oil pressure; kPa.")
+    coolant_degc: Temperature | None = Field(description="Coolant of the engine; °C.")
+    fuel_pct: Percentage | None = Field(description="Level of its own tank; %.")
+    battery_v: Voltage | None = Field(description="Starter battery; V.")
 
 
 class PvMessage(DeviceMessage):

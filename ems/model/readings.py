@@ -29,6 +29,35 @@ class GensetPhase(StrEnum):
     FAULT = "fault"
 
 
+class EngineState(StrEnum):
+    """What a genset's controller says of it, in the terms of the field; finer than `GensetPhase`.
+
+    `running` turns with an open breaker, `on_load` has it closed. A set that `failed_to_start` or is `locked_out`
+    waits for a reset at the device; an `unavailable` one is switched off or under local control.
+    """
+
+    STOPPED = "stopped"
+    PRE_START = "pre_start"
+    CRANKING = "cranking"
+    WARMING_UP = "warming_up"
+    RUNNING = "running"
+    ON_LOAD = "on_load"
+    UNLOADING = "unloading"
+    COOLING_DOWN = "cooling_down"
+    FAILED_TO_START = "failed_to_start"
+    LOCKED_OUT = "locked_out"
+    UNAVAILABLE = "unavailable"
+
+
+class ControlMode(StrEnum):
+    """Which mode the selector of a genset's controller is in."""
+
+    OFF = "off"
+    AUTO = "auto"
+    MANUAL = "manual"
+    TEST = "test"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PcsReading:
     """A power conversion system at its AC terminals; power > 0 discharges.
@@ -72,7 +101,12 @@ class BmsReading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GensetReading:
-    """A genset controller."""
+    """A genset controller.
+
+    The fields with a default are those that not every controller gives. `warnings`, `shutdowns` and `trips` are the
+    names of the alarms that are active: a shutdown stops the engine at once, an electrical trip opens the breaker
+    and lets it cool down.
+    """
 
     device_id: str
     at_s: float
@@ -86,6 +120,18 @@ class GensetReading:
     run_h: float | None
     n_starts: int | None
     fallback_armed: bool | None = None
+    engine_state: EngineState | None = None
+    mode: ControlMode | None = None
+    warnings: tuple[str, ...] | None = None
+    shutdowns: tuple[str, ...] | None = None
+    trips: tuple[str, ...] | None = None
+    load_pct: float | None = None
+    engine_rpm: float | None = None
+    frequency_hz: float | None = None
+    oil_kpa: float | None = None
+    coolant_degc: float | None = None
+    fuel_pct: float | None = None
+    battery_v: float | None = None
     bad: Mapping[str, str] = field(default_factory=no_faults)
 
 

@@ -7,7 +7,7 @@ Values are per asset, not per device. A value is None when it is stale, implausi
 from dataclasses import dataclass
 from datetime import datetime
 
-from ems.model.readings import GensetPhase
+from ems.model.readings import ControlMode, EngineState, GensetPhase
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class BlockState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GensetState:
-    """One genset."""
+    """One genset; `engine_state` and what follows it are not given by every controller."""
 
     id: str
     phase: GensetPhase | None
@@ -56,6 +56,18 @@ class GensetState:
     fuel_used_l: float | None
     run_h: float | None
     n_starts: int | None
+    engine_state: EngineState | None = None
+    mode: ControlMode | None = None
+    warnings: tuple[str, ...] | None = None
+    shutdowns: tuple[str, ...] | None = None
+    trips: tuple[str, ...] | None = None
+    load_pct: float | None = None
+    engine_rpm: float | None = None
+    frequency_hz: float | None = None
+    oil_kpa: float | None = None
+    coolant_degc: float | None = None
+    fuel_pct: float | None = None
+    battery_v: float | None = None
 
     @property
     def carries(self) -> bool:

@@ -158,6 +158,18 @@ class ImageBuilder:
             fuel_used_l=reading.fuel_used_l,
             run_h=reading.run_h,
             n_starts=reading.n_starts,
+            engine_state=reading.engine_state,
+            mode=reading.mode,
+            warnings=reading.warnings,
+            shutdowns=reading.shutdowns,
+            trips=reading.trips,
+            load_pct=reading.load_pct,
+            engine_rpm=reading.engine_rpm,
+            frequency_hz=reading.frequency_hz,
+            oil_kpa=reading.oil_kpa,
+            coolant_degc=reading.coolant_degc,
+            fuel_pct=reading.fuel_pct,
+            battery_v=reading.battery_v,
         )
 
     def _pv(self, block: str, reading: PvReading | None) -> PvState:

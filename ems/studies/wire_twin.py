@@ -37,7 +37,7 @@ class WireDevice:
         self._id = device_id
         self._simulated = simulated
 
-    def values(self) -> Mapping[str, float | int | bool | str | None]:
+    def values(self) -> Mapping[str, float | int | bool | str | tuple[str, ...] | None]:
         """Return the points of the device's map."""
         return shown_values(self._simulated.reading(self._id), serial=self._id)
 

@@ -63,7 +63,7 @@ _SLOW: Final = frozenset({DeviceGroup.BMS, DeviceGroup.COOLING, DeviceGroup.TANK
 _OLD_PERIODS: Final = 2.0
 _NO_VALUE: Final = "absent: the device gives no value"
 
-_Value = float | int | bool | str | None
+_Value = float | int | bool | str | tuple[str, ...] | None
 
 
 def device_messages(site: Site, devices: Mapping[str, Device], *, now_s: float, utc: datetime) -> Iterator[Outgoing]:
