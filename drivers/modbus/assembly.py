@@ -14,7 +14,10 @@ from drivers.modbus.values import Value
 from ems.model.readings import NO_FAULTS, Reading
 
 R = TypeVar("R", bound=Reading)
-NOTHING: Final[Mapping[str, Value | None]] = MappingProxyType({})
+Values = Mapping[str, Value | None]
+# from what was read, with the reasons for what is unknown, to the fields of a reading with theirs
+Interpretation = Callable[[Values, Mapping[str, str]], tuple[Values, Mapping[str, str]]]
+NOTHING: Final[Values] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +48,13 @@ class Assembler(Generic[R]):
         rated_kw: float,
         slow_limit_s: float,
         fills: Mapping[str, str] | None = None,
+        interpret: Interpretation | None = None,
     ) -> None:
-        """Take the fields that points of another name fill, by the names of these points."""
+        """Take the fields that points of another name fill, by the names of these points.
+
+        `interpret` is for devices whose points are no fields yet.
+        """
+        self._interpret = interpret
         self._family = family
         self._device_id = device_id
         self._rated_kw = rated_kw
@@ -64,7 +72,7 @@ class Assembler(Generic[R]):
         slow: Sample | None,
         *,
         seldom: Iterable[tuple[Sample, float]] = (),
-        beside: Mapping[str, Value | None] = NOTHING,
+        beside: Values = NOTHING,
     ) -> R:
         """Return the reading of a base round, the newest slow round, and other rounds with their own age limits, s.
 
@@ -75,6 +83,9 @@ class Assembler(Generic[R]):
             _add(values, bad, slow, at_s=base.at_s, limit_s=self._slow_limit_s)
         for sample, limit_s in seldom:
             _add(values, bad, sample, at_s=base.at_s, limit_s=limit_s)
+        if self._interpret is not None:
+            fields, reasons = self._interpret(values, bad)
+            values, bad = {**beside, **fields}, dict(reasons)
         for field, points in self._sources.items():
             _fill(field, points, values, bad)
         self._refuse_implausible(values, bad)

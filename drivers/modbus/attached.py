@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final, Generic
 
-from drivers.modbus.assembly import Assembler, Family, R
+from drivers.modbus.assembly import Assembler, Family, Interpretation, R
 from drivers.modbus.fields import numeric_fields
 from drivers.modbus.fingerprint import Fingerprint
 from drivers.modbus.handshake import Handshake, Met, Script, Unknown
@@ -38,8 +38,8 @@ class AttachedDevice(Generic[R]):
     """A device that is read; it attaches itself to its link.
 
     `script` begins the handshake of a connection. What is polled is said by `_poll`, at the latest when the device
-    has been met; `fills` as for `Assembler`; `_life_counter` names the device's own counter and how long it may
-    stand still.
+    has been met; `fills` and `interpret` as for `Assembler`; `_life_counter` names the device's own counter and how
+    long it may stand still.
 
     Raises:
         ConfigError: The link does not exist.
@@ -53,6 +53,7 @@ class AttachedDevice(Generic[R]):
         *,
         script: Callable[[], Script],
         fills: Mapping[str, str] | None = None,
+        interpret: Interpretation | None = None,
     ) -> None:
         self._spec = spec
         self._clock = environment.clock
@@ -63,6 +64,7 @@ class AttachedDevice(Generic[R]):
             rated_kw=environment.rated_kw if spec.rated_kw is None else spec.rated_kw,
             slow_limit_s=_SLOW_LIMIT_PERIODS * spec.slow_s,
             fills=fills,
+            interpret=interpret,
         )
         self._handshake = Handshake(script, retry_s=_HANDSHAKE_RETRY_PERIODS * spec.fast_s, finished=self._met)
         self._fast = Round(period_s=spec.fast_s, finished=self._fast_read, failed=self._fast_failed)

@@ -1,14 +1,15 @@
 """What all commanded register devices do alike: narrow and verify setpoints, keep the heartbeat, refuse."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from drivers.modbus.assembly import Family, R
-from drivers.modbus.attached import spec_error
-from drivers.modbus.commands import CommandSlot, Outcomes
+from drivers.modbus.attached import AttachedDevice, spec_error
+from drivers.modbus.commands import CommandSlot, MapRecipe, Outcomes, Recipe
 from drivers.modbus.device import PolledDevice
 from drivers.modbus.heartbeat import Heartbeat
+from drivers.modbus.layout import Command, SequenceCommand
 from drivers.modbus.narrowing import LimitFinder, PowerCommand, narrowed, next_step
 from drivers.modbus.requests import NEVER_S
 from drivers.modbus.sequences import SequenceSlot
@@ -39,18 +40,30 @@ class _Goal:
     valid_until_s: float
 
 
-class CommandedDevice(PolledDevice[R]):
-    """A device that is read and commanded; its capabilities hand values to `_command`.
+class Commanding(AttachedDevice[R]):
+    """What a commanded device has beyond one that is read; its capabilities hand values to `_command`.
 
-    Raises:
-        ConfigError: As `PolledDevice`, or the watchdog time or a command of the map is missing.
+    A device calls `_take_commands` while it is built, and `_keep_alive` once it is known which heartbeats it needs.
     """
 
-    def __init__(self, spec: DeviceSpec, environment: DriverEnvironment, family: Family[R]) -> None:
-        super().__init__(spec, environment, family)
-        watchdog_s = _watchdog_for(spec)
+    def _take_commands(
+        self,
+        environment: DriverEnvironment,
+        power: PowerCommand | None,
+        recipes: Iterable[Recipe],
+        *,
+        sequences: Iterable[SequenceCommand] = (),
+        refreshes_per_watchdog: float = _HEARTBEATS_PER_WATCHDOG,
+    ) -> None:
+        """Make a slot of every command.
+
+        Raises:
+            ConfigError: The watchdog time is missing.
+        """
+        spec = self._spec
+        self._watchdog_s = _watchdog_for(spec)
         self._rated_kw = environment.rated_kw if spec.rated_kw is None else spec.rated_kw
-        self._outcomes = Outcomes(spec.id, power=None if family.power is None else family.power.name)
+        self._outcomes = Outcomes(spec.id, power=None if power is None else power.name)
         self._local: str | None = None
         self._is_open = False
         self._goal: _Goal | None = None
@@ -58,38 +71,52 @@ class CommandedDevice(PolledDevice[R]):
         self._in_force_kw: float | None = None
         self._offered_kw: float | None = None
         self._rearm_s = NEVER_S
+        self._heartbeats: tuple[Heartbeat, ...] = ()
         self._slots = {
-            name: CommandSlot(
-                self._map.commands[name],
+            recipe.name: CommandSlot(
+                recipe,
                 outcomes=self._outcomes,
                 blocked=self.withheld,
-                refresh_s=watchdog_s / _HEARTBEATS_PER_WATCHDOG,
+                refresh_s=self._watchdog_s / refreshes_per_watchdog,
                 settle_s=_SETTLE_PERIODS * spec.fast_s,
             )
-            for name in family.commands
-            if name in self._map.commands
+            for recipe in recipes
         }
         # a genset that shares load by its own governor takes no power
-        self._power = family.power if family.power is not None and family.power.name in self._slots else None
+        self._power = power if power is not None and power.name in self._slots else None
         self._sequences = {
-            name: SequenceSlot(
+            command.name: SequenceSlot(
                 command,
                 outcomes=self._outcomes,
                 blocked=self.withheld,
                 retry_s=_RETRY_PERIODS * spec.fast_s,
                 least_s=_SETTLE_PERIODS * spec.fast_s,
             )
-            for name, command in self._map.sequences.items()
+            for command in sequences
         }
-        self._heartbeat: Heartbeat | None = None
-        if self._map.heartbeat is not None:
-            self._heartbeat = Heartbeat(
-                self._map.heartbeat,
-                period_s=min(spec.fast_s, watchdog_s / _HEARTBEATS_PER_WATCHDOG),
-                valid_until_s=self._valid_until_s,
-            )
-            self._jobs = (*self._jobs, self._heartbeat)
-        self._jobs = (*self._jobs, *self._slots.values(), *self._sequences.values())
+        self._read_jobs = self._jobs
+        self._keep_alive(())
+
+    def _keep_alive(self, counters: Iterable[Command], *, period_s: float | None = None) -> None:
+        """Write these heartbeats while any command counts."""
+        if period_s is None:
+            period_s = min(self._spec.fast_s, self._watchdog_s / _HEARTBEATS_PER_WATCHDOG)
+        self._heartbeats = tuple(
+            Heartbeat(counter, period_s=period_s, valid_until_s=self._valid_until_s) for counter in counters
+        )
+        self._jobs = (*self._read_jobs, *self._heartbeats, *self._all_slots)
+
+    def _fallback_text(self) -> str:
+        """Return what the device does when we go silent."""
+        raise NotImplementedError
+
+    def _tells(self, field: str) -> bool:
+        """Return whether the device itself shows a field, so that its absence says something."""
+        raise NotImplementedError
+
+    def _own_limits(self, finder: LimitFinder) -> float | None:
+        """Narrow the power to what is known beside nameplate and reading; return the device's ramp per s, if any."""
+        raise NotImplementedError
 
     def outcome(self) -> WriteOutcome | None:
         """Return what became of the newest command that has ended; its detail names the command."""
@@ -100,8 +127,8 @@ class CommandedDevice(PolledDevice[R]):
 
     def trouble(self) -> str | None:
         """Return why no newer reading has arrived, or why the device is only read; None while all works."""
-        heartbeat_fault = self._heartbeat.fault if self._heartbeat is not None else None
-        return super().trouble() or heartbeat_fault
+        faults = (heartbeat.fault for heartbeat in self._heartbeats)
+        return super().trouble() or next((fault for fault in faults if fault is not None), None)
 
     def withheld(self) -> str | None:
         """Return why commands are refused now, None while they are taken."""
@@ -110,39 +137,36 @@ class CommandedDevice(PolledDevice[R]):
     def fallback(self) -> Fallback:
         """Return what the device does when we go silent, after how long, and whether that is armed."""
         armed: bool | None = None if self._reading is None else getattr(self._reading, _ARMED, None)
-        return Fallback(text=self._map.fallback or "", after_s=self._spec.watchdog_s, armed=armed)
+        return Fallback(text=self._fallback_text(), after_s=self._spec.watchdog_s, armed=armed)
 
     @property
     def heartbeat_s(self) -> float | None:
         """Return the period of the heartbeat, None for a device that needs none."""
-        return None if self._heartbeat is None else self._heartbeat.period_s
+        return self._heartbeats[0].period_s if self._heartbeats else None
 
     def heartbeat_age_s(self) -> float | None:
         """Return the time since the device took the last heartbeat, None before the first."""
-        if self._heartbeat is None or self._heartbeat.taken_s is None:
-            return None
-        return self._clock.monotonic_s() - self._heartbeat.taken_s
+        taken = [heartbeat.taken_s for heartbeat in self._heartbeats if heartbeat.taken_s is not None]
+        return self._clock.monotonic_s() - min(taken) if taken and len(taken) == len(self._heartbeats) else None
 
     def power_limits(self) -> PowerLimits:
         """Return what nameplate, register map and the device itself allow now."""
         finder = LimitFinder()
         if self._power is None:
             return finder.limits(ramp_kw_per_s=None)
-        command = self._map.commands[self._power.name]
         finder.narrow(
             self._power.lowest_frac * self._rated_kw, self._power.highest_frac * self._rated_kw, "the nameplate"
         )
-        if command.limits is not None:
-            finder.narrow(*command.limits, "the register map")
+        own_ramp_frac_per_s = self._own_limits(finder)
         finder.narrow(
             -self._allowed_kw(self._power.lowest_field), self._allowed_kw(self._power.highest_field), "the device"
         )
-        ramps = [ramp for ramp in (command.ramp_frac_per_s, self._spec.ramp_frac_per_s) if ramp is not None]
+        ramps = [ramp for ramp in (own_ramp_frac_per_s, self._spec.ramp_frac_per_s) if ramp is not None]
         return finder.limits(ramp_kw_per_s=min(ramps) * self._rated_kw if ramps else None)
 
     def _allowed_kw(self, field: str | None) -> float:
         """Return what the device itself allows; a limit that it has and does not tell now allows nothing."""
-        if field is None or field not in self._map.points:
+        if field is None or not self._tells(field):
             return NEVER_S
         value: float | None = None if self._reading is None else getattr(self._reading, field)
         return 0.0 if value is None else value
@@ -154,8 +178,8 @@ class CommandedDevice(PolledDevice[R]):
         self._in_force_kw = None
         for slot in self._all_slots:
             slot.close(reason, now_s)
-        if self._heartbeat is not None:
-            self._heartbeat.close()
+        for heartbeat in self._heartbeats:
+            heartbeat.close()
 
     def _command(self, name: str, value: float, *, valid_until_s: float) -> None:
         """Take a command; it replaces an older one that was not sent yet."""
@@ -166,8 +190,8 @@ class CommandedDevice(PolledDevice[R]):
         else:
             slot = self._slots.get(name) or self._sequences[name]
             slot.offer(value, valid_until_s=valid_until_s, now_s=now_s)
-        if self._heartbeat is not None:
-            self._heartbeat.renewed(now_s)
+        for heartbeat in self._heartbeats:
+            heartbeat.renewed(now_s)
         self._link.wake()
 
     def _approach(self, goal: _Goal, power: PowerCommand, now_s: float, *, again: bool = False) -> None:
@@ -227,14 +251,14 @@ class CommandedDevice(PolledDevice[R]):
         now_s = self._clock.monotonic_s()
         for slot in self._all_slots:
             slot.open(now_s)
-        if self._heartbeat is not None:
-            self._heartbeat.open(now_s)
+        for heartbeat in self._heartbeats:
+            heartbeat.open(now_s)
 
     def _unarmed(self) -> str | None:
         """Return that the device would not notice our silence, where it can tell."""
         if self._reading is None or self.fallback().armed is True:
             return None
-        if _ARMED in self._map.points:
+        if self._tells(_ARMED):
             return "its fall-back for a silent controller is not armed"
         return None
 
@@ -247,6 +271,36 @@ class CommandedDevice(PolledDevice[R]):
     @property
     def _all_slots(self) -> tuple[CommandSlot | SequenceSlot, ...]:
         return (*self._slots.values(), *self._sequences.values())
+
+
+class CommandedDevice(Commanding[R], PolledDevice[R]):
+    """A device with a register map that is read and commanded.
+
+    Raises:
+        ConfigError: As `PolledDevice`, or the watchdog time or a command of the map is missing.
+    """
+
+    def __init__(self, spec: DeviceSpec, environment: DriverEnvironment, family: Family[R]) -> None:
+        super().__init__(spec, environment, family)
+        commands = self._map.commands
+        recipes = [MapRecipe(commands[name]) for name in family.commands if name in commands]
+        self._take_commands(environment, family.power, recipes, sequences=self._map.sequences.values())
+        if self._map.heartbeat is not None:
+            self._keep_alive((self._map.heartbeat,))
+
+    def _fallback_text(self) -> str:
+        return self._map.fallback or ""
+
+    def _tells(self, field: str) -> bool:
+        return field in self._map.points
+
+    def _own_limits(self, finder: LimitFinder) -> float | None:
+        command = None if self._power is None else self._map.commands[self._power.name]
+        if command is None:
+            return None
+        if command.limits is not None:
+            finder.narrow(*command.limits, "the register map")
+        return command.ramp_frac_per_s
 
 
 def _watchdog_for(spec: DeviceSpec) -> float:

@@ -5,9 +5,9 @@ only when the device's own read-back shows it.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from drivers.modbus.layout import SetpointCommand, factor_name
 from drivers.modbus.registers import Encoded, encode
@@ -68,6 +68,57 @@ class _Written:
     at_s: float
 
 
+class Recipe(Protocol):
+    """How a value of one command is written: its registers, in as many requests as the device needs.
+
+    `readback` names the value of a reading that shows what the device has taken, `factor` that with the scale factor.
+    """
+
+    @property
+    def name(self) -> str:
+        """Return the name of the command."""
+
+    @property
+    def readback(self) -> str:
+        """Return what shows the value that the device has taken."""
+
+    @property
+    def factor(self) -> str | None:
+        """Return what shows the scale factor, None for a command without one."""
+
+    def encode(self, value: float) -> Encoded | Bad:
+        """Return a value as registers, or why it cannot be written."""
+
+    def scaled_by(self, power: int | None) -> None:
+        """Take the scale factor just read, None if it is unknown."""
+
+    def writes(self, encoded: Encoded) -> Sequence[Write]:
+        """Return the requests that bring a value about, in their order."""
+
+
+class MapRecipe:
+    """The recipe of a command in a register map: one write of one value."""
+
+    def __init__(self, command: SetpointCommand) -> None:
+        self.name = command.name
+        self.readback = command.readback
+        self.factor = None if command.coding.factor is None else factor_name(command.coding.factor)
+        self._command = command
+        self._coding = command.coding
+
+    def encode(self, value: float) -> Encoded | Bad:
+        """Return a value as registers, or why it cannot be written."""
+        return encode(value, self._coding, limits=self._command.limits)
+
+    def scaled_by(self, power: int | None) -> None:
+        """Take the scale factor just read, None if it is unknown."""
+        self._coding = self._command.coding if power is None else with_power(self._command.coding, power)
+
+    def writes(self, encoded: Encoded) -> Sequence[Write]:
+        """Return the one request."""
+        return (Write(at=self._command.at, registers=encoded.registers, function=self._command.function),)
+
+
 class CommandSlot:
     """The job that writes one command of a device.
 
@@ -80,7 +131,7 @@ class CommandSlot:
 
     def __init__(
         self,
-        command: SetpointCommand,
+        recipe: Recipe,
         *,
         outcomes: Outcomes,
         blocked: Callable[[], str | None],
@@ -89,11 +140,10 @@ class CommandSlot:
     ) -> None:
         self.due_s = NEVER_S
         self.valid_until_s = -NEVER_S
-        self.readback = command.readback
+        self.readback = recipe.readback
         # the point with the scale factor, None for a command without one
-        self.factor = None if command.coding.factor is None else factor_name(command.coding.factor)
-        self._command = command
-        self._coding = command.coding
+        self.factor = recipe.factor
+        self._recipe = recipe
         self._power: int | None = None
         self._outcomes = outcomes
         self._blocked = blocked
@@ -104,6 +154,8 @@ class CommandSlot:
         self._wanted: _Order | None = None
         self._pending: _Order | None = None
         self._in_flight: _Order | None = None
+        # what is still to be written of the order in flight
+        self._rest: deque[Write] = deque()
         self._unverified: deque[_Written] = deque(maxlen=_MOST_UNVERIFIED)
         self._confirmed: _Written | None = None
 
@@ -112,7 +164,7 @@ class CommandSlot:
 
         `note` says why it is not the value that was asked for.
         """
-        encoded = encode(value, self._coding, limits=self._command.limits)
+        encoded = self._recipe.encode(value)
         if isinstance(encoded, Bad):
             self._record(Outcome.REFUSED, encoded.reason, now_s)
             return
@@ -144,7 +196,7 @@ class CommandSlot:
         if power == self._power:
             return
         self._power = int(power) if isinstance(power, int | float) else None
-        self._coding = self._command.coding if self._power is None else with_power(self._command.coding, self._power)
+        self._recipe.scaled_by(self._power)
         # whatever the device was sent means another value now
         self._confirmed = None
         self._unverified.clear()
@@ -165,6 +217,8 @@ class CommandSlot:
         self._open = False
         self.due_s = NEVER_S
         self._confirmed = None
+        self._in_flight = None
+        self._rest.clear()
         if self._unverified:
             self._unverified.clear()
             self._record(Outcome.LOST, f"not read back ({reason})", now_s)
@@ -185,19 +239,30 @@ class CommandSlot:
         """Return the write of the newest value, None if it has expired or may not be written any more."""
         self.expire(now_s)
         self.due_s = NEVER_S
-        order, self._pending = self._pending, None
-        if order is None:
-            return None
-        if (reason := self._blocked()) is not None:
+        if (reason := self._blocked()) is not None and (self._rest or self._pending is not None):
+            self._rest.clear()
+            self._in_flight = None
             self.refuse(reason, now_s)
             return None
-        self._in_flight = order
-        return Write(at=self._command.at, registers=order.encoded.registers, function=self._command.function)
+        if self._rest:
+            # a value is written as a whole before a newer one begins
+            return self._rest.popleft()
+        self._in_flight, self._pending = self._pending, None
+        if self._in_flight is None:
+            return None
+        self._rest.extend(self._recipe.writes(self._in_flight.encoded))
+        return self._rest.popleft()
 
     def done(self, answer: Answer) -> None:
         """Take the answer to the write; a write that was acknowledged still has to be read back."""
-        order, self._in_flight = self._in_flight, None
         self._confirmed = None
+        if isinstance(answer, Answered) and self._rest:
+            self.due_s = answer.at_s
+            return
+        order, self._in_flight = self._in_flight, None
+        self._rest.clear()
+        if self._pending is not None and not isinstance(answer, NoAnswer):
+            self.due_s = answer.at_s
         match answer:
             case Answered(at_s=at_s):
                 if order is not None:
@@ -241,7 +306,7 @@ class CommandSlot:
 
     def _record(self, outcome: Outcome, detail: str, at_s: float, *, written: Encoded | None = None) -> None:
         value = None if written is None else written.value
-        self._outcomes.record(self._command.name, outcome, detail=detail, at_s=at_s, written=value)
+        self._outcomes.record(self._recipe.name, outcome, detail=detail, at_s=at_s, written=value)
 
 
 def _shows(shown: float | None, encoded: Encoded) -> bool:

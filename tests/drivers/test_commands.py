@@ -1,10 +1,13 @@
 import math
+from collections.abc import Sequence
 
 import pytest
 
-from drivers.modbus.commands import CommandSlot, Outcomes
+from drivers.modbus.commands import CommandSlot, MapRecipe, Outcomes
 from drivers.modbus.layout import Address, Coding, PointType, SetpointCommand, Table
+from drivers.modbus.registers import Encoded
 from drivers.modbus.requests import NEVER_S, Answered, ExceptionAnswer, NoAnswer, Write
+from drivers.modbus.values import Bad
 from ems.model.setpoints import Outcome
 
 REFRESH_S = 3.0
@@ -27,7 +30,7 @@ class Bench:
             readback="setpoint_kw",
         )
         self.slot = CommandSlot(
-            command,
+            MapRecipe(command),
             outcomes=self.outcomes,
             blocked=lambda: self.reason,
             refresh_s=REFRESH_S,
@@ -279,3 +282,62 @@ def test_a_waiting_command_is_refused_when_the_device_goes_to_local_before_it_is
 
     assert bench.send(0.1) is None
     assert bench.ended() == (Outcome.REFUSED, "power_kw: local control at the device")
+
+
+class TwoStepRecipe:
+    """A value that takes two writes: the value, then an enable flag."""
+
+    name = "power_kw"
+    readback = "setpoint_kw"
+    factor = None
+
+    def encode(self, value: float) -> Encoded | Bad:
+        return Encoded(registers=(int(value),), value=value, step=1.0)
+
+    def scaled_by(self, power: int | None) -> None:
+        raise AssertionError(power)
+
+    def writes(self, encoded: Encoded) -> Sequence[Write]:
+        steps = ((10, encoded.registers), (11, (1,)))
+        return [
+            Write(at=Address(table=Table.HOLDING, register=at), registers=words, function=16) for at, words in steps
+        ]
+
+
+def two_step_slot() -> tuple[CommandSlot, Outcomes]:
+    outcomes = Outcomes("dev1")
+    slot = CommandSlot(TwoStepRecipe(), outcomes=outcomes, blocked=lambda: None, refresh_s=REFRESH_S, settle_s=SETTLE_S)
+    slot.open(0.0)
+    return slot, outcomes
+
+
+def test_a_value_of_several_writes_goes_out_as_a_whole_before_a_newer_one() -> None:
+    slot, outcomes = two_step_slot()
+    slot.offer(5.0, valid_until_s=LATER_S, now_s=0.0)
+    written = []
+    for now_s in (0.0, 0.1, 0.2, 0.3):
+        request = slot.request(now_s)
+        assert request is not None
+        written.append((request.at.register, request.registers))
+        if now_s == 0.0:
+            slot.offer(6.0, valid_until_s=LATER_S, now_s=now_s)
+        slot.done(Answered((), now_s))
+
+    slot.verify(6.0, 1.0)
+
+    assert written == [(10, (5,)), (11, (1,)), (10, (6,)), (11, (1,))]
+    assert slot.due_s == NEVER_S
+    assert outcomes.newest is not None
+    assert outcomes.newest.outcome is Outcome.ACCEPTED
+
+
+def test_a_refused_write_ends_the_value_and_its_other_writes_stay_away() -> None:
+    slot, outcomes = two_step_slot()
+    slot.offer(5.0, valid_until_s=LATER_S, now_s=0.0)
+    slot.request(0.0)
+
+    slot.done(ExceptionAnswer(3, 0.1))
+
+    assert slot.request(0.2) is None
+    assert outcomes.newest is not None
+    assert outcomes.newest.outcome is Outcome.REFUSED
