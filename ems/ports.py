@@ -105,6 +105,14 @@ class Withholds(Commanded, Protocol):
 
 
 @runtime_checkable
+class KnowsSuspicion(Protocol):
+    """Notices that values may be old although they look right: none of them changes any more."""
+
+    def suspicion(self) -> str | None:
+        """Return why, None while there is nothing to suspect; it never lasts beyond the first change."""
+
+
+@runtime_checkable
 class KeepsHeartbeat(Protocol):
     """Shows the device a sign of life for as long as any of its commands counts."""
 

@@ -10,7 +10,7 @@ from drivers.modbus.commands import CommandSlot, MapRecipe, Outcomes, Recipe
 from drivers.modbus.device import PolledDevice
 from drivers.modbus.heartbeat import Heartbeat
 from drivers.modbus.layout import Command, SequenceCommand
-from drivers.modbus.narrowing import LimitFinder, PowerCommand, narrowed, next_step
+from drivers.modbus.narrowing import LimitFinder, PowerCommand, narrowed, next_step, probing_step
 from drivers.modbus.requests import NEVER_S
 from drivers.modbus.sequences import SequenceSlot
 from drivers.modbus.values import Value
@@ -207,6 +207,9 @@ class Commanding(AttachedDevice[R]):
             step_kw = next_step(step_kw, present_kw=self._in_force_kw, most_kw=most_kw)
             if abs(step_kw - allowed.power_kw) > _ARRIVED_KW:
                 note = "; ".join(text for text in (note, f"on the ramp to {allowed.power_kw:g}") if text)
+        if self.suspicion() is not None:
+            step_kw = probing_step(step_kw)
+            note = "; ".join(text for text in (note, "a little less, to see whether its values move") if text)
         if again and self._offered_kw is not None and abs(step_kw - self._offered_kw) <= _ARRIVED_KW:
             return
         self._offered_kw = step_kw

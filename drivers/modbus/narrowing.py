@@ -9,6 +9,10 @@ from dataclasses import dataclass
 
 from ems.model.capability import PowerLimits
 
+# share of a setpoint that is taken off to see whether a device follows: beyond the noise of any read-back, and nothing
+# that a site would feel
+_PROBE_FRAC = 0.01
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PowerCommand:
@@ -73,6 +77,11 @@ def narrowed(power_kw: float, limits: PowerLimits) -> Narrowed:
     if power_kw < limits.lowest_kw:
         return Narrowed(power_kw=limits.lowest_kw, note=f"{power_kw:g} asked, {limits.lowest_reason} allows less")
     return Narrowed(power_kw=power_kw)
+
+
+def probing_step(power_kw: float) -> float:
+    """Return a setpoint a little nearer to zero: what shows it is not frozen."""
+    return (1.0 - _PROBE_FRAC) * power_kw
 
 
 def next_step(goal_kw: float, *, present_kw: float, most_kw: float) -> float:

@@ -3,7 +3,7 @@
 from ems.control.measurement import Storage, live_charge_kw, live_discharge_kw
 from ems.control.state import ControlState, Mode
 from ems.model.site import Site
-from ems.model.snapshot import SiteSnapshot
+from ems.model.snapshot import PvState, SiteSnapshot
 from ems.model.units import frac
 from ems.reserve import (
     GensetUnit,
@@ -18,7 +18,7 @@ from ems.reserve import (
 
 
 def operation_now(site: Site, snapshot: SiteSnapshot, state: ControlState) -> Operation:
-    """Return the units in operation; what is unknown contributes nothing."""
+    """Return the units in operation; what is unknown contributes nothing, what is suspect no headroom."""
     return Operation(
         storage=tuple(_storage(site, snapshot, state)),
         gensets=tuple(_gensets(site, snapshot)),
@@ -59,8 +59,8 @@ def _storage(site: Site, snapshot: SiteSnapshot, state: ControlState) -> list[St
                     id=block.id,
                     member=pool.id,
                     power_kw=now.power_kw,
-                    max_discharge_kw=live_discharge_kw(pool, now),
-                    max_charge_kw=live_charge_kw(pool, now),
+                    max_discharge_kw=max(0.0, now.power_kw) if now.suspect else live_discharge_kw(pool, now),
+                    max_charge_kw=max(0.0, -now.power_kw) if now.suspect else live_charge_kw(pool, now),
                     usable_kwh=max(0.0, stored - tech),
                     room_kwh=max(0.0, frac(pool.soc_max_pct) * full - stored),
                     charge_eff_frac=pool.charge_eff_frac,
@@ -77,7 +77,7 @@ def _gensets(site: Site, snapshot: SiteSnapshot) -> list[GensetUnit]:
             id=unit,
             member=kind.id,
             power_kw=states[unit].power_kw or 0.0,
-            max_kw=kind.rated_kw,
+            max_kw=(states[unit].power_kw or 0.0) if states[unit].suspect else kind.rated_kw,
             min_kw=kind.min_stable_kw,
             step_kw=kind.step_frac * kind.rated_kw,
         )
@@ -100,11 +100,18 @@ def _pv(site: Site, snapshot: SiteSnapshot) -> list[PvUnit]:
                     id=block,
                     member=plant.id,
                     power_kw=max(0.0, now.power_kw),
-                    available_kw=max(0.0, now.power_kw if now.available_kw is None else now.available_kw),
+                    available_kw=max(
+                        0.0, now.power_kw if now.suspect or now.available_kw is None else now.available_kw
+                    ),
                     frequency_watt_credit_frac=plant.frequency_watt_credit_frac,
                 )
             )
     return units
+
+
+def _available_kw(now: PvState, power_kw: float) -> float:
+    """Return what a block could deliver; one that does not tell, or may show old values, delivers no more than now."""
+    return max(0.0, power_kw if now.suspect or now.available_kw is None else now.available_kw)
 
 
 def _grid(site: Site, snapshot: SiteSnapshot, state: ControlState) -> GridUnit | None:

@@ -21,7 +21,10 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockState:
-    """One AC block, its PCS and containers taken together."""
+    """One AC block, its PCS and containers taken together.
+
+    Here and below: what is `suspect` shows values that may be old, so its headroom does not count.
+    """
 
     id: str
     power_kw: float | None
@@ -40,6 +43,7 @@ class BlockState:
     alarm: bool
     discharge_wh: int | None
     charge_wh: int | None
+    suspect: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +72,7 @@ class GensetState:
     coolant_degc: float | None = None
     fuel_pct: float | None = None
     battery_v: float | None = None
+    suspect: bool = False
 
     @property
     def carries(self) -> bool:
@@ -85,6 +90,7 @@ class PvState:
     limit_kw: float | None
     controllable: bool
     energy_wh: int | None
+    suspect: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,8 @@ from ems.model.snapshot import (
     SiteSnapshot,
 )
 from ems.model.units import frac
-from ems.ports import Device
+from ems.ports import Device, KnowsSuspicion
+from ems.runtime.refuted import without_refuted
 
 _UNKNOWN_LOAD = LoadState(load_kw=None, load_max_kw=None, energy_wh=None)
 
@@ -50,7 +51,7 @@ class ImageBuilder:
     def snapshot(self, *, at_s: float, utc: datetime) -> SiteSnapshot:
         """Freeze the image of this instant."""
         fresh = self._fresh(at_s)
-        return SiteSnapshot(
+        image = SiteSnapshot(
             at_s=at_s,
             utc=utc,
             blocks=tuple(self._block(pool, block, fresh) for pool in self._site.batteries for block in pool.blocks),
@@ -72,6 +73,8 @@ class ImageBuilder:
             problems=fresh.problems,
             spread_s=fresh.spread_s,
         )
+        device_ids = {asset: device.device_id for asset, device in self._devices.items()}
+        return without_refuted(self._site, image, device_ids=device_ids)
 
     def _fresh(self, at_s: float) -> "_Fresh":
         control = self._site.control
@@ -96,9 +99,15 @@ class ImageBuilder:
             problems += [
                 Problem(device_id=device.device_id, value=name, reason=why) for name, why in reading.bad.items()
             ]
+            if (suspicion := self._suspicion(asset)) is not None:
+                problems.append(Problem(device_id=device.device_id, value="headroom", reason=suspicion))
             readings[asset] = reading
         spread = max(fast_at) - min(fast_at) if fast_at else 0.0
         return _Fresh(by_asset=readings, problems=tuple(problems), spread_s=spread)
+
+    def _suspicion(self, asset: str) -> str | None:
+        device = self._devices.get(asset)
+        return device.suspicion() if isinstance(device, KnowsSuspicion) else None
 
     def _controllable(self, asset: str, *, remote: bool | None) -> bool:
         device = self._devices.get(asset)
@@ -131,6 +140,7 @@ class ImageBuilder:
             alarm=any(bms.alarm for bms in heard),
             discharge_wh=None if pcs is None else pcs.discharge_wh,
             charge_wh=None if pcs is None else pcs.charge_wh,
+            suspect=self._suspicion(block.id) is not None,
         )
 
     def _genset(self, unit: str, reading: GensetReading | None) -> GensetState:
@@ -170,6 +180,7 @@ class ImageBuilder:
             coolant_degc=reading.coolant_degc,
             fuel_pct=reading.fuel_pct,
             battery_v=reading.battery_v,
+            suspect=self._suspicion(unit) is not None,
         )
 
     def _pv(self, block: str, reading: PvReading | None) -> PvState:
@@ -184,6 +195,7 @@ class ImageBuilder:
             limit_kw=reading.limit_kw,
             controllable=self._controllable(block, remote=None),
             energy_wh=reading.energy_wh,
+            suspect=self._suspicion(block) is not None,
         )
 
 

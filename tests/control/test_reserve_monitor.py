@@ -30,6 +30,17 @@ def test_instant_reserve_is_the_headroom_of_the_blocks_that_are_left() -> None:
     assert found.required_kw == pytest.approx(each_kw + DESERT.reserve.swing_kw)
 
 
+def test_a_suspect_set_holds_nothing() -> None:
+    with_set = with_sets(healthy(DESERT, soc_pct=80.0), {"gen01": 1000.0})
+    suspect = replace(
+        with_set, gensets=tuple(replace(genset, suspect=genset.id == "gen01") for genset in with_set.gensets)
+    )
+
+    found = _assessed(DESERT, suspect)
+
+    assert found[ReserveId.R1].held_kw == pytest.approx(found[ReserveId.R0].held_kw)
+
+
 def test_a_running_set_counts_with_its_load_step_for_the_slower_class_only() -> None:
     plain = healthy(DESERT, soc_pct=80.0)
     with_set = with_sets(plain, {"gen01": 1000.0})
@@ -40,7 +51,7 @@ def test_a_running_set_counts_with_its_load_step_for_the_slower_class_only() -> 
     assert found[ReserveId.R1].held_kw - found[ReserveId.R0].held_kw == pytest.approx(step_kw)
 
 
-@pytest.mark.parametrize("change", ["unheard", "not ready", "alarm", "limit unknown"])
+@pytest.mark.parametrize("change", ["unheard", "not ready", "alarm", "limit unknown", "suspect"])
 def test_a_block_that_cannot_be_counted_on_holds_no_reserve(change: str) -> None:
     picture = healthy(DESERT, soc_pct=80.0)
     first = picture.blocks[0]
@@ -49,6 +60,7 @@ def test_a_block_that_cannot_be_counted_on_holds_no_reserve(change: str) -> None
         "not ready": replace(first, ready=False),
         "alarm": replace(first, alarm=True),
         "limit unknown": replace(first, max_discharge_kw=None),
+        "suspect": replace(first, suspect=True),
     }[change]
 
     before = _assessed(DESERT, picture)[ReserveId.R0]

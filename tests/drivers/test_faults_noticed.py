@@ -4,21 +4,24 @@ One table says what is expected of which fault. A device with a life counter is 
 one on a line of its own, which must not notice anything.
 """
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
 from drivers.battery.pcs import PcsDevice
 from drivers.modbus.link import ModbusLink
-from drivers.modbus.mapfile import load_map
+from drivers.modbus.mapfile import SHIPPED, load_map
 from drivers.sim.wire.bank import RegisterBank
 from drivers.sim.wire.faults import Faults
 from drivers.sim.wire.server import WireServer
+from ems.model.setpoints import Outcome
 from ems.ports import Device
 from tests.drivers.clock import SteppedClock
-from tests.drivers.rig import LINK, background, build, device_spec, link_spec, meter, pcs
+from tests.drivers.rig import LINK, background, build, device_spec, link_spec, meter, pcs, running
 
 TRUE_KW = 500.0
 PERIOD_S = 1.0
@@ -166,3 +169,58 @@ async def test_a_turned_bit_on_tcp_is_refused_or_within_the_range_of_its_point()
         assert reading.power_kw == TRUE_KW
     # 150 % of the rated 2000 kW
     assert all(abs(power_kw) <= 3000.0 for power_kw in shown)
+
+
+def lifeless_pcs(home: Path) -> str:
+    """Write the map of a PCS without a life counter, and return its name."""
+    text = (SHIPPED / "generic-pcs.toml").read_text(encoding="utf-8").replace("generic-pcs", "lifeless-pcs")
+    text = re.sub(r"\[points\.life_counter\]\n(.+\n)+", "", text)
+    (home / "lifeless-pcs.toml").write_text(text, encoding="utf-8")
+    return "lifeless-pcs"
+
+
+@pytest.mark.wire
+async def test_values_that_never_move_are_suspected_and_a_small_step_clears_those_of_a_sound_device(
+    tmp_path: Path,
+) -> None:
+    plant = pcs(power_kw=TRUE_KW, setpoint_kw=TRUE_KW)
+    spec = device_spec(lifeless_pcs(tmp_path), driver="battery.pcs")
+    async with running((spec, plant), maps=[tmp_path]) as rig:
+        device = rig.device(PcsDevice)
+        await rig.first_reading()
+        device.set_power(TRUE_KW, valid_until_s=rig.clock.monotonic_s() + 100.0)
+
+        suspected_s = await rig.clock.until(lambda: device.suspicion() is not None, limit_s=70.0)
+        cleared_s = await rig.clock.until(lambda: device.suspicion() is None)
+        await rig.clock.run(2.0)
+
+    assert 59.0 <= suspected_s <= 61.0
+    assert cleared_s <= 2.0
+    # one per cent less, and back again
+    assert plant.commanded("power_kw")[-2:] == [495.0, 500.0]
+
+
+@pytest.mark.wire
+async def test_a_frozen_device_without_life_counter_is_suspected_within_a_minute_and_fails_its_small_step(
+    tmp_path: Path,
+) -> None:
+    plant = pcs(power_kw=TRUE_KW, setpoint_kw=TRUE_KW)
+    spec = device_spec(lifeless_pcs(tmp_path), driver="battery.pcs")
+    async with running((spec, plant), maps=[tmp_path]) as rig:
+        device = rig.device(PcsDevice)
+        await rig.first_reading()
+        await rig.fail(frozen=True)
+        device.set_power(TRUE_KW, valid_until_s=rig.clock.monotonic_s() + 100.0)
+
+        await rig.clock.until(lambda: device.suspicion() is not None, limit_s=61.0)
+        await rig.clock.run(4.0)
+        outcome = device.outcome()
+        still = device.suspicion()
+        await rig.heal()
+        cleared_s = await rig.clock.until(lambda: device.suspicion() is None)
+
+    assert outcome is not None
+    assert (outcome.outcome, outcome.detail[:40]) == (Outcome.FAILED, "power_kw: 495 written, 500 read back (a ")
+    assert still is not None
+    assert cleared_s <= RECOVERY_S
+    assert plant.commanded("power_kw")[-1] == TRUE_KW

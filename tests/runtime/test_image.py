@@ -1,12 +1,12 @@
 """The process image: what is old, bad or missing is None, and says why."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
 from ems.model.readings import BmsReading, GensetPhase, GensetReading, LoadReading, PccReading, PcsReading, PvReading
 from ems.model.site import Site
-from ems.model.snapshot import SiteSnapshot
+from ems.model.snapshot import BlockState, GensetState, PvState, SiteSnapshot
 from ems.runtime.image import ImageBuilder
 from tests.control.scene import small
 from tests.runtime.fakes import ShownDevice
@@ -158,6 +158,32 @@ def test_a_device_that_takes_no_commands_is_read_but_not_controllable(change: st
     assert block.power_kw == 1500.0
     assert block.ready
     assert not block.controllable
+
+
+@dataclass
+class SuspectDevice(ShownDevice):
+    """A device whose values do not change any more."""
+
+    def suspicion(self) -> str | None:
+        return "not a digit has changed"
+
+
+def test_a_suspect_device_is_marked_and_named_and_stays_controllable() -> None:
+    devices: dict[str, ShownDevice] = {
+        **_block_devices(),
+        "bess01": SuspectDevice("bess01", PCS),
+        "gen01": SuspectDevice("gen01", GENSET),
+        "pv01": SuspectDevice("pv01", PV),
+    }
+
+    image = _image(DESERT, devices)
+
+    states: tuple[BlockState | GensetState | PvState, ...] = (*image.blocks, *image.gensets, *image.pv)
+    marked = [state for state in states if state.suspect]
+    assert [state.id for state in marked] == ["bess01", "gen01", "pv01"]
+    assert all(state.controllable for state in marked)
+    named = [(one.device_id, one.reason) for one in image.problems if one.value == "headroom"]
+    assert named == [(f"{asset}-device", "not a digit has changed") for asset in ("bess01", "gen01", "pv01")]
 
 
 def test_a_pcs_without_power_reading_is_not_ready() -> None:
