@@ -1,6 +1,9 @@
 """`ems devices`: what an engineer does with the devices of a site, from the first answer to the signed report."""
 
 import asyncio
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,6 +29,10 @@ WhereArgument = Annotated[
 DeviceArgument = Annotated[str, typer.Argument(metavar="[DEVICE]", help="A device of the configuration.")]
 MapOption = Annotated[str, typer.Option("--map", metavar="NAME", help="Map of the device at HOST:PORT.")]
 UnitOption = Annotated[int, typer.Option("--unit", min=0, max=255, help="Unit of the device at HOST:PORT.")]
+
+YesFlag = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+ForceOption = Annotated[str, typer.Option("--force", metavar="REASON", help="Go on beside a running daemon, and why.")]
+AuditOption = Annotated[Path | None, typer.Option("--audit", metavar="FILE", help="Other audit file.", dir_okay=False)]
 
 if TYPE_CHECKING:
     from ems.app.commissioning.targets import Target
@@ -99,6 +106,46 @@ def watch(
         asyncio.run(run_watch(target, every_s=every, n_rounds=rounds, clock=SystemClock(), told=told))
 
 
+# a negative value is no option
+@devices_app.command(context_settings={"ignore_unknown_options": True})
+def write(
+    where: WhereArgument,
+    words: Annotated[list[str], typer.Argument(metavar="[DEVICE] COMMAND VALUE", help="Such as power_kw -50.")],
+    *,
+    duration: Annotated[
+        str, typer.Option("--for", metavar="DURATION", help="Hold the value so long: 30s; else it is sent once.")
+    ] = "",
+    yes: YesFlag = False,
+    force: ForceOption = "",
+    audit: AuditOption = None,
+    map_name: MapOption = "",
+    unit: UnitOption = 1,
+    framing: FramingOption = "tcp",
+    timeout: TimeoutOption = 1.0,
+    maps: MapsOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Command a device once, within what it takes, and see what becomes of it. Asks before; noted in an audit file."""
+    from ems.app.commissioning.audit import AuditLog
+    from ems.app.commissioning.write import audit_file, parse_command
+    from ems.app.commissioning.write import write as run_write
+    from ems.app.durations import parse_duration_s
+    from ems.runtime.clock import SystemClock
+
+    device, name, value = parse_command(words, named=not _is_endpoint(where))
+    for_s = parse_duration_s(duration, option="--for") if duration else 0.0
+    target = _target(where, device, map_name=map_name, unit=unit, framing=framing, timeout_s=timeout, maps=maps)
+    clock = SystemClock()
+    log = AuditLog(audit or audit_file(target), clock)
+    with _only_master(target, force=force):
+        result = asyncio.run(
+            run_write(target, name, value, for_s=for_s, audit=log, forced=force, ask=_asker(yes=yes), clock=clock)
+        )
+    show(result.document if as_json else result.text)
+    if not result.done:
+        raise typer.Exit(EXIT_NO)
+
+
 @maps_app.command("list")
 def list_(*, maps: MapsOption = None, as_json: JsonFlag = False) -> None:
     """Name every map with its class and the document it comes from."""
@@ -148,3 +195,34 @@ def _target(
     return endpoint_target(
         where, map_name=map_name, unit=unit, framing=framing, timeout_s=timeout_s, maps=() if maps is None else (maps,)
     )
+
+
+def _is_endpoint(where: str) -> bool:
+    from ems.app.commissioning.targets import is_site
+
+    return not is_site(where)
+
+
+@contextmanager
+def _only_master(target: "Target", *, force: str) -> Iterator[None]:
+    """Make sure that no daemon commands the site, now or while the body runs."""
+    from ems.app.commissioning.site_hold import daemon_signs, no_daemon_meanwhile, refuse_two_masters
+
+    if target.files is None:
+        yield
+        return
+    refuse_two_masters(asyncio.run(daemon_signs(target.files)), force=force)
+    with no_daemon_meanwhile(target.files):
+        yield
+
+
+def _asker(*, yes: bool) -> Callable[[str], bool]:
+    """Return what asks the person at the terminal; where nobody can answer, only --yes means yes."""
+
+    def ask(text: str) -> bool:
+        print(text, file=sys.stderr)
+        if yes:
+            return True
+        return sys.stdin.isatty() and typer.confirm("Go on?", default=False, err=True)
+
+    return ask

@@ -49,3 +49,18 @@ def _take(handle: int, file: Path) -> None:
     with suppress(OSError):
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+
+
+def holder(directory: Path) -> str | None:
+    """Return the process that holds the directory's lock, None if nobody does; changes nothing."""
+    try:
+        handle = os.open(directory / "daemon.lock", os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return os.pread(handle, 20, 0).decode(errors="replace").strip() or "unknown"
+    finally:
+        os.close(handle)
+    return None

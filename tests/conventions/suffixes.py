@@ -59,6 +59,7 @@ NAMED_ELSEWHERE: Final = {
     "Event": "figures by name, and each name ends in its unit",
     "EventMessage": "figures by name, and each name ends in its unit",
     "Sample": "one recorded value; its unit is the end of its point's name",
+    "HandCommand": "one commanded value; its unit is the end of the command's name",
     "PointRow": "one value as it is shown; its unit stands beside it",
     "CostTerms": "the cost by the keys of the summary, in site currency",
     "TrueEnergies": "energies by the keys of the summary, in kWh",

@@ -1,7 +1,6 @@
 """Which device a command means: one of a configuration directory, or one behind HOST:PORT with its map."""
 
 import difflib
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,13 +32,15 @@ _DRIVERS: Final[Mapping[DeviceClass, str]] = {
 }
 # a device that no configuration names falls back this soon after the tool has gone
 _WATCHDOG_S: Final = 10.0
+# no single device of a site is larger: where nothing tells a rating, no power is implausible
+_LARGEST_KW: Final = 1e6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """One device and how it is reached; `files` is None for a device that no configuration names.
 
-    `rated_kw` is infinite where nothing says what the device can do.
+    `rated_kw` is larger than any device where nothing says what this one can do.
     """
 
     spec: DeviceSpec
@@ -157,4 +158,4 @@ def endpoint_target(
 def _rating_kw(register_map: RegisterMap) -> float:
     """Return the largest power that the map lets us command: all that is known of a device by itself."""
     limits = [command.limits for command in register_map.commands.values() if command.name.endswith("_kw")]
-    return max((abs(end) for pair in limits if pair is not None for end in pair), default=math.inf)
+    return max((abs(end) for pair in limits if pair is not None for end in pair), default=_LARGEST_KW)
