@@ -16,7 +16,7 @@ from drivers.modbus.handshake import Handshake, Met, Script, Unknown
 from drivers.modbus.life import STILL_S, LifeWatch, StillWatch
 from drivers.modbus.link import ModbusLink
 from drivers.modbus.plausibility import emptiness
-from drivers.modbus.requests import NEVER_S, Job
+from drivers.modbus.requests import NEVER_S, Job, Urgency
 from drivers.modbus.rounds import Part, Round, Sample
 from drivers.modbus.values import Value
 from ems.errors import ConfigError, ConfigProblem
@@ -68,7 +68,9 @@ class AttachedDevice(Generic[R]):
         )
         self._handshake = Handshake(script, retry_s=_HANDSHAKE_RETRY_PERIODS * spec.fast_s, finished=self._met)
         self._fast = Round(period_s=spec.fast_s, finished=self._fast_read, failed=self._fast_failed)
-        self._slow = Round(period_s=spec.slow_s, finished=self._slow_read, failed=self._slow_failed)
+        self._slow = Round(
+            period_s=spec.slow_s, urgency=Urgency.SLOW, finished=self._slow_read, failed=self._slow_failed
+        )
         self._jobs: tuple[Job, ...] = (self._handshake, self._fast, self._slow)
         self._fingerprint = Fingerprint(environment.confirmed_identity)
         # what the handshake of this connection has found
@@ -101,7 +103,11 @@ class AttachedDevice(Generic[R]):
             rounds[period_s] = (*rounds.get(period_s, ()), *parts)
         self._seldom = {
             period_s: Round(
-                parts, period_s=period_s, finished=partial(self._seldom_read, period_s), failed=self._seldom_failed
+                parts,
+                period_s=period_s,
+                urgency=Urgency.SLOW,
+                finished=partial(self._seldom_read, period_s),
+                failed=self._seldom_failed,
             )
             for period_s, parts in rounds.items()
         }

@@ -53,7 +53,7 @@ WatchdogScript = Generator[Request, UsableAnswer, str | None]
 class Handshake:
     """The job that goes through the script once per connection, and again after a pause while it fails."""
 
-    urgency = Urgency.POLL
+    urgency = Urgency.FAST
     patience_s = 0.0
 
     def __init__(

@@ -46,7 +46,7 @@ class Inquiry:
 class _Question:
     """The job that sends one request at a time."""
 
-    urgency = Urgency.POLL
+    urgency = Urgency.FAST
     patience_s = 0.0
 
     def __init__(self, unit: int, witness: Witness | None) -> None:

@@ -1,77 +1,63 @@
-"""One Modbus TCP connection, shared by all units behind it. The only module that imports pymodbus.
+"""One connection or serial line, shared by all units behind it.
 
-`ModbusLink` decides when to connect, whose request goes out and when an answer is too late; `_Session` wraps
-the library for one connection. The library's own retries and reconnects are off: two policies would fight.
+`ModbusLink` decides when to connect, whose request goes out and when an answer is too late; `Session` is one
+connection. The library's own retries and reconnects are off: two policies would fight.
 """
 
 import asyncio
-import logging
 import random
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
-from pymodbus.client import AsyncModbusTcpClient
-from pymodbus.exceptions import ConnectionException, ModbusException
-from pymodbus.pdu import ExceptionResponse, ModbusPDU
-
-from drivers.modbus.frames import frame_fault
-from drivers.modbus.layout import WRITE_COIL, WRITE_COILS, WRITE_SINGLE, Table
-from drivers.modbus.requests import Answer, Answered, ExceptionAnswer, NoAnswer, Read, Request, Station, Write
+from drivers.modbus.expected import Fault
+from drivers.modbus.requests import Answer, Answered, ExceptionAnswer, NoAnswer, Request, Station
+from drivers.modbus.session import ExceptionCode, Session
+from drivers.modbus.statistics import ErrorKind, LinkStatistics, Tally
+from drivers.modbus.tls import tls_context
 from drivers.modbus.turns import Member, Pause, Turn, next_turn
-from ems.errors import DeviceUnreachableError, DriverError, ProtocolViolationError
-from ems.model.device import LinkSpec
+from ems.errors import DeviceUnreachableError
+from ems.model.device import LinkSpec, Parity, SerialLine, TcpEndpoint
 from ems.ports import Clock
 
-# every fault reaches us as an answer; the library would print it with packet dumps, once per poll
-logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
-
-# The library counts real seconds, we the clock's. Ours decides, so the library's limit lies beyond any of ours.
-_LIBRARY_TIMEOUT_S: Final = 604_800.0
 _JITTER_FRAC: Final = 0.25
-
-
-class ErrorKind(StrEnum):
-    """Why a request or a connection failed."""
-
-    NO_CONNECTION = "no_connection"
-    DISCONNECTED = "disconnected"
-    TIMEOUT = "timeout"
-    MALFORMED = "malformed"
-    EXCEPTION = "exception"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkStatistics:
-    """How a link has done since the start; the latency is that of the last answer, in seconds of the clock."""
-
-    connected: bool
-    n_connections: int
-    n_requests: int
-    n_errors: Mapping[ErrorKind, int]
-    latency_s: float | None
+# whatever the configuration says, nobody is called more often than this
+_SHORTEST_PAUSE_S: Final = 1.0
+# a serial line that has not answered so often in a row is opened anew: the adapter or the serial server may hang
+_LINE_IS_DEAD: Final = 3
+# "MODBUS over Serial Line" V1.02, section 2.5.1.1: silence of 3.5 characters between frames, 1.75 ms above 19200 baud
+_SILENT_CHARACTERS: Final = 3.5
+_SHORTEST_SILENCE_S: Final = 0.00175
+_FAST_BAUD: Final = 19_200
+# start bit and 8 data bits
+_FRAME_BITS: Final = 9
+# of the line behind a serial server nothing is known: 3.5 characters at 9600 baud
+_SILENCE_OVER_TCP_S: Final = 0.004
 
 
 class ModbusLink:
-    """Polls and writes for the stations attached to it, one request at a time, for as long as it runs."""
+    """Polls and writes for the stations attached to it, one request at a time, for as long as it runs.
+
+    Raises:
+        ConfigError: The certificates of a link with TLS cannot be used.
+    """
 
     def __init__(self, spec: LinkSpec, *, clock: Clock) -> None:
         self._spec = spec
         self._clock = clock
+        self._tls = tls_context(spec)
+        self._gap_s = max(spec.gap_s, silence_s(spec.endpoint))
         self._members: list[Member] = []
         self._wakeup = asyncio.Event()
         # spreads the reconnects of many links; no secret, and repeatable by the name of the link
         self._random = random.Random(spec.id)  # noqa: S311
-        self._pause_s = spec.reconnect_min_s
+        self._first_pause_s = max(spec.reconnect_min_s, _SHORTEST_PAUSE_S)
+        self._longest_pause_s = max(spec.reconnect_max_s, self._first_pause_s)
+        self._pause_s = self._first_pause_s
         self._next_attempt_s = float("-inf")
-        self._session: _Session | None = None
+        self._session: Session | None = None
+        self._tally = Tally()
         self._n_connections = 0
-        self._n_requests = 0
-        self._errors: Counter[ErrorKind] = Counter()
-        self._latency_s: float | None = None
+        self._n_unanswered = 0
 
     @property
     def link_id(self) -> str:
@@ -91,9 +77,11 @@ class ModbusLink:
         return LinkStatistics(
             connected=self._session is not None and self._session.alive,
             n_connections=self._n_connections,
-            n_requests=self._n_requests,
-            n_errors=dict(self._errors),
-            latency_s=self._latency_s,
+            n_requests=self._tally.n_requests,
+            n_errors=self._tally.n_errors(),
+            latency=self._tally.latency(),
+            answered_s=self._tally.answered_s,
+            units={member.station.unit: member.tally.unit_statistics() for member in self._members},
         )
 
     async def run(self) -> None:
@@ -106,7 +94,7 @@ class ModbusLink:
                 self._session = await self._connect()
                 reason = await self._serve(self._session)
             except DeviceUnreachableError as error:
-                self._errors[ErrorKind.NO_CONNECTION] += 1
+                self._tally.failed(ErrorKind.NO_CONNECTION)
                 reason = str(error)
             finally:
                 self._disconnect()
@@ -115,20 +103,25 @@ class ModbusLink:
 
     def _schedule_next_attempt(self) -> None:
         """Set the earliest next attempt, counted from this one; the pause doubles until something is answered."""
-        jitter = self._random.uniform(1.0, 1.0 + _JITTER_FRAC)
-        self._next_attempt_s = self._clock.monotonic_s() + self._pause_s * jitter
-        self._pause_s = min(2.0 * self._pause_s, self._spec.reconnect_max_s)
+        jitter = self._random.uniform(1.0 - _JITTER_FRAC, 1.0)
+        pause_s = max(self._pause_s * jitter, self._first_pause_s)
+        self._next_attempt_s = self._clock.monotonic_s() + pause_s
+        self._pause_s = min(2.0 * self._pause_s, self._longest_pause_s)
 
-    async def _connect(self) -> "_Session":
-        address = f"{self._spec.host}:{self._spec.port}"
+    async def _connect(self) -> Session:
+        session = Session(self._spec, tls=self._tls, on_loss=self.wake)
         try:
             async with self._clock.timeout(self._spec.timeout_s):
-                session = await _Session.open(self._spec, on_loss=self.wake)
-        except TimeoutError as error:
-            raise DeviceUnreachableError(f"no connection to {address} in time", device=self.link_id) from error
-        if session is None:
-            raise DeviceUnreachableError(f"no connection to {address}", device=self.link_id)
+                refusal = await session.connect()
+        except TimeoutError:
+            refusal = "in time"
+        if refusal is not None:
+            session.close()
+            reason = f"no connection to {self._spec.endpoint}"
+            reason += " in time" if refusal == "in time" else f": {refusal}"
+            raise DeviceUnreachableError(reason, device=self.link_id)
         self._n_connections += 1
+        self._n_unanswered = 0
         return session
 
     def _disconnect(self) -> None:
@@ -136,7 +129,7 @@ class ModbusLink:
             self._session.close()
             self._session = None
 
-    async def _serve(self, session: "_Session") -> str:
+    async def _serve(self, session: Session) -> str:
         """Serve the units in turn until the connection is lost or given up; return why."""
         _honour_cancellation()
         await self._clock.sleep(self._spec.connect_delay_s)
@@ -152,11 +145,32 @@ class ModbusLink:
                         continue
                     answer = await self._exchange(session, member, request)
                     job.done(answer)
-                    if isinstance(answer, NoAnswer):
+                    if isinstance(answer, NoAnswer) and self._is_over(session):
                         return answer.reason
+                    if isinstance(answer, NoAnswer):
+                        await self._start_over(session, member, answer)
                     await self._pause_between_requests()
-        self._errors[ErrorKind.DISCONNECTED] += 1
+        self._tally.failed(ErrorKind.DISCONNECTED)
         return f"{self.link_id}: the device closed the connection"
+
+    def _is_over(self, session: Session) -> bool:
+        """Return whether a connection without an answer is given up.
+
+        On Modbus TCP at once: what comes late then meets a closed door. A serial line has no other door to close,
+        and opening it anew would cost its other units more than the one that did not answer.
+        """
+        is_line = self._spec.endpoint.framing.is_rtu
+        return not is_line or not session.alive or self._n_unanswered >= _LINE_IS_DEAD
+
+    async def _start_over(self, session: Session, member: Member, answer: NoAnswer) -> None:
+        """Let a unit of a serial line begin anew once the line is quiet."""
+        member.station.lost(answer.reason, answer.at_s)
+        latest_s = self._clock.monotonic_s() + self._spec.timeout_s
+        n_received = -1
+        while n_received != session.n_received and self._clock.monotonic_s() < latest_s:
+            n_received = session.n_received
+            await self._clock.sleep(self._gap_s)
+        member.station.connected(self._clock.monotonic_s())
 
     async def _wait(self, until_s: float) -> None:
         self._wakeup.clear()
@@ -165,45 +179,68 @@ class ModbusLink:
                 await self._wakeup.wait()
 
     async def _pause_between_requests(self) -> None:
-        if self._spec.gap_s > 0.0:
-            await self._clock.sleep(self._spec.gap_s)
+        if self._gap_s > 0.0:
+            await self._clock.sleep(self._gap_s)
 
-    async def _exchange(self, session: "_Session", member: Member, request: Request) -> Answer:
+    async def _exchange(self, session: Session, member: Member, request: Request) -> Answer:
+        """Send one request and return what came of it; before it a probe, where a late answer could deceive."""
+        probe = session.probe(member.station.unit, request)
+        if probe is not None:
+            answer = await self._ask(session, member, probe)
+            if isinstance(answer, NoAnswer):
+                return answer
+            await self._pause_between_requests()
+        return await self._ask(session, member, request)
+
+    async def _ask(self, session: Session, member: Member, request: Request) -> Answer:
         """Send one request and return what came of it, with the time at which that was known."""
-        self._n_requests += 1
+        self._tally.n_requests += 1
+        member.tally.n_requests += 1
         sent_s = self._clock.monotonic_s()
         try:
             async with self._clock.timeout(self._spec.timeout_s):
                 result = await session.exchange(member.station.unit, request)
         except TimeoutError:
-            late = f"{self.link_id} unit {member.station.unit}: no answer within {self._spec.timeout_s:g} s"
-            return self._no_answer(member, request, ErrorKind.TIMEOUT, late)
-        except ProtocolViolationError as error:
-            return self._no_answer(member, request, ErrorKind.MALFORMED, str(error))
-        except DriverError as error:
-            return self._no_answer(member, request, ErrorKind.DISCONNECTED, str(error))
+            result = Fault(ErrorKind.TIMEOUT, f"no answer within {self._spec.timeout_s:g} s")
+        if n_dropped := session.take_dropped():
+            self._tally.failed(ErrorKind.LATE, n_dropped)
+        if isinstance(result, Fault):
+            return self._no_answer(member, request, result)
         _honour_cancellation()
         at_s = self._clock.monotonic_s()
-        self._latency_s = at_s - sent_s
-        self._pause_s = self._spec.reconnect_min_s
-        if isinstance(result, _ExceptionCode):
+        for tally in (self._tally, member.tally):
+            tally.answered(sent_s=sent_s, at_s=at_s)
+        self._pause_s = self._first_pause_s
+        self._n_unanswered = 0
+        if isinstance(result, ExceptionCode):
             return self._exception(member, ExceptionAnswer(result.code, at_s))
         member.answered()
         return Answered(result, at_s)
 
-    def _no_answer(self, member: Member, request: Request, kind: ErrorKind, reason: str) -> NoAnswer:
-        self._errors[kind] += 1
+    def _no_answer(self, member: Member, request: Request, fault: Fault) -> NoAnswer:
+        for tally in (self._tally, member.tally):
+            tally.failed(fault.kind)
+        self._n_unanswered += 1
         now_s = self._clock.monotonic_s()
         member.stayed_silent(now_s=now_s, timeout_s=self._spec.timeout_s)
-        return NoAnswer(f"{reason} ({request})", now_s)
+        return NoAnswer(f"{self.link_id} unit {member.station.unit}: {fault.reason} ({request})", now_s)
 
     def _exception(self, member: Member, answer: ExceptionAnswer) -> ExceptionAnswer:
-        self._errors[ErrorKind.EXCEPTION] += 1
+        for tally in (self._tally, member.tally):
+            tally.failed(ErrorKind.EXCEPTION)
         if answer.is_silence:
             member.stayed_silent(now_s=answer.at_s, timeout_s=self._spec.timeout_s)
         else:
             member.answered()
         return answer
+
+
+def silence_s(endpoint: TcpEndpoint | SerialLine) -> float:
+    """Return how long a line must be silent between two frames; nothing for frames that say how long they are."""
+    if not isinstance(endpoint, SerialLine):
+        return _SILENCE_OVER_TCP_S if endpoint.framing.is_rtu else 0.0
+    n_bits = _FRAME_BITS + (endpoint.parity is not Parity.NONE) + endpoint.stop_bits
+    return _SHORTEST_SILENCE_S if endpoint.baud > _FAST_BAUD else _SILENT_CHARACTERS * n_bits / endpoint.baud
 
 
 def _honour_cancellation() -> None:
@@ -215,127 +252,3 @@ def _honour_cancellation() -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling() > 0:
         raise asyncio.CancelledError
-
-
-@dataclass(frozen=True, slots=True)
-class _ExceptionCode:
-    """The exception code of an answer."""
-
-    code: int
-
-
-class _Session:
-    """One TCP connection through pymodbus; none of that library's types or exceptions leave this class."""
-
-    def __init__(self, spec: LinkSpec, on_loss: Callable[[], None]) -> None:
-        self._spec = spec
-        self._on_loss = on_loss
-        self._under_way: Request | None = None
-        self._client = AsyncModbusTcpClient(
-            spec.host,
-            port=spec.port,
-            name=spec.id,
-            timeout=_LIBRARY_TIMEOUT_S,
-            retries=0,
-            reconnect_delay=0.0,
-            trace_packet=self._inspect,
-            trace_connect=self._connection_changed,
-        )
-
-    @classmethod
-    async def open(cls, spec: LinkSpec, *, on_loss: Callable[[], None]) -> "_Session | None":
-        """Return a connection, None if the peer refused it; `on_loss` is called when it breaks later."""
-        session = cls(spec, on_loss)
-        return session if await session._client.connect() else None
-
-    @property
-    def alive(self) -> bool:
-        """Return whether the connection is open as far as is known."""
-        return self._client.connected
-
-    def close(self) -> None:
-        """Close the connection; answers that are still under way are lost."""
-        self._client.close()
-
-    async def exchange(self, unit: int, request: Request) -> Sequence[int] | _ExceptionCode:
-        """Send a request and return the registers of the answer (none for a write), or its exception code.
-
-        Raises:
-            DeviceUnreachableError: The connection broke.
-            ProtocolViolationError: The answer is none that the protocol allows for this request.
-        """
-        device = f"{self._spec.id} unit {unit}"
-        self._under_way = request
-        try:
-            pdu = await self._send(unit, request)
-        except ConnectionException as error:
-            raise DeviceUnreachableError("the connection broke", device=device) from error
-        except ModbusException as error:
-            raise ProtocolViolationError(error.string, device=device) from error
-        finally:
-            self._under_way = None
-        if isinstance(pdu, ExceptionResponse):
-            return _ExceptionCode(pdu.exception_code)
-        fault = _answer_fault(pdu, request)
-        if fault is not None:
-            raise ProtocolViolationError(fault, device=device)
-        return _content(pdu, request) if isinstance(request, Read) else ()
-
-    async def _send(self, unit: int, request: Request) -> ModbusPDU:
-        register, client = request.at.register, self._client
-        match request:
-            case Read(count=count):
-                reads = {
-                    Table.COIL: client.read_coils,
-                    Table.DISCRETE: client.read_discrete_inputs,
-                    Table.HOLDING: client.read_holding_registers,
-                    Table.INPUT: client.read_input_registers,
-                }
-                return await reads[request.at.table](register, count=count, device_id=unit)
-            case Write(registers=(value,)) if request.function == WRITE_COIL:
-                return await client.write_coil(register, value != 0, device_id=unit)
-            case Write(registers=(value,)) if request.function == WRITE_SINGLE:
-                return await client.write_register(register, value, device_id=unit)
-            case Write(registers=values) if request.function == WRITE_COILS:
-                return await client.write_coils(register, [value != 0 for value in values], device_id=unit)
-            case Write(registers=values):
-                return await client.write_registers(register, list(values), device_id=unit)
-
-    def _inspect(self, sending: bool, data: bytes) -> bytes:  # noqa: FBT001 - the library's signature
-        if sending or self._under_way is None:
-            return data
-        fault = frame_fault(data, function=self._under_way.function)
-        if fault is None:
-            return data
-        self._fail(ModbusException(fault))
-        return b""
-
-    def _connection_changed(self, connected: bool) -> None:  # noqa: FBT001 - the library's signature
-        if not connected:
-            self._fail(ConnectionException("lost"))
-            self._on_loss()
-
-    def _fail(self, error: ModbusException) -> None:
-        """End the request under way; the library itself would let it wait for its full time-out."""
-        answer = self._client.ctx.response_future
-        if self._under_way is not None and not answer.done():
-            answer.set_exception(error)
-
-
-def _content(pdu: ModbusPDU, request: Read) -> Sequence[int]:
-    return [int(bit) for bit in pdu.bits[: request.count]] if request.at.table.holds_bits else pdu.registers
-
-
-def _answer_fault(pdu: ModbusPDU, request: Request) -> str | None:
-    """Return what is wrong with an answer that the library takes for a success."""
-    if pdu.isError():
-        return f"an error answer without a code ({pdu})"
-    match request:
-        case Read(count=count) if request.at.table.holds_bits:
-            # the library hands over whole bytes, and a short answer without a word
-            n_bits = 8 * ((count + 7) // 8)
-            return None if len(pdu.bits) == n_bits else f"{len(pdu.bits)} bits instead of {n_bits}"
-        case Read(count=count):
-            return None if len(pdu.registers) == count else f"{len(pdu.registers)} registers instead of {count}"
-        case Write(at=at):
-            return None if pdu.address == at.register else f"wrote {pdu.address} instead of {at.register}"

@@ -96,7 +96,7 @@ class ExceptionAnswer:
 
 @dataclass(frozen=True, slots=True)
 class NoAnswer:
-    """Nothing usable came; the connection is dropped, so that a late answer is never taken for another one."""
+    """Nothing usable came; the link sees to it that a late answer is never taken for another one."""
 
     reason: str
     at_s: float
@@ -106,17 +106,19 @@ Answer = Answered | ExceptionAnswer | NoAnswer
 
 
 class Urgency(IntEnum):
-    """Commands and heartbeats go before polls, whatever is overdue."""
+    """Commands and heartbeats go before fast polls, fast polls before slow ones."""
 
     COMMAND = 0
-    POLL = 1
+    FAST = 1
+    SLOW = 2
 
 
 class Job(Protocol):
     """Something that a device wants done on its link again and again.
 
     `due_s` is when it next wants a turn, NEVER_S for not at all. Among jobs that are due the link takes the most
-    urgent, and of those the one whose `due_s + patience_s` comes first.
+    urgent, and of those the one whose `due_s + patience_s` comes first. A slow job for which that time has passed
+    counts as fast, so that a line which fast polls fill still reads everything.
     """
 
     urgency: Urgency
@@ -145,4 +147,4 @@ class Station(Protocol):
         """Start afresh on a new connection: read first, then command."""
 
     def lost(self, reason: str, now_s: float) -> None:
-        """Give up everything under way: there is no connection."""
+        """Give up everything under way: there is no connection, or the unit has not answered."""

@@ -68,16 +68,16 @@ class Round:
     round, so that the last values keep their age. `parts` may be replaced while it stands still.
     """
 
-    urgency = Urgency.POLL
-
     def __init__(
         self,
         parts: Sequence[Part] = (),
         *,
         period_s: float,
+        urgency: Urgency = Urgency.FAST,
         finished: Callable[[Sample], None],
         failed: Callable[[str], None],
     ) -> None:
+        self.urgency = urgency
         self.due_s = NEVER_S
         self.patience_s = period_s
         self.parts: Sequence[Part] = parts

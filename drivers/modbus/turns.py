@@ -1,14 +1,15 @@
 """Whose turn it is on a link: the most urgent job that is due, and silent units held back.
 
-A unit that does not answer costs a time-out and the connection. It is asked again at once after the first
-time; from then on its probes leave most of the line's time to the units beside it.
+A unit that does not answer costs a time-out and, on Modbus TCP, the connection. It is asked again at once after the
+first time; from then on its probes leave most of the line's time to the units beside it.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
-from drivers.modbus.requests import Job, Station
+from drivers.modbus.requests import Job, Station, Urgency
+from drivers.modbus.statistics import Tally
 
 # a silent unit is probed every five time-outs, 5 s with the usual time-out of 1 s (OpenEMS waits 2 s and more)
 PROBE_TIMEOUTS: Final = 5
@@ -24,6 +25,7 @@ class Member:
     station: Station
     n_unanswered: int = 0
     silent_until_s: float = float("-inf")
+    tally: Tally = field(default_factory=Tally)
 
     def answered(self) -> None:
         """Count the unit as alive."""
@@ -64,7 +66,9 @@ def next_turn(members: Iterable[Member], now_s: float) -> Turn | Pause:
             if due_s > now_s:
                 until_s = min(until_s, due_s)
                 continue
-            rank = (job.urgency, job.due_s + job.patience_s)
+            latest_s = job.due_s + job.patience_s
+            is_late = job.urgency is Urgency.SLOW and latest_s <= now_s
+            rank = (Urgency.FAST if is_late else job.urgency, latest_s)
             if best is None or rank < best_rank:
                 best, best_rank = Turn(member, job), rank
     return best or Pause(until_s)

@@ -13,6 +13,7 @@ import tomlkit
 from ems.config.build import build_wiring
 from ems.config.files import ConfigFiles
 from ems.config.source import read_directory
+from ems.model.device import Framing
 
 _LOOPBACK: Final = "127.0.0.1"
 # below the range from which systems take the ports of outgoing connections (Linux: from 32768): a port that was
@@ -76,11 +77,12 @@ def _is_free(port: int) -> bool:
 
 
 def _own_links(files: ConfigFiles) -> list[dict[str, Any]]:
-    """Return every link as a table of its own, on a free port of loopback."""
+    """Return every link as a table of its own, on a free port of loopback; serial frames stay serial frames."""
     links = build_wiring(files).links
     return [
         {
             "id": link.id,
+            "framing": (Framing.RTU_OVER_TCP if link.endpoint.framing.is_rtu else Framing.TCP).value,
             "host": _LOOPBACK,
             "port": port,
             "timeout_s": link.timeout_s,

@@ -135,7 +135,7 @@ def _economics(files: ConfigFiles) -> Economics:
 def build_wiring(files: ConfigFiles) -> Wiring:
     """Return links and devices with their numbers filled in."""
     return Wiring(
-        links=tuple(link for _, link in expand_links(files.devices)),
+        links=tuple(link for _, link in expand_links(files.devices, resolve=files.resolve)),
         devices=tuple(device for _, device in expand_devices(files.devices)),
     )
 

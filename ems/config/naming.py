@@ -1,11 +1,23 @@
 """Names of assets that come in numbers, and the expansion of numbered links and devices."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
 
 from ems.config.schema.assets import AssetsFile
 from ems.config.schema.devices import DevicesFile, DeviceTable, LinkTable, SunSpecTable
-from ems.model.device import DeviceSpec, LinkSpec, ModelFamily, SunSpecSpec
+from ems.model.device import (
+    DeviceSpec,
+    Framing,
+    LinkSpec,
+    ModelFamily,
+    Parity,
+    SerialLine,
+    SunSpecSpec,
+    TcpEndpoint,
+    TlsFiles,
+)
 
 # assets of which a site has one
 PCC = "pcc"
@@ -14,6 +26,8 @@ COOLING_LOAD = "cooling"
 AUX = "aux"
 COOLING_PLANT = "cooling_plant"
 TANK = "tank"
+
+T = TypeVar("T")
 
 _NUMBER = re.compile(r"\{[nl](?::0(\d))?\}")
 
@@ -44,11 +58,14 @@ def numbered(pattern: str, number: int) -> str:
     return _NUMBER.sub(lambda match: f"{number:0{int(match[1] or 1)}}", pattern)
 
 
-def expand_links(devices: DevicesFile) -> Iterator[tuple[int, LinkSpec]]:
-    """Yield every link with the index of the table that it comes from."""
+def expand_links(devices: DevicesFile, *, resolve: Callable[[str], Path] = Path) -> Iterator[tuple[int, LinkSpec]]:
+    """Yield every link with the index of the table that it comes from; each table has the keys of its framing.
+
+    `resolve` finds the files that a table names.
+    """
     for index, table in enumerate(devices.link):
         for n in range(1, table.count + 1):
-            yield index, _link(table, n)
+            yield index, _link(table, n, resolve=resolve)
 
 
 def expand_devices(devices: DevicesFile) -> Iterator[tuple[int, DeviceSpec]]:
@@ -81,17 +98,49 @@ def assets_with_kinds(assets: AssetsFile, *, has_grid: bool) -> Iterator[tuple[s
         yield from ((block, "pv") for block in pv_block_ids(name, pv.n_blocks))
 
 
-def _link(table: LinkTable, n: int) -> LinkSpec:
+def _link(table: LinkTable, n: int, *, resolve: Callable[[str], Path]) -> LinkSpec:
     return LinkSpec(
         id=numbered(table.id, n),
-        host=table.host,
-        port=table.port + n - 1,
+        endpoint=_endpoint(table, n, resolve=resolve),
         timeout_s=table.timeout_s,
         connect_delay_s=table.connect_delay_s,
         gap_s=table.gap_s,
         reconnect_min_s=table.reconnect_min_s,
         reconnect_max_s=table.reconnect_max_s,
     )
+
+
+def _endpoint(table: LinkTable, n: int, *, resolve: Callable[[str], Path]) -> TcpEndpoint | SerialLine:
+    framing = Framing(table.framing)
+    if framing is Framing.RTU:
+        return SerialLine(
+            device=numbered(_given(table.device), n),
+            baud=table.baud,
+            parity=Parity(table.parity),
+            stop_bits=table.stop_bits,
+        )
+    return TcpEndpoint(
+        host=_given(table.host),
+        port=_given(table.port) + n - 1,
+        framing=framing,
+        tls=_tls(table, resolve=resolve) if framing is Framing.TLS else None,
+    )
+
+
+def _tls(table: LinkTable, *, resolve: Callable[[str], Path]) -> TlsFiles:
+    return TlsFiles(
+        ca_file=resolve(_given(table.ca_file)),
+        cert_file=None if table.cert_file is None else resolve(table.cert_file),
+        key_file=None if table.key_file is None else resolve(table.key_file),
+        server_name=table.server_name,
+    )
+
+
+def _given(value: T | None) -> T:
+    """Return a key that the framing of its table requires; the cross-check refuses tables without it."""
+    if value is None:
+        raise ValueError("a link lacks a key of its framing")
+    return value
 
 
 def _device(table: DeviceTable, n: int) -> DeviceSpec:

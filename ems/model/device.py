@@ -1,7 +1,8 @@
-"""How devices are reached: links (one TCP connection each) and the devices behind them."""
+"""How devices are reached: links (one connection or serial line each) and the devices behind them."""
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 
 class Framing(StrEnum):
@@ -18,13 +19,65 @@ class Framing(StrEnum):
         return self in {Framing.RTU, Framing.RTU_OVER_TCP}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkSpec:
-    """One Modbus TCP endpoint; every device behind it shares one connection and one request at a time."""
+class Parity(StrEnum):
+    """The parity bit of a serial line."""
 
-    id: str
+    NONE = "none"
+    EVEN = "even"
+    ODD = "odd"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsFiles:
+    """What a TLS connection is made with.
+
+    `ca_file` signs the device; `cert_file` with `key_file` says who we are, for devices that ask for it.
+    `server_name` is the name in the device's certificate where that is not the host of the link.
+    """
+
+    ca_file: Path
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    server_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TcpEndpoint:
+    """A device, gateway or serial server that listens on a TCP port."""
+
     host: str
     port: int
+    framing: Framing = Framing.TCP
+    tls: TlsFiles | None = None
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SerialLine:
+    """A serial port of this computer with 8 data bits; `baud` are bits per second."""
+
+    device: str
+    baud: int
+    parity: Parity
+    stop_bits: int
+
+    @property
+    def framing(self) -> Framing:
+        """Return how messages lie on the line."""
+        return Framing.RTU
+
+    def __str__(self) -> str:
+        return self.device
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkSpec:
+    """One endpoint; every device behind it shares one connection and one request at a time."""
+
+    id: str
+    endpoint: TcpEndpoint | SerialLine
     timeout_s: float
     connect_delay_s: float
     gap_s: float

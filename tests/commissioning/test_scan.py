@@ -12,6 +12,7 @@ from drivers.sim.wire.server import WireServer
 from ems.app.commissioning.endpoints import endpoint_link, parse_units
 from ems.app.commissioning.scan import ScanResult, scan
 from ems.errors import ConfigError
+from ems.model.device import TcpEndpoint
 from tests.commissioning.devices import PlainRegisters, serving, sunspec_words, timed
 from tests.drivers.clock import SteppedClock
 from tests.drivers.rig import pcs
@@ -239,4 +240,4 @@ def test_what_is_no_endpoint_is_refused(endpoint: str) -> None:
 def test_an_address_in_brackets_is_an_ipv6_address() -> None:
     link = endpoint_link("[::1]:1502", framing="tcp", timeout_s=1.0)
 
-    assert (link.host, link.port) == ("::1", 1502)
+    assert link.endpoint == TcpEndpoint(host="::1", port=1502)

@@ -254,6 +254,31 @@ CONTRADICTIONS = (
         "link[1].port", "share the address 127.0.0.1:16101", "one link per address",
     ),
     (
+        "devices.toml", "port = 16201", 'port = 16201\ndevice = "/dev/ttyS1"',
+        "link[1].device", "it belongs to framing rtu, link 'pv{n:02}' has tcp", "host, port",
+    ),
+    (
+        "devices.toml", "port = 16201", 'port = 16201\nframing = "rtu"\ndevice = "/dev/ttyS{n}"',
+        "link[1].port", "it belongs to framing tcp and rtu-over-tcp and tls, link 'pv{n:02}' has rtu",
+        "device, baud, parity, stop_bits",
+    ),
+    (
+        "devices.toml", "port = 16201", 'framing = "tls"\nca_file = "data/none.pem"',
+        "link[1].port", "link 'pv{n:02}' with framing tls needs it", "host, port, ca_file",
+    ),
+    (
+        "devices.toml", "port = 16201", 'port = 16201\nframing = "tls"\nca_file = "data/none.pem"',
+        "link[1].ca_file", "data/none.pem does not exist", "a file in PEM form",
+    ),
+    (
+        "devices.toml", "port = 16201", 'port = 16201\nframing = "tls"\nca_file = "site.toml"\ncert_file = "site.toml"',
+        "link[1].key_file", "has only one of cert_file and key_file", "both, or none",
+    ),
+    (
+        "devices.toml", 'host = "127.0.0.1"\nport = 16201', 'framing = "rtu"\ndevice = "/dev/ttyS1"',
+        "link[1].device", "links 'pv01' and 'pv02' share the address /dev/ttyS1", "one link per address",
+    ),
+    (
         "devices.toml", "port = 16301", "port = 65530",
         "link[2].port", "would have port 65536", "at most 65535",
     ),
@@ -474,3 +499,13 @@ def test_numbers_that_no_site_has_are_refused_before_they_are_counted_out(campus
     (problem,) = problems_of(campus)
 
     assert (problem.key, problem.message) == ("battery", "1001000 of them are more than a site can have")
+
+
+def test_nobody_is_asked_as_unit_0_on_a_serial_line(campus: Path) -> None:
+    replace(campus / "devices.toml", "port = 16201", 'port = 16201\nframing = "rtu-over-tcp"')
+    replace(campus / "devices.toml", 'link = "pv{l:02}"', 'link = "pv{l:02}"\nunit = 0')
+
+    problem = problem_at(campus, "device[2].unit")
+
+    assert problem.message == "unit 0 of serial line 'pv01' is everybody, and nobody answers for it"
+    assert problem.allowed == "1 to 247"

@@ -13,7 +13,7 @@ from drivers.modbus.mapfile import load_map
 from drivers.sim.wire.bank import RegisterBank
 from drivers.sim.wire.faults import Faults
 from drivers.sim.wire.server import WireServer
-from ems.model.device import DeviceSpec, LinkSpec
+from ems.model.device import DeviceSpec, Framing, LinkSpec, TcpEndpoint
 from ems.ports import Clock, Device, DriverEnvironment, DriverFactory
 from tests.drivers.clock import SteppedClock
 
@@ -151,6 +151,7 @@ async def running(
     *placed: tuple[DeviceSpec, PlantDevice],
     maps: Sequence[Path] = (),
     known: Mapping[str, str] | None = None,
+    framing: Framing = Framing.TCP,
     **link_changes: Any,
 ) -> AsyncIterator[Rig]:
     """Serve the plant's devices on a free port and run a link with their drivers."""
@@ -158,8 +159,8 @@ async def running(
     units = {
         spec.unit: RegisterBank(load_map(spec.map or "", tuple(maps)), plant, clock=clock) for spec, plant in placed
     }
-    async with WireServer("127.0.0.1", 0, units=units, clock=clock) as server:
-        link = ModbusLink(link_spec(server.port, **link_changes), clock=clock)
+    async with WireServer("127.0.0.1", 0, units=units, clock=clock, framing=framing) as server:
+        link = ModbusLink(link_spec(server.port, framing=framing, **link_changes), clock=clock)
         devices = {
             spec.unit: build(spec, clock=clock, links={LINK: link}, maps=maps, known=known) for spec, _ in placed
         }
@@ -180,12 +181,11 @@ async def background(work: Coroutine[None, None, None]) -> AsyncIterator[asyncio
         assert task.done(), f"{task} does not stop"
 
 
-def link_spec(port: int, **changes: Any) -> LinkSpec:  # values of any field
+def link_spec(port: int, *, framing: Framing = Framing.TCP, **changes: Any) -> LinkSpec:  # values of any field
     """Return the specification of the line."""
     fields: dict[str, Any] = {
         "id": LINK,
-        "host": "127.0.0.1",
-        "port": port,
+        "endpoint": TcpEndpoint(host="127.0.0.1", port=port, framing=framing),
         "timeout_s": 1.0,
         "connect_delay_s": 0.0,
         "gap_s": 0.0,

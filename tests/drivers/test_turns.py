@@ -7,7 +7,7 @@ NOW_S = 100.0
 
 
 class Wish:
-    def __init__(self, due_s: float, *, urgency: Urgency = Urgency.POLL, patience_s: float = 1.0) -> None:
+    def __init__(self, due_s: float, *, urgency: Urgency = Urgency.FAST, patience_s: float = 1.0) -> None:
         self.due_s = due_s
         self.urgency = urgency
         self.patience_s = patience_s

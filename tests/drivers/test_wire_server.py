@@ -236,7 +236,8 @@ async def test_a_twin_serves_the_devices_of_a_site_behind_its_links() -> None:
     ]
     plant = {"a-pcs": pcs(power_kw=11.0), "a-m": meter(22.0), "b-m": meter(33.0)}
     async with WireTwin([link_spec(0, id=name) for name in "ab"], specs, plant, clock=clock) as twin:
-        links = {name: ModbusLink(link_spec(twin.server(name).port, id=name), clock=clock) for name in "ab"}
+        ports = {name: server.port for name, server in twin.servers.items() if isinstance(server, WireServer)}
+        links = {name: ModbusLink(link_spec(ports[name], id=name), clock=clock) for name in "ab"}
         devices = {spec.id: build(spec, clock=clock, links=links) for spec in specs}
         async with background(links["a"].run()), background(links["b"].run()):
             await clock.until(lambda: all(device.reading() is not None for device in devices.values()))

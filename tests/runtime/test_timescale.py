@@ -63,7 +63,7 @@ def test_device_and_link_limits_stretch_with_the_loop() -> None:
     assert stretched_device(meter, 3.0).watchdog_s is None
     assert slow_link.timeout_s == pytest.approx(3.0 * link.timeout_s)
     assert slow_link.reconnect_max_s == pytest.approx(3.0 * link.reconnect_max_s)
-    assert (slow_link.host, slow_link.port) == (link.host, link.port)
+    assert slow_link.endpoint == link.endpoint
 
 
 def test_two_clocks_of_one_origin_agree() -> None:

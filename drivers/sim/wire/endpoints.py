@@ -1,5 +1,6 @@
 """All endpoints of a simulated site: one server per link of the configuration, its devices behind it."""
 
+import ssl
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -7,10 +8,11 @@ from types import TracebackType
 from typing import Self
 
 from drivers.modbus.mapfile import load_map
-from drivers.sim.wire.bank import RegisterBank, TwinDevice
+from drivers.sim.wire.bank import RegisterBank, TwinDevice, UnitRegisters
 from drivers.sim.wire.faults import Faults
-from drivers.sim.wire.server import WireServer
-from ems.model.device import DeviceSpec, LinkSpec
+from drivers.sim.wire.serial import SerialServer
+from drivers.sim.wire.server import Endpoint, WireServer
+from ems.model.device import DeviceSpec, LinkSpec, SerialLine
 from ems.ports import Clock
 
 
@@ -29,16 +31,18 @@ class WireTwin:
         *,
         clock: Clock,
         map_directories: tuple[Path, ...] = (),
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        """Take the specifications of the site and its devices by id; devices that `plant` lacks are not served."""
+        """Take the specifications of the site and its devices by id; devices that `plant` lacks are not served.
+
+        `tls` is the server's side of links with TLS, whose own files are the client's.
+        """
         units: dict[str, dict[int, RegisterBank]] = {}
         for spec in devices:
             if (device := plant.get(spec.id)) is not None and spec.map is not None:
                 bank = RegisterBank(load_map(spec.map, map_directories), device, clock=clock)
                 units.setdefault(spec.link, {})[spec.unit] = bank
-        self._servers = {
-            link.id: WireServer(link.host, link.port, units=units.get(link.id, {}), clock=clock) for link in links
-        }
+        self._servers = {link.id: _server(link, units.get(link.id, {}), clock=clock, tls=tls) for link in links}
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -54,15 +58,31 @@ class WireTwin:
     ) -> None:
         await self._stack.__aexit__(kind, error, trace)
 
-    def server(self, link_id: str) -> WireServer:
+    def server(self, link_id: str) -> Endpoint:
         """Return the server of a link."""
         return self._servers[link_id]
 
     @property
-    def servers(self) -> Mapping[str, WireServer]:
+    def servers(self) -> Mapping[str, Endpoint]:
         """Return the servers by link."""
         return self._servers
 
     async def set_faults(self, link_id: str, *faults: Faults) -> None:
         """Replace all faults of one endpoint."""
         await self._servers[link_id].set_faults(*faults)
+
+
+def _server(
+    link: LinkSpec, units: Mapping[int, UnitRegisters], *, clock: Clock, tls: ssl.SSLContext | None
+) -> Endpoint:
+    endpoint = link.endpoint
+    if isinstance(endpoint, SerialLine):
+        return SerialServer(Path(endpoint.device), units=units, clock=clock)
+    return WireServer(
+        endpoint.host,
+        endpoint.port,
+        units=units,
+        clock=clock,
+        framing=endpoint.framing,
+        tls=None if endpoint.tls is None else tls,
+    )

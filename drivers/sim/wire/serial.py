@@ -13,7 +13,7 @@ from ems.ports import Clock
 
 
 class SerialServer(Endpoint):
-    """Serves the units of one line; while it is open, `device` is a link to its terminal.
+    """Serves the units of one line; while it is open, `device` is a symbolic link to its terminal.
 
     A pseudo-terminal has no bit rate, so any will do, and no parity: a client that sets one is refused by the system.
     """
@@ -37,7 +37,9 @@ class SerialServer(Endpoint):
     async def _open(self) -> None:
         server_end, self._client_end = os.openpty()
         tty.setraw(self._client_end)
-        self._device.unlink(missing_ok=True)
+        if self._device.is_symlink():
+            self._device.unlink()
+        # anything else there is not ours to replace: this raises
         self._device.symlink_to(os.ttyname(self._client_end))
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader()

@@ -7,9 +7,9 @@ from typing import Final
 
 from drivers.modbus.link import ModbusLink
 from ems.errors import ConfigError, ConfigProblem
-from ems.model.device import LinkSpec
+from ems.model.device import Framing, LinkSpec, TcpEndpoint
 
-FRAMINGS: Final = ("tcp",)
+FRAMINGS: Final = (Framing.TCP.value, Framing.RTU_OVER_TCP.value)
 _HIGHEST_UNIT: Final = 255
 _HIGHEST_PORT: Final = 65535
 # a person waits: the pause between attempts does not grow
@@ -30,8 +30,7 @@ def endpoint_link(endpoint: str, *, framing: str, timeout_s: float) -> LinkSpec:
         raise _refused("--framing", f"'{framing}' is no framing", ", ".join(FRAMINGS))
     return LinkSpec(
         id=endpoint,
-        host=host,
-        port=int(port),
+        endpoint=TcpEndpoint(host=host, port=int(port), framing=Framing(framing)),
         timeout_s=timeout_s,
         connect_delay_s=0.0,
         gap_s=0.0,

@@ -4,12 +4,13 @@ import difflib
 from collections.abc import Iterable, Iterator, Sequence
 
 from ems.config.crosscheck.finding import SURVIVED_PERIODS, Finding
+from ems.config.crosscheck.framing import framing_contradictions
 from ems.config.files import ConfigFiles
 from ems.config.naming import asset_kinds, expand_devices, expand_links
 from ems.config.notation import KeyPath
 from ems.config.schema.control import ControlTable
 from ems.config.schema.devices import DevicesFile, DeviceTable, LinkTable
-from ems.model.device import DeviceSpec, LinkSpec
+from ems.model.device import DeviceSpec, LinkSpec, TcpEndpoint
 
 # kinds of asset that are commanded and so need a fall-back of their own (guard rule G17)
 COMMANDED = frozenset({"block", "genset", "pv"})
@@ -21,12 +22,17 @@ SUNSPEC = "sunspec."
 
 def contradictions(files: ConfigFiles) -> Iterator[Finding]:
     """Yield contradictions among links and devices; of a table with `count` only the first for each key."""
+    if incomplete := list(framing_contradictions(files)):
+        # nothing can be said of links whose address is not known
+        yield from incomplete
+        return
     links = list(expand_links(files.devices))
     devices = list(expand_devices(files.devices))
     kinds = asset_kinds(files.assets, has_grid=files.limits.grid is not None)
     yield from _unnumbered(files.devices)
     yield from _first_of_each_key(_links(links))
     yield from _first_of_each_key(_addresses(devices, link_ids={link.id for _, link in links}))
+    yield from _first_of_each_key(_broadcasts(devices, {link.id for _, link in links if link.endpoint.framing.is_rtu}))
     yield from _first_of_each_key(_maps(devices, files.devices.device))
     yield from _first_of_each_key(_assets(devices, kinds))
     yield from _first_of_each_key(_watchdogs(devices, kinds, write_s=_write_s(files.control.control)))
@@ -49,24 +55,26 @@ def _unnumbered(devices: DevicesFile) -> Iterator[Finding]:
 
 def _links(links: Iterable[tuple[int, LinkSpec]]) -> Iterator[Finding]:
     tables: dict[str, int] = {}
-    addresses: dict[tuple[str, int], str] = {}
+    addresses: dict[str, str] = {}
     for index, link in links:
         path: KeyPath = ("link", index)
+        endpoint = link.endpoint
         if tables.setdefault(link.id, index) != index:
             yield Finding(file="devices.toml", path=(*path, "id"), message=f"two links are called '{link.id}'")
-        if link.port > MAX_PORT:
+        if isinstance(endpoint, TcpEndpoint) and endpoint.port > MAX_PORT:
             yield Finding(
                 file="devices.toml",
                 path=(*path, "port"),
-                message=f"link '{link.id}' would have port {link.port}",
+                message=f"link '{link.id}' would have port {endpoint.port}",
                 allowed=f"a first port with which the last of `count` links is at most {MAX_PORT}",
             )
-        other = addresses.setdefault((link.host, link.port), link.id)
+        address = str(endpoint).lower() if isinstance(endpoint, TcpEndpoint) else endpoint.device
+        other = addresses.setdefault(address, link.id)
         if other != link.id:
             yield Finding(
                 file="devices.toml",
-                path=(*path, "port"),
-                message=f"links '{other}' and '{link.id}' share the address {link.host}:{link.port}",
+                path=(*path, "port" if isinstance(endpoint, TcpEndpoint) else "device"),
+                message=f"links '{other}' and '{link.id}' share the address {endpoint}",
                 allowed="one link per address, with all units behind it",
             )
         if link.reconnect_min_s > link.reconnect_max_s:
@@ -132,6 +140,17 @@ def _maps(devices: Iterable[tuple[int, DeviceSpec]], tables: Sequence[DeviceTabl
                 path=("device", index, "sunspec"),
                 message=f"driver {device.driver} works by a register map",
                 allowed="[device.sunspec] for the drivers sunspec.pv, sunspec.storage and sunspec.meter",
+            )
+
+
+def _broadcasts(devices: Iterable[tuple[int, DeviceSpec]], lines: set[str]) -> Iterator[Finding]:
+    for index, device in devices:
+        if device.unit == 0 and device.link in lines:
+            yield Finding(
+                file="devices.toml",
+                path=("device", index, "unit"),
+                message=f"unit 0 of serial line '{device.link}' is everybody, and nobody answers for it",
+                allowed="1 to 247",
             )
 
 

@@ -15,6 +15,7 @@ from ems.config.schema.fields import (
     Name,
     Port,
     PowerKw,
+    RelativePath,
     ShortOrZeroS,
     ShortS,
     Table,
@@ -47,18 +48,51 @@ DriverName = Annotated[
 ]
 
 
+SerialDevice = Annotated[
+    str,
+    Field(
+        pattern=r"^/dev/[A-Za-z0-9._:/-]*(\{n(:0[1-9])?\}[A-Za-z0-9._:/-]*)?$",
+        max_length=200,
+        json_schema_extra={WORDS: "a device below /dev, with {n} or {n:02} for the number of a numbered link"},
+    ),
+]
+# serial adapters of the field run at 1200 to 115200, a few at more
+BitRate = Annotated[int, Field(ge=1200, le=1_000_000)]
+# a time of the clock: nobody is called more often than once a second
+AttemptS = Annotated[float, Field(ge=1.0, le=600.0)]
+
+
 class LinkTable(Table):
-    """One Modbus TCP endpoint, or `count` of them on consecutive ports."""
+    """One endpoint, or `count` of them on consecutive ports or serial devices."""
 
     id: Pattern = Field(description="Name, or pattern with `{n}`.")
     count: Count = Field(1, description="How many.")
-    host: Host = Field(description="Address.")
-    port: Port = Field(description="Port of the first; the following ones count up.")
+    framing: Literal["tcp", "rtu-over-tcp", "rtu", "tls"] = Field(
+        "tcp",
+        description="Modbus TCP, serial frames through a serial server (`rtu-over-tcp`), a serial port of this "
+        "computer (`rtu`), or Modbus/TCP Security (`tls`).",
+    )
+    host: Host | None = Field(None, description="Address; every framing but `rtu` needs it.")
+    port: Port | None = Field(
+        None,
+        description="Port of the first; the following ones count up. Usual are 502 and, with `tls`, 802. "
+        "Every framing but `rtu` needs it.",
+    )
+    device: SerialDevice | None = Field(None, description="Serial port; `rtu` needs it.")
+    baud: BitRate = Field(19_200, description="`rtu`: bits per second.")
+    parity: Literal["none", "even", "odd"] = Field("even", description="`rtu`: parity bit.")
+    stop_bits: Annotated[int, Field(ge=1, le=2)] = Field(1, description="`rtu`: stop bits; 2 is usual without parity.")
+    ca_file: RelativePath | None = Field(None, description="`tls` needs it: certificate that signs the device's.")
+    cert_file: RelativePath | None = Field(None, description="`tls`: our certificate, for devices that ask for it.")
+    key_file: RelativePath | None = Field(None, description="`tls`: key of our certificate.")
+    server_name: Host | None = Field(None, description="`tls`: name in the device's certificate; left out: the host.")
     timeout_s: ShortS = Field(1.0, description="An answer later than this is lost.")
     connect_delay_s: ShortOrZeroS = Field(0.0, description="Pause after connecting, for devices that need it.")
-    gap_s: ShortOrZeroS = Field(0.0, description="Pause between two requests.")
-    reconnect_min_s: ShortS = Field(1.0, description="First pause before reconnecting.")
-    reconnect_max_s: ShortS = Field(4.0, description="Longest pause before reconnecting.")
+    gap_s: ShortOrZeroS = Field(
+        0.0, description="Pause between two requests; serial frames keep the silence that they need in any case."
+    )
+    reconnect_min_s: AttemptS = Field(1.0, description="First pause before reconnecting.")
+    reconnect_max_s: AttemptS = Field(4.0, description="Longest pause before reconnecting.")
 
 
 class SunSpecTable(Table):
