@@ -18,6 +18,7 @@ from drivers.modbus.link import ModbusLink
 from drivers.modbus.plausibility import emptiness
 from drivers.modbus.requests import NEVER_S, Job, Urgency
 from drivers.modbus.rounds import Part, Round, Sample
+from drivers.modbus.steps import StepGate
 from drivers.modbus.values import Value
 from ems.errors import ConfigError, ConfigProblem
 from ems.model.device import DeviceSpec
@@ -86,6 +87,8 @@ class AttachedDevice(Generic[R]):
         self._numeric = numeric_fields(family.device_class)
         self._reading: R | None = None
         self._life_counter: tuple[str, float] | None = None
+        # the fastest change of a point, in its unit per second
+        self._step_limits: Mapping[str, float] = {}
         self._seldom: Mapping[float, Round] = {}
         self._start_over()
         self._link.attach(self)
@@ -192,6 +195,9 @@ class AttachedDevice(Generic[R]):
         self._blind = None
         self._suspicion = None
         self._handshake.stop()
+        self._stop_polling()
+
+    def _stop_polling(self) -> None:
         for polls in (self._fast, self._slow, *self._seldom.values()):
             polls.stop()
 
@@ -202,11 +208,13 @@ class AttachedDevice(Generic[R]):
         self._awaits_slow = False
         self._life: tuple[str, LifeWatch] | None = None
         self._still = StillWatch(still_s=max(STILL_S, _STILL_PERIODS * self._spec.fast_s))
+        self._steps = StepGate({})
         # rounds that may read alike in every register
         self._excused: set[Round] = set()
 
     def _start_polling(self, now_s: float) -> None:
         self._base_sample = self._slow_sample = None
+        self._steps = StepGate(self._step_limits)
         self._awaits_slow = bool(self._fast.parts and self._slow.parts)
         if self._life_counter is not None:
             name, stale_after_s = self._life_counter
@@ -229,9 +237,9 @@ class AttachedDevice(Generic[R]):
     def _fast_read(self, sample: Sample) -> None:
         if self._is_blank(sample, self._fast):
             return
-        self._base_sample = sample
+        self._base_sample = self._steps.passed(sample)
         if not self._awaits_slow:
-            self._publish(sample)
+            self._publish(self._base_sample)
 
     def _fast_failed(self, reason: str) -> None:
         self._failure = reason
@@ -239,9 +247,9 @@ class AttachedDevice(Generic[R]):
     def _slow_read(self, sample: Sample) -> None:
         if self._is_blank(sample, self._slow):
             return
-        self._slow_sample = sample
+        self._slow_sample = self._steps.passed(sample)
         if not self._has_fast:
-            self._publish(sample)
+            self._publish(self._slow_sample)
         self._end_wait_for_slow()
 
     def _slow_failed(self, reason: str) -> None:
@@ -250,7 +258,8 @@ class AttachedDevice(Generic[R]):
         self._end_wait_for_slow()
 
     def _seldom_read(self, period_s: float, sample: Sample) -> None:
-        self._seldom_samples[period_s] = sample
+        if not self._is_blank(sample, self._seldom[period_s]):
+            self._seldom_samples[period_s] = self._steps.passed(sample)
 
     def _seldom_failed(self, reason: str) -> None:
         """Let the values grow old: nothing that control needs is read so seldom."""
@@ -315,8 +324,7 @@ class AttachedDevice(Generic[R]):
         self._failure = self._blind = f"every register reads {sample.monotone:#06x}"
         if self._fingerprint.seen:
             self._excused.add(source)
-            self._fast.stop()
-            self._slow.stop()
+            self._stop_polling()
             self._handshake.start(sample.at_s)
         return True
 

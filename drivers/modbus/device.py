@@ -37,6 +37,9 @@ class PolledDevice(AttachedDevice[R]):
             fills={point.name: point.fills for point in self._map.points.values() if point.fills is not None},
         )
         self._life_counter = _life_counter(self._map)
+        self._step_limits = {
+            point.name: point.max_step_per_s for point in self._map.points.values() if point.max_step_per_s is not None
+        }
         periods = {block.every_s for block in self._map.blocks if block.every_s is not None}
         self._poll(
             fast=self._parts(Speed.FAST),

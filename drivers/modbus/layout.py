@@ -158,7 +158,8 @@ class Point:
     `labels` names the codes of an enumeration, `flags` the bits of a bit field, whose value is the names of those
     that are set. `bit` counts from the least significant one; with `width` the value is only so many bits from
     there. An `optional` point that the device marks as not available is unknown without being a fault. With
-    `stale_after_s` the point is the device's own life counter, which must keep moving. `fills` is the field of
+    `stale_after_s` the point is the device's own life counter, which must keep moving; a single sample that changes
+    faster than `max_step_per_s` (in units of the value) is not believed. `fills` is the field of
     the reading, if the point is not called like it; several bit fields may fill one list of names.
     """
 
@@ -175,6 +176,7 @@ class Point:
     encoding: TextEncoding = TextEncoding.ASCII
     optional: bool = False
     stale_after_s: float | None = None
+    max_step_per_s: float | None = None
     fills: str | None = None
 
     @property

@@ -193,6 +193,7 @@ def _point(name: str, table: PointTable, endpoint: EndpointTable) -> Point:
         encoding=table.encoding,
         optional=table.optional,
         stale_after_s=table.stale_after_s,
+        max_step_per_s=table.max_step_per_s,
         fills=table.fills,
     )
 

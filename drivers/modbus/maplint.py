@@ -164,6 +164,9 @@ def _form(point: Point, key: str) -> Iterator[Finding]:
         yield f"{key}.valid", "the first number is the lower one", None
     if point.stale_after_s is not None and type_ not in UNSIGNED:
         yield f"{key}.type", "a life counter counts up", ", ".join(sorted(UNSIGNED))
+    is_number = not (point.labels or point.flags or point.stale_after_s or type_ in {PointType.BIT, PointType.STRING})
+    if point.max_step_per_s is not None and not is_number:
+        yield f"{key}.max_step_per_s", "only a measured number has a fastest change", None
     if point.coding.factor is not None and (point.labels or point.flags or type_ in FLOATS | {"string", "bit"}):
         yield f"{key}.scale_register", "only whole numbers have a scale factor", "an integer type without enum or bits"
 

@@ -135,6 +135,10 @@ class PointTable(MapTable):
     stale_after_s: Annotated[float, Field(gt=0.0, le=3600.0)] | None = Field(
         None, description="The device's own life counter: unchanged for this long, its values are frozen."
     )
+    max_step_per_s: Annotated[float, Field(gt=0.0)] | None = Field(
+        None,
+        description="The fastest true change, in units of the value per second: a single faster sample is refused.",
+    )
     fills: Name | None = Field(
         None, description="The field of the reading, if it is not the point's name; bit fields may share a list."
     )

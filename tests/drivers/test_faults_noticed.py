@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from drivers.battery.bms import BmsDevice
 from drivers.battery.pcs import PcsDevice
 from drivers.modbus.link import ModbusLink
 from drivers.modbus.mapfile import SHIPPED, load_map
@@ -21,7 +22,7 @@ from drivers.sim.wire.server import WireServer
 from ems.model.setpoints import Outcome
 from ems.ports import Device
 from tests.drivers.clock import SteppedClock
-from tests.drivers.rig import LINK, background, build, device_spec, link_spec, meter, pcs, running
+from tests.drivers.rig import LINK, PlantDevice, background, build, device_spec, link_spec, meter, pcs, running
 
 TRUE_KW = 500.0
 PERIOD_S = 1.0
@@ -169,6 +170,26 @@ async def test_a_turned_bit_on_tcp_is_refused_or_within_the_range_of_its_point()
         assert reading.power_kw == TRUE_KW
     # 150 % of the rated 2000 kW
     assert all(abs(power_kw) <= 3000.0 for power_kw in shown)
+
+
+@pytest.mark.wire
+async def test_one_sample_that_jumps_is_unknown_and_the_next_one_known() -> None:
+    plant = PlantDevice({"soc_pct": 50.0, "max_charge_kw": 100.0, "max_discharge_kw": 100.0, "alarm": False})
+    async with running((device_spec("generic-bms"), plant)) as rig:
+        device = rig.device(BmsDevice)
+        await rig.first_reading()
+        # bit 8 of 500 tenths of a per cent
+        plant.shown["soc_pct"] = 50.0 + 25.6
+        await rig.clock.run(PERIOD_S)
+        wrong = device.reading()
+        plant.shown["soc_pct"] = 50.0
+        await rig.clock.run(PERIOD_S)
+        right = device.reading()
+
+    assert wrong is not None
+    assert right is not None
+    assert (wrong.soc_pct, wrong.bad["soc_pct"][:23]) == (None, "jumped from 50 to 75.6 ")
+    assert right.soc_pct == 50.0
 
 
 def lifeless_pcs(home: Path) -> str:
