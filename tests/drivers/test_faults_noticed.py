@@ -16,9 +16,11 @@ from drivers.battery.bms import BmsDevice
 from drivers.battery.pcs import PcsDevice
 from drivers.modbus.link import ModbusLink
 from drivers.modbus.mapfile import SHIPPED, load_map
+from drivers.modbus.statistics import ErrorKind
 from drivers.sim.wire.bank import RegisterBank
 from drivers.sim.wire.faults import Faults
 from drivers.sim.wire.server import WireServer
+from ems.model.device import Framing
 from ems.model.setpoints import Outcome
 from ems.ports import Device
 from tests.drivers.clock import SteppedClock
@@ -66,10 +68,17 @@ CASES: Mapping[str, Case] = {
     "doubled": Case(faults=Faults(doubled=True), noticed_s=None),
     "slow": Case(faults=Faults(delay_s=0.3), noticed_s=None),
 }
+# without a checksum a turned bit may pass, without transactions there is no wrong one
 TCP_ONLY: Mapping[str, Case] = {
     "wrong-transaction": Case(faults=Faults(wrong_transaction=True), noticed_s=THREE_POLLS_S),
 }
-LINES = [pytest.param(case, id=name) for name, case in {**CASES, **TCP_ONLY}.items()]
+RTU_ONLY: Mapping[str, Case] = {"bit-flip": Case(faults=Faults(bit_flip=True), noticed_s=THREE_POLLS_S)}
+FRAMINGS = {Framing.TCP: {**CASES, **TCP_ONLY}, Framing.RTU_OVER_TCP: {**CASES, **RTU_ONLY}}
+TABLE = [
+    pytest.param(framing, case, id=f"{framing.value}-{name}")
+    for framing, cases in FRAMINGS.items()
+    for name, case in cases.items()
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +87,7 @@ class Site:
 
     clock: SteppedClock
     server: WireServer
+    link: ModbusLink
     device: PcsDevice
     other: Device
 
@@ -91,6 +101,12 @@ class Site:
             and reading.remote is not False
             and self.device.trouble() is None
         )
+
+    @property
+    def n_attempts(self) -> int:
+        """Return how many connections were tried so far."""
+        found = self.link.statistics()
+        return found.n_connections + found.n_errors.get(ErrorKind.NO_CONNECTION, 0)
 
     def look(self) -> None:
         """Fail if anything shown is not true, or the other device suffers."""
@@ -112,18 +128,18 @@ class Site:
 
 
 @asynccontextmanager
-async def site() -> AsyncIterator[Site]:
+async def site(framing: Framing = Framing.TCP) -> AsyncIterator[Site]:
     clock = SteppedClock()
     banks = {
         "generic-pcs": RegisterBank(load_map("generic-pcs", ()), pcs(power_kw=TRUE_KW), clock=clock),
         "generic-meter": RegisterBank(load_map("generic-meter", ()), meter(), clock=clock),
     }
     async with (
-        WireServer("127.0.0.1", 0, units={1: banks["generic-pcs"]}, clock=clock) as server,
-        WireServer("127.0.0.1", 0, units={1: banks["generic-meter"]}, clock=clock) as good_server,
+        WireServer("127.0.0.1", 0, units={1: banks["generic-pcs"]}, clock=clock, framing=framing) as server,
+        WireServer("127.0.0.1", 0, units={1: banks["generic-meter"]}, clock=clock, framing=framing) as good_server,
     ):
-        link = ModbusLink(link_spec(server.port), clock=clock)
-        good_link = ModbusLink(link_spec(good_server.port, id="good"), clock=clock)
+        link = ModbusLink(link_spec(server.port, framing=framing), clock=clock)
+        good_link = ModbusLink(link_spec(good_server.port, framing=framing, id="good"), clock=clock)
         links = {LINK: link, "good": good_link}
         device = build(device_spec("generic-pcs"), clock=clock, links=links)
         other = build(device_spec("generic-meter", id="other", link="good"), clock=clock, links=links)
@@ -131,25 +147,41 @@ async def site() -> AsyncIterator[Site]:
         async with background(link.run()), background(good_link.run()):
             await clock.until(lambda: device.reading() is not None and other.reading() is not None)
             await clock.run(2.0)
-            yield Site(clock, server, device, other)
+            yield Site(clock, server, link, device, other)
 
 
 @pytest.mark.wire
-@pytest.mark.parametrize("case", LINES)
-async def test_a_fault_is_noticed_in_time_and_forgotten_when_it_is_over(case: Case) -> None:
-    async with site() as running:
+@pytest.mark.parametrize(("framing", "case"), TABLE)
+async def test_a_fault_is_noticed_in_time_and_forgotten_when_it_is_over(framing: Framing, case: Case) -> None:
+    async with site(framing) as running:
         assert running.is_good()
 
+        n_before = running.n_attempts
         await running.server.set_faults(replace(case.faults, lasts_s=case.lasts_s))
         good_during = await running.looking(case.lasts_s)
+        n_attempts = running.n_attempts - n_before
         good_after = await running.looking(RECOVERY_S)
 
     if case.noticed_s is None:
         assert len(good_during) == pytest.approx(case.lasts_s / LOOK_S, abs=1)
     else:
         assert max(good_during, default=0.0) <= case.noticed_s
+    # one per second, counted at both ends
+    assert n_attempts <= case.lasts_s + 1
     assert good_after
     assert good_after[-1] == pytest.approx(RECOVERY_S - LOOK_S, abs=LOOK_S)
+
+
+@pytest.mark.wire
+@pytest.mark.parametrize("framing", FRAMINGS)
+async def test_a_port_that_opens_again_is_connected_within_five_seconds(framing: Framing) -> None:
+    async with site(framing) as running:
+        await running.server.set_faults(Faults(refuse=True, lasts_s=60.0))
+        await running.clock.run(60.0)
+
+        took_s = await running.clock.until(lambda: running.link.statistics().connected)
+
+    assert took_s < 5.0
 
 
 @pytest.mark.wire
