@@ -1,0 +1,150 @@
+"""`ems devices trace`: records what devices answer, and answers like them."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from drivers.modbus.inquiry import Inquiry
+from drivers.modbus.layout import Address, RegisterMap, Table
+from drivers.modbus.link import ModbusLink
+from drivers.modbus.readout import read_out
+from drivers.modbus.requests import Read
+from drivers.modbus.scan import scan_unit
+from drivers.modbus.trace import Recorder, Trace, load_trace
+from drivers.sim.wire.replay import replayed_units
+from drivers.sim.wire.server import WireServer
+from ems.app.commissioning.endpoints import running
+from ems.app.commissioning.targets import Target
+from ems.errors import ConfigError, ConfigProblem
+from ems.model.device import Framing
+from ems.ports import Clock
+
+# what one request may ask of any device (SunSpec models are longer)
+_MOST_REGISTERS: Final = 100
+_A_DAY_S: Final = 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordResult:
+    """Which files were written and how many exchanges each holds."""
+
+    document: dict[str, object]
+    text: str
+    answered: bool
+
+
+async def record(targets: Sequence[Target], *, out: Path, every_s: float, n_rounds: int, clock: Clock) -> RecordResult:
+    """Record devices, one file per link in `out` (or `out` itself if it is a file's name and there is one link).
+
+    Raises:
+        ConfigError: A driver or map cannot be used, or the place cannot be written.
+    """
+    by_link: dict[str, list[Target]] = {}
+    for target in targets:
+        by_link.setdefault(target.link.id, []).append(target)
+    if len(by_link) > 1 and out.suffix:
+        raise _unwritable(out, "several links need a directory", "a directory")
+    rows: list[dict[str, object]] = []
+    for members in by_link.values():
+        trace = await record_link(members, every_s=every_s, n_rounds=n_rounds, clock=clock)
+        file = out if out.suffix else out / f"{_file_name(members[0].link.id)}.jsonl"
+        _write(file, trace.text())
+        n_silent = sum(each.silent is not None for each in trace.exchanges)
+        rows.append({"file": str(file), "exchanges": len(trace.exchanges), "silent": n_silent})
+    lines = [f"{row['file']}: {row['exchanges']} exchanges, {row['silent']} without answer" for row in rows]
+    answered = all(row["silent"] != row["exchanges"] for row in rows)
+    return RecordResult(document={"traces": rows}, text="\n".join(lines), answered=answered)
+
+
+async def record_link(members: Sequence[Target], *, every_s: float, n_rounds: int, clock: Clock) -> Trace:
+    """Return what the devices of one link answer to the questions of their maps, a number of times."""
+    spec = members[0].link
+    link = ModbusLink(spec, clock=clock)
+    began, recorder = clock.utc(), Recorder(clock.monotonic_s())
+    asked: list[tuple[Inquiry, RegisterMap | None]] = [
+        (Inquiry(member.spec.unit, link, witness=recorder), member.register_map(clock)) for member in members
+    ]
+    async with running(link):
+        for number in range(n_rounds):
+            next_s = clock.monotonic_s() + every_s
+            for inquiry, register_map in asked:
+                await ask_everything(inquiry, register_map, clock)
+            if number + 1 < n_rounds:
+                await clock.sleep(max(0.0, next_s - clock.monotonic_s()))
+    return Trace(
+        recorded=began.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        endpoint=f"{spec.host}:{spec.port}",
+        framing=_framing(members[0]).value,
+        maps={member.spec.unit: member.spec.map for member in members if member.spec.map is not None},
+        devices={member.spec.unit: member.spec.id for member in members},
+        exchanges=recorder.exchanges,
+    )
+
+
+async def replay(
+    file: Path, *, host: str, port: int, clock: Clock, ready: Callable[[str], None], for_s: float | None = None
+) -> None:
+    """Answer as the recorded devices did, until cancelled or for a time; `ready` is told where.
+
+    Raises:
+        ConfigError: The file is no trace, or the port cannot be listened on.
+    """
+    trace = load_trace(file)
+    units = replayed_units(trace, clock=clock)
+    framing = Framing(trace.framing) if trace.framing in set(Framing) else Framing.TCP
+    if framing is Framing.RTU:
+        # a serial line is replayed over the network
+        framing = Framing.RTU_OVER_TCP
+    server = WireServer(host, port, units=units, clock=clock, framing=framing)
+    try:
+        async with server:
+            ready(f"{host}:{server.port} ({framing}), units {', '.join(map(str, units))}, recorded {trace.recorded}")
+            await clock.sleep(for_s if for_s is not None else _A_DAY_S)
+            while for_s is None:
+                await clock.sleep(_A_DAY_S)
+    except OSError as error:
+        problem = ConfigProblem(file="--port", message=f"{host}:{port}: {error.strerror}", allowed="a free port")
+        raise ConfigError(problem) from error
+
+
+async def ask_everything(inquiry: Inquiry, register_map: RegisterMap | None, clock: Clock) -> None:
+    """Ask what the drivers ask: all points of the map and the watchdog time, or the whole chain of models."""
+    if register_map is None:
+        found = await scan_unit(inquiry, (), clock=clock)
+        for model in () if found.sunspec is None else found.sunspec.models:
+            await _ask_registers(inquiry, model.at, model.n_registers)
+        return
+    await read_out(inquiry, register_map)
+    if (watchdog := register_map.watchdog) is not None:
+        await inquiry.ask(Read(at=watchdog.at, count=watchdog.n_registers))
+
+
+async def _ask_registers(inquiry: Inquiry, first: int, count: int) -> None:
+    for start in _pieces(first, first + count):
+        n_left = first + count - start
+        await inquiry.ask(Read(at=Address(table=Table.HOLDING, register=start), count=min(_MOST_REGISTERS, n_left)))
+
+
+def _pieces(first: int, end: int) -> Iterable[int]:
+    return range(first, end, _MOST_REGISTERS)
+
+
+def _framing(target: Target) -> Framing:
+    return getattr(target.link, "framing", Framing.TCP)
+
+
+def _file_name(link_id: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in link_id)
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise _unwritable(file, f"cannot be written: {error.strerror}", "a place that can be written") from error
+
+
+def _unwritable(path: Path, message: str, allowed: str) -> ConfigError:
+    return ConfigError(ConfigProblem(file=str(path), message=message, allowed=allowed))

@@ -1,0 +1,74 @@
+"""Records the traces of the tests from the wire twin: `python -m tests.commissioning.record_traces [MAP...]`.
+
+For each shipped map without a trace, or for those named: what a device with the values below answers, and beside it
+the values themselves. A trace of a real device is put here the same way: `ems devices trace record`, and the values
+that its display showed.
+"""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+from drivers.modbus.fields import FieldKind, reading_fields
+from drivers.modbus.layout import RegisterMap
+from drivers.modbus.mapfile import load_map, map_names
+from drivers.sim.wire.bank import RegisterBank
+from drivers.sim.wire.server import WireServer
+from ems.app.commissioning.targets import endpoint_target
+from ems.app.commissioning.trace import record_link
+from ems.runtime.clock import SystemClock
+from tests.drivers.rig import IDENTITY, PlantDevice, Value
+
+HOME = Path(__file__).parent / "traces"
+# what the ranges of maps allow, where 12.5 is not in them
+NUMBERS = {"frequency_hz": 50.0, "cell_max_v": 3.4, "cell_min_v": 3.2}
+
+
+def shown_values(register_map: RegisterMap) -> dict[str, Value]:
+    """Return plausible values for every point of a map."""
+    kinds = reading_fields(register_map.device_class)
+    values: dict[str, Value] = dict(IDENTITY)
+    for point in register_map.points.values():
+        field = kinds.get(point.name)
+        if field is None:
+            continue
+        low, high = point.valid or (0.0, 60.0)
+        match field.kind:
+            case FieldKind.NUMBER:
+                values[point.name] = NUMBERS.get(point.name, 12.5 if low <= 12.5 <= high else (low + high) / 2.0)
+            case FieldKind.INTEGER:
+                values[point.name] = 123_400
+            case FieldKind.FLAG:
+                values[point.name] = True
+            case FieldKind.LABEL:
+                values[point.name] = next(iter((point.labels or {0: ""}).values()))
+            case _:
+                pass
+    return values
+
+
+async def record(name: str) -> None:
+    """Write the trace and the values of one map."""
+    clock = SystemClock()
+    register_map = load_map(name, ())
+    values = shown_values(register_map)
+    bank = RegisterBank(register_map, PlantDevice(values), clock=clock)
+    async with WireServer("127.0.0.1", 0, units={1: bank}, clock=clock) as server:
+        target = endpoint_target(
+            f"127.0.0.1:{server.port}", map_name=name, unit=1, framing="tcp", timeout_s=5.0, maps=()
+        )
+        trace = await record_link([target], every_s=0.1, n_rounds=2, clock=clock)
+    (HOME / f"{name}.jsonl").write_text(trace.text(), encoding="utf-8")
+    (HOME / f"{name}.values.json").write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Record what is asked for, else what is missing."""
+    missing = [name for name in map_names(()) if not (HOME / f"{name}.jsonl").is_file()]
+    for name in sys.argv[1:] or missing:
+        asyncio.run(record(name))
+
+
+if __name__ == "__main__":
+    main()
