@@ -9,6 +9,7 @@ from drivers.sim.wire.bank import UnitRegisters
 from drivers.sim.wire.faults import NO_FAULTS, Faults
 from drivers.sim.wire.framing import READ_HOLDING, ExceptionCode
 from drivers.sim.wire.server import WireServer
+from ems.model.device import Framing
 from tests.drivers.clock import SteppedClock
 
 T = TypeVar("T")
@@ -66,10 +67,14 @@ def sunspec_words(*models: tuple[int, int]) -> list[int]:
 
 @asynccontextmanager
 async def serving(
-    units: Mapping[int, UnitRegisters], *, clock: SteppedClock, faults: Faults | None = None
+    units: Mapping[int, UnitRegisters],
+    *,
+    clock: SteppedClock,
+    faults: Faults | None = None,
+    framing: Framing = Framing.TCP,
 ) -> AsyncIterator[WireServer]:
     """Serve units on a free port of loopback."""
-    async with WireServer("127.0.0.1", 0, units=units, clock=clock) as server:
+    async with WireServer("127.0.0.1", 0, units=units, clock=clock, framing=framing) as server:
         if faults is not None:
             await server.set_faults(faults)
         yield server

@@ -12,7 +12,7 @@ from drivers.sim.wire.server import WireServer
 from ems.app.commissioning.endpoints import endpoint_link, parse_units
 from ems.app.commissioning.scan import ScanResult, scan
 from ems.errors import ConfigError
-from ems.model.device import TcpEndpoint
+from ems.model.device import Framing, TcpEndpoint
 from tests.commissioning.devices import PlainRegisters, serving, sunspec_words, timed
 from tests.drivers.clock import SteppedClock
 from tests.drivers.rig import pcs
@@ -79,6 +79,18 @@ async def test_a_sunspec_device_is_described_in_full() -> None:
             }
         ],
     }
+
+
+async def test_devices_behind_a_serial_server_are_scanned_in_its_framing() -> None:
+    clock = SteppedClock()
+    units = {number: PlainRegisters({40000: INVERTER}) for number in (10, 12)}
+    async with serving(units, clock=clock, framing=Framing.RTU_OVER_TCP) as server:
+        work = scan(f"127.0.0.1:{server.port}", units="10-12", framing="rtu-over-tcp", timeout_s=0.5, clock=clock)
+        result = await timed(asyncio.create_task(work), clock)
+
+    found = {unit["unit"]: unit for unit in result.document["units"]}  # type: ignore[attr-defined]
+    assert result.document["framing"] == "rtu-over-tcp"
+    assert [found[unit]["sunspec"] is not None for unit in (10, 11, 12)] == [True, False, True]
 
 
 @pytest.mark.parametrize("base", [0, 50000])

@@ -74,8 +74,8 @@ async def record_link(members: Sequence[Target], *, every_s: float, n_rounds: in
                 await clock.sleep(max(0.0, next_s - clock.monotonic_s()))
     return Trace(
         recorded=began.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        endpoint=f"{spec.host}:{spec.port}",
-        framing=_framing(members[0]).value,
+        endpoint=str(spec.endpoint),
+        framing=spec.endpoint.framing.value,
         maps={member.spec.unit: member.spec.map for member in members if member.spec.map is not None},
         devices={member.spec.unit: member.spec.id for member in members},
         exchanges=recorder.exchanges,
@@ -128,10 +128,6 @@ async def _ask_registers(inquiry: Inquiry, first: int, count: int) -> None:
 
 def _pieces(first: int, end: int) -> Iterable[int]:
     return range(first, end, _MOST_REGISTERS)
-
-
-def _framing(target: Target) -> Framing:
-    return getattr(target.link, "framing", Framing.TCP)
 
 
 def _file_name(link_id: str) -> str:
