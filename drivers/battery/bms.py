@@ -9,11 +9,11 @@ from ems.model.device import DeviceSpec
 from ems.model.readings import BmsReading
 from ems.ports import DriverEnvironment
 
-_FAMILY: Final = Family(device_class=DeviceClass.BMS, reading=BmsReading)
+BMS_FAMILY: Final = Family(device_class=DeviceClass.BMS, reading=BmsReading)
 
 
 class BmsDevice(PolledDevice[BmsReading]):
     """A container's BMS as the control loop sees it."""
 
     def __init__(self, spec: DeviceSpec, environment: DriverEnvironment) -> None:
-        super().__init__(spec, environment, _FAMILY)
+        super().__init__(spec, environment, BMS_FAMILY)

@@ -12,7 +12,7 @@ from ems.model.readings import PcsReading
 from ems.ports import DriverEnvironment
 
 _POWER: Final = "power_kw"
-_FAMILY: Final = Family(
+PCS_FAMILY: Final = Family(
     device_class=DeviceClass.PCS,
     reading=PcsReading,
     bands=(Band(field=_POWER), Band(field="setpoint_kw")),
@@ -27,7 +27,7 @@ class PcsDevice(CommandedDevice[PcsReading]):
     """A PCS as the control loop sees it; power > 0 discharges."""
 
     def __init__(self, spec: DeviceSpec, environment: DriverEnvironment) -> None:
-        super().__init__(spec, environment, _FAMILY)
+        super().__init__(spec, environment, PCS_FAMILY)
 
     def set_power(self, power_kw: float, *, valid_until_s: float) -> None:
         """Ask for a power into the site bus; for a grid-forming PCS it is the offset of its droop."""

@@ -11,7 +11,7 @@ from ems.model.readings import LoadReading
 from ems.ports import DriverEnvironment
 
 _SIGN_HINT: Final = ": a load is never negative, check the sign in the register map and the wiring of the meter"
-_FAMILY: Final = Family(
+LOAD_FAMILY: Final = Family(
     device_class=DeviceClass.LOAD_METER,
     reading=LoadReading,
     bands=(
@@ -25,4 +25,4 @@ class LoadMeter(PolledDevice[LoadReading]):
     """A feeder meter as the control loop sees it."""
 
     def __init__(self, spec: DeviceSpec, environment: DriverEnvironment) -> None:
-        super().__init__(spec, environment, _FAMILY)
+        super().__init__(spec, environment, LOAD_FAMILY)

@@ -10,11 +10,11 @@ from ems.model.device import DeviceSpec
 from ems.model.readings import PccReading
 from ems.ports import DriverEnvironment
 
-_FAMILY: Final = Family(device_class=DeviceClass.PCC_METER, reading=PccReading, bands=(Band(field="power_kw"),))
+PCC_FAMILY: Final = Family(device_class=DeviceClass.PCC_METER, reading=PccReading, bands=(Band(field="power_kw"),))
 
 
 class PccMeter(PolledDevice[PccReading]):
     """The PCC as the control loop sees it; power > 0 imports."""
 
     def __init__(self, spec: DeviceSpec, environment: DriverEnvironment) -> None:
-        super().__init__(spec, environment, _FAMILY)
+        super().__init__(spec, environment, PCC_FAMILY)

@@ -278,7 +278,7 @@ class AttachedDevice(Generic[R]):
         if (blind := self._blindness(base)) is not None:
             self._failure = self._blind = blind
             return
-        self._suspicion = None if self._life is not None else self._still.take(base.values, base.at_s)
+        self._suspicion = None if self._life is not None else self._still.take(self._measured(base), base.at_s)
         self._blind = None
         self._failure = None
         self._reading = self._assembler.assemble(
@@ -291,6 +291,10 @@ class AttachedDevice(Generic[R]):
         if self._greet_again:
             self._greet_again = False
             self._handshake.start(self._clock.monotonic_s())
+
+    def _measured(self, base: Sample) -> Mapping[str, Value | None]:
+        """Return the values of a round that move while power flows, the power by the name of its field."""
+        return base.values
 
     def _beside(self) -> Mapping[str, Value | None]:
         """Return values that the driver knows beside the registers, by field: a hook for commanded devices."""

@@ -1,6 +1,6 @@
 """What a register device can be relied on for: what its driver implements, as far as its map has the registers."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from drivers.modbus.layout import RegisterMap
 from ems.model.capability import Capability
@@ -9,19 +9,25 @@ from ems.ports import DEVICE_PROTOCOLS, READING_PROTOCOLS
 
 def capabilities_of(device: object, register_map: RegisterMap) -> frozenset[Capability]:
     """Return the capabilities whose protocols the driver implements and whose values the map has."""
-    return frozenset(name for name in Capability if _has(name, device, register_map))
-
-
-def _has(name: Capability, device: object, register_map: RegisterMap) -> bool:
-    match name:
-        case Capability.HEARTBEAT if register_map.heartbeat is None:
-            return False
-        case Capability.REVERTS if register_map.fallback is None:
-            return False
-    fields = {field for protocol in READING_PROTOCOLS.get(name, ()) for field in _members(protocol)}
-    return fields <= register_map.points.keys() and all(
-        isinstance(device, protocol) for protocol in DEVICE_PROTOCOLS.get(name, ())
+    return implemented_by(
+        device,
+        shown=register_map.points.keys(),
+        has_heartbeat=register_map.heartbeat is not None,
+        has_fallback=register_map.fallback is not None,
     )
+
+
+def implemented_by(
+    device: object, *, shown: Collection[str], has_heartbeat: bool, has_fallback: bool
+) -> frozenset[Capability]:
+    """Return the capabilities whose protocols a driver implements, as far as its device shows the fields."""
+    absent = {Capability.HEARTBEAT: not has_heartbeat, Capability.REVERTS: not has_fallback}
+    return frozenset(name for name in Capability if not absent.get(name) and _has(name, device, shown))
+
+
+def _has(name: Capability, device: object, shown: Collection[str]) -> bool:
+    fields = {field for protocol in READING_PROTOCOLS.get(name, ()) for field in _members(protocol)}
+    return fields <= set(shown) and all(isinstance(device, protocol) for protocol in DEVICE_PROTOCOLS.get(name, ()))
 
 
 def _members(protocol: type) -> Iterable[str]:

@@ -105,6 +105,9 @@ class Commanding(AttachedDevice[R]):
             Heartbeat(counter, period_s=period_s, valid_until_s=self._valid_until_s) for counter in counters
         )
         self._jobs = (*self._read_jobs, *self._heartbeats, *self._all_slots)
+        if self._is_open:
+            for heartbeat in self._heartbeats:
+                heartbeat.open(self._clock.monotonic_s())
 
     def _fallback_text(self) -> str:
         """Return what the device does when we go silent."""
@@ -242,13 +245,17 @@ class Commanding(AttachedDevice[R]):
 
     def _arm_again(self, now_s: float) -> None:
         """Set the watchdog anew where the device shows that its fall-back has come loose without a reconnect."""
-        if self._unarmed() is None:
+        if not self._is_loose():
             self._rearm_s = NEVER_S
         elif self._rearm_s == NEVER_S:
             self._rearm_s = now_s + _REARM_PERIODS * self._spec.fast_s
         elif now_s >= self._rearm_s:
             self._rearm_s = NEVER_S
             self._greet_again = True
+
+    def _is_loose(self) -> bool:
+        """Return whether the fall-back is worth another attempt at arming it."""
+        return self._unarmed() is not None
 
     def _allow_writes(self) -> None:
         now_s = self._clock.monotonic_s()

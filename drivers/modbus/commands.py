@@ -95,6 +95,9 @@ class Recipe(Protocol):
     def writes(self, encoded: Encoded) -> Sequence[Write]:
         """Return the requests that bring a value about, in their order."""
 
+    def refused(self) -> None:
+        """Take note that the device has refused a write."""
+
 
 class MapRecipe:
     """The recipe of a command in a register map: one write of one value."""
@@ -117,6 +120,9 @@ class MapRecipe:
     def writes(self, encoded: Encoded) -> Sequence[Write]:
         """Return the one request."""
         return (Write(at=self._command.at, registers=encoded.registers, function=self._command.function),)
+
+    def refused(self) -> None:
+        """Go on as before: there is one way only."""
 
 
 class CommandSlot:
@@ -141,8 +147,6 @@ class CommandSlot:
         self.due_s = NEVER_S
         self.valid_until_s = -NEVER_S
         self.readback = recipe.readback
-        # the point with the scale factor, None for a command without one
-        self.factor = recipe.factor
         self._recipe = recipe
         self._power: int | None = None
         self._outcomes = outcomes
@@ -158,6 +162,11 @@ class CommandSlot:
         self._rest: deque[Write] = deque()
         self._unverified: deque[_Written] = deque(maxlen=_MOST_UNVERIFIED)
         self._confirmed: _Written | None = None
+
+    @property
+    def factor(self) -> str | None:
+        """Return the point with the scale factor, None for a command without one."""
+        return self._recipe.factor
 
     def offer(self, value: float, *, valid_until_s: float, now_s: float, note: str = "") -> None:
         """Take a new value in the place of one that was not sent yet; it counts until `valid_until_s`.
@@ -270,6 +279,7 @@ class CommandSlot:
             case ExceptionAnswer(at_s=at_s):
                 # a newer command that waits is not what was refused
                 self._wanted = self._pending
+                self._recipe.refused()
                 self._record(Outcome.REFUSED, str(answer), at_s)
             case NoAnswer(reason, at_s):
                 self._record(Outcome.LOST, f"no answer ({reason})", at_s)

@@ -24,6 +24,7 @@ class Heartbeat:
         self.due_s = NEVER_S
         self.fault: str | None = None
         self._command = command
+        self._high_words = (0,) * (command.n_registers - 1)
         self.period_s = period_s
         self._valid_until_s = valid_until_s
         self._open = False
@@ -54,7 +55,7 @@ class Heartbeat:
         self._sent_s = now_s
         self.due_s = now_s + self.period_s
         self._count = self._count % _LAST_COUNT + 1
-        return Write(at=self._command.at, registers=(self._count,), function=self._command.function)
+        return Write(at=self._command.at, registers=(*self._high_words, self._count), function=self._command.function)
 
     def done(self, answer: Answer) -> None:
         """Note whether the device takes the heartbeat, and when it did."""

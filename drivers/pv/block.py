@@ -15,7 +15,7 @@ _LIMIT: Final = "limit_kw"
 # inverters draw a little at night; more than that is a meter or a map with the wrong sign
 _NIGHT_FRAC: Final = -0.02
 _SIGN_HINT: Final = ": PV delivers power, check the sign in the register map and the wiring of the meter"
-_FAMILY: Final = Family(
+PV_FAMILY: Final = Family(
     device_class=DeviceClass.PV,
     reading=PvReading,
     bands=(
@@ -31,7 +31,7 @@ class PvBlock(CommandedDevice[PvReading]):
     """A PV block as the control loop sees it."""
 
     def __init__(self, spec: DeviceSpec, environment: DriverEnvironment) -> None:
-        super().__init__(spec, environment, _FAMILY)
+        super().__init__(spec, environment, PV_FAMILY)
 
     def set_limit(self, limit_kw: float, *, valid_until_s: float) -> None:
         """Ask for a power limit; the block delivers what the sun gives up to it."""

@@ -370,3 +370,11 @@ def simulated_devices(plant: Plant) -> dict[str, SimulatedDevice]:
     devices |= {genset.id: SimulatedGenset(plant, genset) for genset in plant.gensets.values()}
     devices |= {pv.id: SimulatedPvBlock(plant, pv) for pv in plant.pv.values()}
     return devices
+
+
+def rated_kw(plant: Plant) -> dict[str, float]:
+    """Return the nameplates of the assets whose devices tell theirs."""
+    ratings = {pv.id: pv.rated_kw for pv in plant.pv.values()}
+    for block in plant.blocks.values():
+        ratings |= dict.fromkeys((block.id, *(container.id for container in block.containers)), block.pool.pcs_kw)
+    return ratings

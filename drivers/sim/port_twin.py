@@ -79,9 +79,18 @@ class PortPv(PortDevice):
         self._write("limit_kw", limit_kw)
 
 
-_KINDS = {"battery.pcs": PortPcs, "genset.controller": PortGenset, "pv.block": PortPv}
+_KINDS = {
+    "battery.pcs": PortPcs,
+    "genset.controller": PortGenset,
+    "pv.block": PortPv,
+    "sunspec.pv": PortPv,
+    "sunspec.storage": PortPcs,
+}
+# a storage unit that describes itself serves as two devices
+_READ_ONLY = "bms"
 
 
 def port_device(spec: DeviceSpec, simulated: SimulatedDevice, clock: Clock) -> PortDevice:
     """Return the in-process device that stands for a configured one."""
-    return _KINDS.get(spec.driver, PortDevice)(spec, simulated, clock)
+    kind = PortDevice if spec.sunspec.shows == _READ_ONLY else _KINDS.get(spec.driver, PortDevice)
+    return kind(spec, simulated, clock)

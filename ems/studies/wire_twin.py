@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 from dataclasses import asdict
 from datetime import datetime
 
-from drivers.sim.devices import SimulatedDevice, shown_values, simulated_devices
+from drivers.sim.devices import SimulatedDevice, rated_kw, shown_values, simulated_devices
 from drivers.sim.plant import Plant
 from drivers.sim.weather_service import WeatherService, issue_text
 from drivers.sim.wire.endpoints import WireTwin
@@ -87,24 +87,26 @@ class TwinProcess:
         # the first second gives every meter something to show before anybody asks
         self._plant.advance(1.0)
         async with AsyncExitStack() as stack:
-            twin = await stack.enter_async_context(WireTwin(links, specs, devices, clock=self._clock))
+            wire = WireTwin(links, specs, devices, clock=self._clock, rated_kw=rated_kw(self._plant))
+            twin = await stack.enter_async_context(wire)
             ready: dict[str, object] = {"ready": True}
             if self._faults_port is not None:
                 steering = FaultSteering(twin.servers, port=self._faults_port)
                 ready["faults"] = (await stack.enter_async_context(steering)).address
             _say(ready)
-            moving = asyncio.create_task(self._move(), name="plant")
+            moving = asyncio.create_task(self._move(twin), name="plant")
             try:
                 await self._steer(twin)
             finally:
                 moving.cancel()
 
-    async def _move(self) -> None:
+    async def _move(self, twin: WireTwin) -> None:
         """Let the plant follow the clock."""
         while True:
             behind_s = self._clock.monotonic_s() - self._plant.elapsed_s
             if behind_s > 0.0:
                 before, utc = self._plant.totals.grid_import, self._plant.utc
+                twin.elapse()
                 self._plant.advance(behind_s)
                 self._book.add(utc, self._plant.totals.grid_import - before, dt_s=behind_s)
                 self._issue_weather()

@@ -13,6 +13,7 @@ from drivers.modbus.mapfile import load_map
 from drivers.sim.wire.bank import RegisterBank
 from drivers.sim.wire.faults import Faults
 from drivers.sim.wire.server import WireServer
+from drivers.sim.wire.sunspec.bank import SunSpecBank
 from ems.model.device import DeviceSpec, Framing, LinkSpec, TcpEndpoint
 from ems.ports import Clock, Device, DriverEnvironment, DriverFactory
 from tests.drivers.clock import SteppedClock
@@ -121,11 +122,17 @@ class Rig:
     server: WireServer
     link: ModbusLink
     devices: Mapping[int, Device]
-    units: Mapping[int, RegisterBank]
+    units: Mapping[int, RegisterBank | SunSpecBank]
 
     def restart(self, unit: int = 1) -> None:
         """Let a device lose what was written to it."""
         self.units[unit].restart()
+
+    def models(self, unit: int = 1) -> SunSpecBank:
+        """Return the registers of a device that describes itself."""
+        bank = self.units[unit]
+        assert isinstance(bank, SunSpecBank)
+        return bank
 
     def device(self, kind: type[D], unit: int = 1) -> D:
         """Return a device, which must be of that kind."""
@@ -156,9 +163,7 @@ async def running(
 ) -> AsyncIterator[Rig]:
     """Serve the plant's devices on a free port and run a link with their drivers."""
     clock = SteppedClock()
-    units = {
-        spec.unit: RegisterBank(load_map(spec.map or "", tuple(maps)), plant, clock=clock) for spec, plant in placed
-    }
+    units = registers(placed, maps, clock)
     async with WireServer("127.0.0.1", 0, units=units, clock=clock, framing=framing) as server:
         link = ModbusLink(link_spec(server.port, framing=framing, **link_changes), clock=clock)
         devices = {
@@ -166,6 +171,21 @@ async def running(
         }
         async with background(link.run()):
             yield Rig(clock=clock, server=server, link=link, devices=devices, units=units)
+
+
+def registers(
+    placed: Sequence[tuple[DeviceSpec, PlantDevice]], maps: Sequence[Path], clock: Clock
+) -> dict[int, RegisterBank | SunSpecBank]:
+    """Return the registers of each unit; a device without a map describes itself."""
+    units: dict[int, RegisterBank | SunSpecBank] = {}
+    for spec, plant in placed:
+        if spec.map is not None:
+            units[spec.unit] = RegisterBank(load_map(spec.map, tuple(maps)), plant, clock=clock)
+            continue
+        bank = units.setdefault(spec.unit, SunSpecBank(clock=clock))
+        assert isinstance(bank, SunSpecBank)
+        bank.add(spec, plant, rated_kw=RATED_KW)
+    return units
 
 
 @asynccontextmanager

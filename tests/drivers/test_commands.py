@@ -287,6 +287,8 @@ def test_a_waiting_command_is_refused_when_the_device_goes_to_local_before_it_is
 class TwoStepRecipe:
     """A value that takes two writes: the value, then an enable flag."""
 
+    n_refused = 0
+
     name = "power_kw"
     readback = "setpoint_kw"
     factor = None
@@ -296,6 +298,9 @@ class TwoStepRecipe:
 
     def scaled_by(self, power: int | None) -> None:
         raise AssertionError(power)
+
+    def refused(self) -> None:
+        self.n_refused += 1
 
     def writes(self, encoded: Encoded) -> Sequence[Write]:
         steps = ((10, encoded.registers), (11, (1,)))

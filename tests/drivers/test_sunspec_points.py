@@ -64,7 +64,7 @@ def read(plan: PointPlan, model: FoundModel, words: Sequence[int]) -> PointValue
         decoded = part.decoder.decode(words[start : start + part.request.count])
         values |= decoded.values
         bad |= decoded.bad
-    return PointValues(plan, values, bad)
+    return PointValues(plan.loose, values, bad)
 
 
 def decoded(model: FoundModel, words: Sequence[int], *, longest: int = LONGEST) -> PointValues:

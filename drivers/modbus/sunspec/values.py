@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from drivers.modbus.sunspec.points import PointPlan, factor_fault, scaled
+from drivers.modbus.sunspec.points import factor_fault, scaled
 from drivers.modbus.values import Value
 
 NOT_IMPLEMENTED: Final = "not implemented by the device"
@@ -16,10 +16,11 @@ class PointValues:
     Values and factors are of the same round: a number of an earlier one is never scaled with a later factor.
     """
 
-    def __init__(self, plan: PointPlan, values: Mapping[str, Value | None], bad: Mapping[str, str]) -> None:
+    def __init__(self, loose: Mapping[str, str], values: Mapping[str, Value | None], bad: Mapping[str, str]) -> None:
+        """Take decoded points; `loose` has those that are still raw, each with the key of its factor."""
         self._values = dict(values)
         self._bad = dict(bad)
-        for key, factor_key in plan.loose.items():
+        for key, factor_key in loose.items():
             self._scale(key, factor_key)
 
     def _scale(self, key: str, factor_key: str) -> None:
@@ -42,6 +43,11 @@ class PointValues:
         """Return an enumeration, a bit field, a count or a scale factor."""
         value = self._values.get(key)
         return value if isinstance(value, int) else None
+
+    def codes(self, start: str, end: str) -> tuple[int, ...]:
+        """Return the codes of a point in every repetition of its group that gives one."""
+        keys = (key for key in self._values if key.startswith(start) and key.endswith(end))
+        return tuple(code for key in keys if (code := self.code(key)) is not None)
 
     def text(self, key: str) -> str | None:
         """Return a text."""

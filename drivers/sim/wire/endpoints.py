@@ -12,8 +12,12 @@ from drivers.sim.wire.bank import RegisterBank, TwinDevice, UnitRegisters
 from drivers.sim.wire.faults import Faults
 from drivers.sim.wire.serial import SerialServer
 from drivers.sim.wire.server import Endpoint, WireServer
+from drivers.sim.wire.sunspec.bank import SunSpecBank
 from ems.model.device import DeviceSpec, LinkSpec, SerialLine
 from ems.ports import Clock
+
+# of a meter, whose nameplate nobody asks for
+_UNRATED_KW = 10_000.0
 
 
 class WireTwin:
@@ -32,16 +36,27 @@ class WireTwin:
         clock: Clock,
         map_directories: tuple[Path, ...] = (),
         tls: ssl.SSLContext | None = None,
+        rated_kw: Mapping[str, float] | None = None,
     ) -> None:
         """Take the specifications of the site and its devices by id; devices that `plant` lacks are not served.
 
         `tls` is the server's side of links with TLS, whose own files are the client's.
+
+        `rated_kw` has the nameplates of assets; a device without a register map says its own.
         """
-        units: dict[str, dict[int, RegisterBank]] = {}
+        units: dict[str, dict[int, UnitRegisters]] = {}
+        self._sunspec: dict[tuple[str, int], SunSpecBank] = {}
         for spec in devices:
-            if (device := plant.get(spec.id)) is not None and spec.map is not None:
+            device = plant.get(spec.id)
+            if device is None:
+                continue
+            if spec.map is not None:
                 bank = RegisterBank(load_map(spec.map, map_directories), device, clock=clock)
                 units.setdefault(spec.link, {})[spec.unit] = bank
+            else:
+                models = self._sunspec.setdefault((spec.link, spec.unit), SunSpecBank(clock=clock))
+                models.add(spec, device, rated_kw=spec.rated_kw or (rated_kw or {}).get(spec.asset, _UNRATED_KW))
+                units.setdefault(spec.link, {})[spec.unit] = models
         self._servers = {link.id: _server(link, units.get(link.id, {}), clock=clock, tls=tls) for link in links}
         self._stack = AsyncExitStack()
 
@@ -57,6 +72,11 @@ class WireTwin:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._stack.__aexit__(kind, error, trace)
+
+    def elapse(self) -> None:
+        """Let the timers of the devices run on: a controller that has gone silent writes nothing that would."""
+        for bank in self._sunspec.values():
+            bank.elapse()
 
     def server(self, link_id: str) -> Endpoint:
         """Return the server of a link."""
