@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ems.cli_confirm import confirm
 from ems.cli_output import EXIT_NO, JsonFlag, show
 
 devices_app = typer.Typer(help="Find, read and command devices; commission a site.", no_args_is_help=True)
@@ -38,6 +39,9 @@ AuditOption = Annotated[Path | None, typer.Option("--audit", metavar="FILE", hel
 
 if TYPE_CHECKING:
     from ems.app.commissioning.targets import Target
+
+
+devices_app.command()(confirm)
 
 
 @devices_app.command()

@@ -27,6 +27,7 @@ from ems.runtime.accounts import Accounts
 from ems.runtime.archive import ProblemArchive
 from ems.runtime.daemon import Daemon, DaemonParts, Ending
 from ems.runtime.forecasts import ForecastMemory
+from ems.runtime.identities import IdentityBook
 from ems.runtime.inputs import load_climate, price_file_source, weather_file_source
 from ems.runtime.ledger_file import LedgerFiles
 from ems.runtime.lock import only_daemon
@@ -108,7 +109,8 @@ async def _run_once(
         stack.callback(archive.close)
         ledger = LedgerFiles(state_directory / "ledger")
         stack.callback(ledger.close)
-        fleet = build_fleet(scaled.site, scaled.wiring, clock, directories=files.search)
+        identities = IdentityBook(store, state_directory)
+        fleet = build_fleet(scaled.site, scaled.wiring, clock, directories=files.search, known=identities.known)
         market = files.forecasts.price
         prices = SitePrices(scaled.site, None if market is None else price_file_source(files.directory / market.file))
         accounts = Accounts(
@@ -143,6 +145,7 @@ async def _run_once(
             memory=memory,
             accounts=accounts,
             store=store,
+            identities=identities,
             notifier=notifier,
             version=version(DISTRIBUTION),
             pid=os.getpid(),

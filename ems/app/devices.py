@@ -1,7 +1,7 @@
 """Builds links and devices from a configuration; drivers are found by the entry point group `ems.drivers`."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -27,8 +27,21 @@ class Fleet:
     links: tuple[ModbusLink, ...]
 
 
-def build_fleet(site: Site, wiring: Wiring, clock: Clock, *, directories: tuple[Path, ...]) -> Fleet:
+def _nothing_known(_device_id: str) -> Mapping[str, str] | None:
+    return None
+
+
+def build_fleet(
+    site: Site,
+    wiring: Wiring,
+    clock: Clock,
+    *,
+    directories: tuple[Path, ...],
+    known: Callable[[str], Mapping[str, str] | None] = _nothing_known,
+) -> Fleet:
     """Return all devices, attached to their links and not yet connected.
+
+    `known` gives the texts by which a device is the right one; None takes the first that answers.
 
     Raises:
         ConfigError: A driver or map does not exist, or does not fit; names the file of the nearest of `directories`.
@@ -43,6 +56,7 @@ def build_fleet(site: Site, wiring: Wiring, clock: Clock, *, directories: tuple[
             links=links,
             map_directories=maps,
             rated_kw=spec.rated_kw or ratings.get(spec.asset, site.design_load_kw),
+            confirmed_identity=known(spec.id),
         )
         try:
             devices[spec.asset] = driver_factory(spec)(spec, environment)

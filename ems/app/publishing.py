@@ -34,6 +34,7 @@ from ems.gateway.messages.setpoints import SetpointBook
 from ems.gateway.messages.site import guard_message, readiness_message, reserve_message, state_message
 from ems.gateway.mqtt import MqttPublisher
 from ems.gateway.points import points
+from ems.model.setpoints import joined
 from ems.model.site import Site
 from ems.ports import Clock, Device
 from ems.runtime.accounts import Accounts
@@ -99,7 +100,8 @@ class Publishing:
     def on_cycle(self, record: CycleRecord) -> None:
         """Keep the cycle for the next publication and hand its points to the historian."""
         self._record = record
-        self._book.observe(record.decision.setpoints, at_s=record.snapshot.at_s)
+        told = joined(record.decision.setpoints, record.probes)
+        self._book.observe(told, at_s=record.snapshot.at_s, missed=record.missed)
         if self._historian is not None:
             self._historian.record(record.snapshot.utc, points(record.snapshot, record.decision))
 

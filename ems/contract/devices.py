@@ -41,6 +41,8 @@ class PcsMessage(DeviceMessage):
     frequency_hz: Frequency | None = Field(description="Hz.")
     discharge_wh: int | None = Field(description="Counter of energy out; Wh.")
     charge_wh: int | None = Field(description="Counter of energy in; Wh.")
+    max_charge_kw: Power | None = Field(description="What it allows itself to charge now; kW, never negative.")
+    max_discharge_kw: Power | None = Field(description="What it allows itself to discharge now; kW, never negative.")
 
 
 class BmsMessage(DeviceMessage):
@@ -83,6 +85,7 @@ class GensetMessage(DeviceMessage):
     coolant_degc: Temperature | None = Field(description="Coolant of the engine; °C.")
     fuel_pct: Percentage | None = Field(description="Level of its own tank; %.")
     battery_v: Voltage | None = Field(description="Starter battery; V.")
+    fallback_armed: bool | None = Field(description="Whether its fall-back for a silent controller is armed.")
 
 
 class PvMessage(DeviceMessage):
@@ -92,6 +95,8 @@ class PvMessage(DeviceMessage):
     available_kw: Power | None = Field(description="What it could deliver without a limit; kW.")
     limit_kw: Power | None = Field(description="Limit as the device reports it; kW.")
     energy_wh: int | None = Field(description="Counter of energy; Wh.")
+    remote: bool | None = Field(description="Whether it takes commands.")
+    fallback_armed: bool | None = Field(description="Whether its fall-back for a silent controller is armed.")
 
 
 class PccMessage(DeviceMessage):
@@ -149,3 +154,12 @@ class SetpointMessage(Message):
         )
     )
     detail: str = Field(description="What the device or the driver said about it; may be empty.")
+    written_kw: Power | None = Field(
+        description=(
+            "Power or limit that the driver wrote: what is asked for, or what nameplate, map and device allow; kW. "
+            "null: none is known to have been written of the newest value."
+        ),
+    )
+    excluded: str | None = Field(
+        description="Why control goes on without the device: it misses setpoints or takes none; null: it does not."
+    )

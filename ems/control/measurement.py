@@ -84,7 +84,10 @@ def measure_powers(site: Site, snapshot: SiteSnapshot) -> Powers:
 
 
 def measure_storage(site: Site, snapshot: SiteSnapshot, *, stored_kwh: Mapping[str, float], load_kw: float) -> Storage:
-    """Return the store's energy against its floor; blocks without any known energy count as empty."""
+    """Return the store's energy against its floor; blocks without any known energy count as empty.
+
+    The limits are those of the blocks that take setpoints.
+    """
     stored = full = tech = highest = charge = discharge = 0.0
     states = {state.id: state for state in snapshot.blocks}
     for pool in site.batteries:
@@ -95,8 +98,9 @@ def measure_storage(site: Site, snapshot: SiteSnapshot, *, stored_kwh: Mapping[s
             stored += stored_kwh.get(block.id, 0.0)
             tech += frac(pool.soc_tech_min_pct + pool.soc_error_pct) * block_full
             highest += frac(pool.soc_max_pct) * block_full
-            charge += live_charge_kw(pool, state)
-            discharge += live_discharge_kw(pool, state)
+            if state.controllable:
+                charge += live_charge_kw(pool, state)
+                discharge += live_discharge_kw(pool, state)
     floor_pct = soc_floor_pct(site, load_kw=load_kw, full_kwh=full) if full > 0.0 else 0.0
     return Storage(
         stored_kwh=stored,

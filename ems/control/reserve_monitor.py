@@ -50,7 +50,8 @@ def _storage(site: Site, snapshot: SiteSnapshot, state: ControlState) -> list[St
         for block in pool.blocks:
             now = states[block.id]
             stored = state.stored_kwh.get(block.id)
-            if now.power_kw is None or stored is None or not now.ready:
+            # a block that takes no setpoints helps in a disturbance only by the droop of a forming unit
+            if now.power_kw is None or stored is None or not now.ready or not (now.controllable or now.forming):
                 continue
             full = pool.block_kwh if now.full_kwh is None else now.full_kwh
             tech = frac(pool.soc_tech_min_pct + pool.soc_error_pct) * full

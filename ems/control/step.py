@@ -42,6 +42,8 @@ class Decision:
     assessments: tuple[Assessment, ...]
     held_on_by_reserve: bool
     import_target_kw: float | None
+    # what the guard knew; None in a cycle that wrote nothing
+    context: GuardContext | None = None
 
 
 def step(site: Site, snapshot: SiteSnapshot, plan: Plan | None, state: ControlState) -> Decision:
@@ -99,18 +101,14 @@ def step(site: Site, snapshot: SiteSnapshot, plan: Plan | None, state: ControlSt
         requested = held_setpoints(site, snapshot, state)
     else:
         requested = shared_setpoints(site, snapshot, targets, state, dt_s=dt_s)
-    guarded = guard(
-        requested,
-        site,
-        snapshot,
-        GuardContext(
-            mode=state.mode,
-            dt_s=dt_s,
-            stored_kwh=storage.stored_kwh,
-            floor_kwh=storage.floor_kwh,
-            r0_margin_kw=min((a.margin_kw for a in assessments if a.id is ReserveId.R0), default=0.0),
-        ),
+    context = GuardContext(
+        mode=state.mode,
+        dt_s=dt_s,
+        stored_kwh=storage.stored_kwh,
+        floor_kwh=storage.floor_kwh,
+        r0_margin_kw=min((a.margin_kw for a in assessments if a.id is ReserveId.R0), default=0.0),
     )
+    guarded = guard(requested, site, snapshot, context)
     state = replace(
         state,
         last_s=now_s,
@@ -130,6 +128,7 @@ def step(site: Site, snapshot: SiteSnapshot, plan: Plan | None, state: ControlSt
         assessments=assessments,
         held_on_by_reserve=held_on,
         import_target_kw=targets.import_kw,
+        context=context,
     )
 
 

@@ -25,6 +25,7 @@ class Cause(StrEnum):
     IMPORT_LIMIT = "import_limit"
     ADOPTED = "adopted"
     CLIPPED = "clipped"
+    PROBE = "probe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +71,13 @@ class Setpoints:
     blocks: tuple[BlockSetpoint, ...] = ()
     gensets: tuple[GensetSetpoint, ...] = ()
     pv: tuple[PvSetpoint, ...] = ()
+
+
+def joined(one: Setpoints, other: Setpoints) -> Setpoints:
+    """Return the commands of both; no device is in both."""
+    return Setpoints(
+        blocks=(*one.blocks, *other.blocks), gensets=(*one.gensets, *other.gensets), pv=(*one.pv, *other.pv)
+    )
 
 
 class Outcome(StrEnum):

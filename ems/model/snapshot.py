@@ -73,6 +73,7 @@ class GensetState:
     fuel_pct: float | None = None
     battery_v: float | None = None
     suspect: bool = False
+    fallback_armed: bool | None = None
 
     @property
     def carries(self) -> bool:
@@ -91,6 +92,7 @@ class PvState:
     controllable: bool
     energy_wh: int | None
     suspect: bool = False
+    fallback_armed: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from ems.model.genset import GensetClass
 from ems.model.problem import OutWindow, UnitHistory
 from ems.model.readings import GensetPhase
 from ems.model.site import Site
-from ems.model.snapshot import GensetState, SiteSnapshot
+from ems.model.snapshot import BlockState, GensetState, SiteSnapshot
 from ems.model.units import hours
 
 # a unit without known history has rested long enough
@@ -19,7 +19,7 @@ _LONG_H = 1000.0
 
 
 def condition_of(site: Site, snapshot: SiteSnapshot, state: ControlState) -> SiteCondition:
-    """Return the condition of the site; blocks that are not ready count for nothing."""
+    """Return the condition of the site; blocks that are not ready or take no setpoints count for nothing."""
     return SiteCondition(
         utc=snapshot.utc,
         pools=tuple(_pool(pool, snapshot, state) for pool in site.batteries),
@@ -31,7 +31,7 @@ def condition_of(site: Site, snapshot: SiteSnapshot, state: ControlState) -> Sit
 
 def _pool(pool: BatteryPool, snapshot: SiteSnapshot, state: ControlState) -> PoolCondition:
     states = {block.id: block for block in snapshot.blocks}
-    ready = [block for block in pool.blocks if states[block.id].ready and block.id in state.stored_kwh]
+    ready = [block for block in pool.blocks if _takes_part(states[block.id]) and block.id in state.stored_kwh]
     return PoolCondition(
         id=pool.id,
         n_blocks=len(ready),
@@ -42,6 +42,10 @@ def _pool(pool: BatteryPool, snapshot: SiteSnapshot, state: ControlState) -> Poo
         full_since_h=_full_since_h([state.full_utc.get(block.id) for block in ready], now=snapshot.utc),
         cell_max_degc=max((t for b in ready if (t := states[b.id].cell_max_degc) is not None), default=None),
     )
+
+
+def _takes_part(block: BlockState) -> bool:
+    return block.ready and block.controllable
 
 
 def _full_since_h(full_utc: list[datetime | None], *, now: datetime) -> float | None:

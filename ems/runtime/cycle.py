@@ -1,26 +1,33 @@
 """One control cycle around the pure step: image, decision, writes. The same code in production and simulation."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ems.control.state import ControlState
 from ems.control.step import Decision, step
 from ems.model.plan import Plan
+from ems.model.readings import no_faults
 from ems.model.setpoints import Setpoints
 from ems.model.site import Site
 from ems.model.snapshot import SiteSnapshot
 from ems.ports import Clock, Curtails, Device, SetsPower, StartsAndStops
 from ems.runtime.image import ImageBuilder
+from ems.runtime.obedience import Obedience
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CycleRecord:
-    """What one cycle saw and decided; `dt_s` is the time since the one before."""
+    """What one cycle saw and decided; `dt_s` is the time since the one before.
+
+    `probes` are setpoints of units that the decision does without, `missed` says by asset why it does.
+    """
 
     snapshot: SiteSnapshot
     decision: Decision
     plan: Plan | None
     dt_s: float
+    probes: Setpoints = field(default_factory=Setpoints)
+    missed: Mapping[str, str] = field(default_factory=no_faults)
 
 
 class ControlCycle:
@@ -31,6 +38,7 @@ class ControlCycle:
         self._site = site
         self._clock = clock
         self._image = ImageBuilder(site, devices)
+        self._obedience = Obedience(site, devices)
         everything: Mapping[str, object] = devices
         self._power = {asset: device for asset, device in everything.items() if isinstance(device, SetsPower)}
         self._run = {asset: device for asset, device in everything.items() if isinstance(device, StartsAndStops)}
@@ -43,12 +51,23 @@ class ControlCycle:
         """Run one cycle now."""
         now_s = self._clock.monotonic_s()
         before_s = self.state.last_s
-        snapshot = self._image.snapshot(at_s=now_s, utc=self._clock.utc())
+        image = self._image.snapshot(at_s=now_s, utc=self._clock.utc())
+        snapshot = self._obedience.judge(image, self.state.mode)
         decision = step(self._site, snapshot, plan, self.state)
         self.state = decision.state
+        self._obedience.asked(decision.setpoints)
+        probes = Setpoints() if decision.context is None else self._obedience.probes(snapshot, decision.context)
         self._write(decision.setpoints, now_s)
+        self._write(probes, now_s)
         dt_s = self._site.control.period_s if before_s is None else max(0.0, now_s - before_s)
-        return CycleRecord(snapshot=snapshot, decision=decision, plan=plan, dt_s=dt_s)
+        return CycleRecord(
+            snapshot=snapshot,
+            decision=decision,
+            plan=plan,
+            dt_s=dt_s,
+            probes=probes,
+            missed=self._obedience.missed,
+        )
 
     def _write(self, setpoints: Setpoints, now_s: float) -> None:
         """Hand changed setpoints, and those due for renewal, to their drivers; none of this waits."""

@@ -17,6 +17,7 @@ from ems.runtime.accounts import Accounts
 from ems.runtime.condition import condition_of
 from ems.runtime.cycle import ControlCycle, CycleRecord
 from ems.runtime.forecasts import ForecastMemory
+from ems.runtime.identities import IdentityBook
 from ems.runtime.memory import control_document, restore_forecasts, restored_control
 from ems.runtime.notify import SystemdNotifier
 from ems.runtime.observer import Event, Observer, cycle_events
@@ -58,6 +59,7 @@ class DaemonParts:
     memory: ForecastMemory
     accounts: Accounts
     store: StateStore
+    identities: IdentityBook
     notifier: SystemdNotifier
     version: str
     pid: int
@@ -82,6 +84,7 @@ class Daemon:
         self._late_s: list[float] = []
         self._troubles: tuple[str, ...] = ()
         self._lost: dict[str, str] = {}
+        self._missed: dict[str, str] = {}
         self._n_worker_restarts = 0
         self._n_observer_failures = 0
         self._n_account_failures = 0
@@ -157,6 +160,7 @@ class Daemon:
         closed = self._account(record)
         events = cycle_events(record)
         self._tell_lost_devices(record.snapshot.utc)
+        self._tell_missed_setpoints(record)
         self._show(lambda observer: observer.on_cycle(record))
         for event in events:
             self._tell(event)
@@ -171,6 +175,7 @@ class Daemon:
     def _account(self, record: CycleRecord) -> bool:
         """Remember, count and account for a cycle; return whether an interval closed. None of it may stop control."""
         try:
+            self._tell_identities(record.snapshot.utc)
             self._parts.memory.observe(record.snapshot)
             self.statistics.add(record)
             return self._parts.accounts.observe(record)
@@ -254,6 +259,22 @@ class Daemon:
         for device_id in sorted(self._lost.keys() - lost.keys()):
             self._tell(Event(utc=utc, kind="device", text=f"{device_id} answers"))
         self._lost = lost
+
+    def _tell_identities(self, utc: datetime) -> None:
+        """Tell of devices that are not those that were there before, and of confirmations."""
+        for text in self._parts.identities.look(self._parts.devices.values(), utc=utc):
+            self._tell(Event(utc=utc, kind="device", text=text))
+
+    def _tell_missed_setpoints(self, record: CycleRecord) -> None:
+        """Tell of units that control goes on without because they miss their setpoints, and of their return."""
+        utc, missed = record.snapshot.utc, dict(record.missed)
+        for asset in sorted(missed.keys() - self._missed.keys()):
+            self._tell(Event(utc=utc, kind="setpoint", text=f"{asset} misses its setpoint: {missed[asset]}"))
+        for asset in sorted(self._missed.keys() - missed.keys()):
+            self._tell(Event(utc=utc, kind="setpoint", text=f"{asset} follows its setpoint again"))
+        if missed.keys() != self._missed.keys():
+            self._replan.set()
+        self._missed = missed
 
     def _tell_worker_restarts(self) -> None:
         n_restarts = self._parts.worker.n_restarts

@@ -29,7 +29,7 @@ from ems.model.snapshot import (
     SiteSnapshot,
 )
 from ems.model.units import frac
-from ems.ports import Device, KnowsSuspicion
+from ems.ports import Device, KnowsSuspicion, Withholds
 from ems.runtime.refuted import without_refuted
 
 _UNKNOWN_LOAD = LoadState(load_kw=None, load_max_kw=None, energy_wh=None)
@@ -47,6 +47,8 @@ class ImageBuilder:
         """Take devices by the asset that they serve."""
         self._site = site
         self._devices = devices
+        everything: Mapping[str, object] = devices
+        self._withholding = {asset: device for asset, device in everything.items() if isinstance(device, Withholds)}
 
     def snapshot(self, *, at_s: float, utc: datetime) -> SiteSnapshot:
         """Freeze the image of this instant."""
@@ -101,6 +103,8 @@ class ImageBuilder:
             ]
             if (suspicion := self._suspicion(asset)) is not None:
                 problems.append(Problem(device_id=device.device_id, value="headroom", reason=suspicion))
+            if (withheld := self._withheld(asset)) is not None:
+                problems.append(Problem(device_id=device.device_id, value="setpoint", reason=withheld))
             readings[asset] = reading
         spread = max(fast_at) - min(fast_at) if fast_at else 0.0
         return _Fresh(by_asset=readings, problems=tuple(problems), spread_s=spread)
@@ -111,7 +115,14 @@ class ImageBuilder:
 
     def _controllable(self, asset: str, *, remote: bool | None) -> bool:
         device = self._devices.get(asset)
-        return device is not None and device.trouble() is None and remote is not False
+        if device is None or device.trouble() is not None or remote is False:
+            return False
+        return self._withheld(asset) is None
+
+    def _withheld(self, asset: str) -> str | None:
+        """Return why the driver of an asset takes no commands for it now."""
+        device = self._withholding.get(asset)
+        return None if device is None else device.withheld()
 
     def _block(self, pool: BatteryPool, block: AcBlock, fresh: "_Fresh") -> BlockState:
         """Join a PCS with the containers behind it; containers that are not heard count for nothing."""
@@ -132,8 +143,14 @@ class ImageBuilder:
             fallback_armed=None if pcs is None else pcs.fallback_armed,
             soc_pct=sum(bms.soc_pct or 0.0 for bms in heard) / len(heard) if heard else None,
             full_kwh=full if heard else None,
-            max_charge_kw=_total(bms.max_charge_kw for bms in heard) if heard else None,
-            max_discharge_kw=_total(bms.max_discharge_kw for bms in heard) if heard else None,
+            max_charge_kw=_tightest(
+                _total(bms.max_charge_kw for bms in heard) if heard else None,
+                None if pcs is None else pcs.max_charge_kw,
+            ),
+            max_discharge_kw=_tightest(
+                _total(bms.max_discharge_kw for bms in heard) if heard else None,
+                None if pcs is None else pcs.max_discharge_kw,
+            ),
             cell_max_degc=max((bms.cell_max_degc for bms in heard if bms.cell_max_degc is not None), default=None),
             cell_max_v=max((bms.cell_max_v for bms in heard if bms.cell_max_v is not None), default=None),
             cell_min_v=min((bms.cell_min_v for bms in heard if bms.cell_min_v is not None), default=None),
@@ -181,6 +198,7 @@ class ImageBuilder:
             fuel_pct=reading.fuel_pct,
             battery_v=reading.battery_v,
             suspect=self._suspicion(unit) is not None,
+            fallback_armed=reading.fallback_armed,
         )
 
     def _pv(self, block: str, reading: PvReading | None) -> PvState:
@@ -193,9 +211,10 @@ class ImageBuilder:
             power_kw=reading.power_kw,
             available_kw=reading.available_kw,
             limit_kw=reading.limit_kw,
-            controllable=self._controllable(block, remote=None),
+            controllable=self._controllable(block, remote=reading.remote),
             energy_wh=reading.energy_wh,
             suspect=self._suspicion(block) is not None,
+            fallback_armed=reading.fallback_armed,
         )
 
 
@@ -216,6 +235,11 @@ class _Fresh:
 def _total(values: Iterable[float | None]) -> float:
     """Return the sum; a limit that is not known counts as zero."""
     return sum(value or 0.0 for value in values)
+
+
+def _tightest(batteries_kw: float | None, pcs_kw: float | None) -> float | None:
+    """Return what batteries and PCS both allow; without the batteries' word nothing is known."""
+    return batteries_kw if batteries_kw is None or pcs_kw is None else min(batteries_kw, pcs_kw)
 
 
 def _pcc(reading: PccReading | None) -> PccState:

@@ -1,5 +1,6 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import timedelta
+from typing import get_args
 
 import pytest
 
@@ -9,7 +10,7 @@ from ems.gateway.messages.devices import device_messages
 from ems.gateway.messages.planning import forecast_messages, plan_message
 from ems.gateway.messages.setpoints import SetpointBook
 from ems.model.plan import PlanSource
-from ems.model.readings import BmsReading, PcsReading
+from ems.model.readings import BmsReading, PcsReading, Reading
 from ems.model.setpoints import (
     BlockSetpoint,
     Cause,
@@ -24,6 +25,7 @@ from ems.ports import Device
 from tests.gateway.operation import NOON, FixedDevice, Operation, operation
 
 AT_S = 1000.0
+ABSENT = "absent: the device gives no value"
 PCS = PcsReading(
     device_id="bess01-pcs",
     at_s=AT_S,
@@ -76,7 +78,8 @@ def test_every_device_of_a_site_has_its_topic_and_all_its_values(desert: Operati
         row = topic_of(item.topic)
         assert row is not None
         assert type(item.message) is row.model
-        assert item.message.quality == {}
+        optional = {field.name for kind in get_args(Reading) for field in fields(kind) if field.default is None}
+        assert item.message.quality == dict.fromkeys(item.message.quality.keys() & optional, ABSENT)
         assert item.message.ts == snapshot.utc
 
 
@@ -86,7 +89,7 @@ def test_a_fresh_reading_is_published_with_the_time_of_its_answer(desert: Operat
     assert message.power_kw == -1500.0
     assert message.ts == NOON - timedelta(seconds=0.5)
     assert message.age_s == {}
-    assert message.quality == {"remote": "absent: the device gives no value"}
+    assert message.quality == dict.fromkeys(("remote", "max_charge_kw", "max_discharge_kw"), ABSENT)
 
 
 def test_values_older_than_two_periods_say_how_old_they_are(desert: Operation) -> None:
@@ -189,6 +192,27 @@ def test_the_outcome_of_the_newest_value_is_published(desert: Operation, outcome
 
     assert only(book).outcome is outcome
     assert only(book).detail == "code 2"
+
+
+def test_both_values_are_published_when_the_driver_narrows_one(desert: Operation) -> None:
+    device = FixedDevice("bess01-pcs", "bess01", PCS)
+    book = SetpointBook(desert.site, {"bess01": device})
+    book.observe(block(1200.0), at_s=AT_S)
+
+    device.newest = replace(ended(Outcome.ACCEPTED, at_s=AT_S + 0.2), written_kw=900.0)
+    book.observe(block(1200.0), at_s=AT_S + 1.0)
+
+    assert (only(book).power_kw, only(book).written_kw) == (1200.0, 900.0)
+    assert only(book).excluded is None
+
+
+def test_a_device_that_control_does_without_says_why(desert: Operation) -> None:
+    device = FixedDevice("bess01-pcs", "bess01", PCS)
+    book = SetpointBook(desert.site, {"bess01": device})
+
+    book.observe(Setpoints(), at_s=AT_S, missed={"bess01": "500 kW measured, 1000 kW asked for"})
+
+    assert only(book).excluded == "500 kW measured, 1000 kW asked for"
 
 
 def test_the_outcome_of_an_older_value_says_nothing_about_a_new_one(desert: Operation) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final
 
 from ems.contract.devices import SetpointMessage
@@ -11,7 +12,7 @@ from ems.contract.topics import setpoint_topic
 from ems.gateway.messages.site import reason_parts
 from ems.model.setpoints import Reason, Setpoints, WriteOutcome
 from ems.model.site import Site
-from ems.ports import Commanded, Device
+from ems.ports import Commanded, Device, Withholds
 
 _NOT_COMMANDED: Final = "unknown: nothing is commanded now"
 _NOT_TAKEN: Final = "absent: the device takes none"
@@ -50,10 +51,15 @@ class SetpointBook:
         self._current: dict[str, _Command] = {}
         # the value that a device was told, and since when; smaller changes are not written
         self._told: dict[str, tuple[_Command, float]] = {}
+        self._missed: Mapping[str, str] = {}
 
-    def observe(self, setpoints: Setpoints, *, at_s: float) -> None:
-        """See the commands of a cycle, every cycle; `at_s` is its time."""
+    def observe(self, setpoints: Setpoints, *, at_s: float, missed: Mapping[str, str] = MappingProxyType({})) -> None:
+        """See the commands of a cycle, every cycle, at its time; `missed` says by asset why control does without.
+
+        The commands are those of the decision and, for a unit that it does without, its probe.
+        """
         self._current = _commands(setpoints)
+        self._missed = missed
         for asset in self._devices:
             command, before = self._current.get(asset), self._told.get(asset)
             if command is None:
@@ -70,11 +76,24 @@ class SetpointBook:
                 outcome = None
             yield Outgoing(
                 topic=setpoint_topic(device.device_id),
-                message=self._message(device, asset, command, outcome, utc=utc),
+                message=self._message(
+                    device, asset, command, outcome, utc=utc, excluded=self._excluded(asset, commanded)
+                ),
             )
 
+    def _excluded(self, asset: str, commanded: Commanded) -> str | None:
+        withheld = commanded.withheld() if isinstance(commanded, Withholds) else None
+        return withheld or self._missed.get(asset)
+
     def _message(
-        self, device: Device, asset: str, command: _Command | None, outcome: WriteOutcome | None, *, utc: datetime
+        self,
+        device: Device,
+        asset: str,
+        command: _Command | None,
+        outcome: WriteOutcome | None,
+        *,
+        utc: datetime,
+        excluded: str | None,
     ) -> SetpointMessage:
         values = command or _Command()
         takes = self._takes[asset]
@@ -92,6 +111,8 @@ class SetpointBook:
             reasons=reason_parts(values.reasons),
             outcome=None if outcome is None else outcome.outcome,
             detail="" if outcome is None else outcome.detail,
+            written_kw=None if outcome is None else outcome.written_kw,
+            excluded=excluded,
         )
 
 
