@@ -13,6 +13,7 @@ from typing import Final, Protocol, runtime_checkable
 
 from ems.model.capability import Capability, Fallback, PowerLimits
 from ems.model.device import DeviceSpec
+from ems.model.link_status import LinkStatus
 from ems.model.readings import GensetPhase, Reading
 from ems.model.setpoints import WriteOutcome
 
@@ -256,6 +257,9 @@ class RegisterLink(Protocol):
     @property
     def link_id(self) -> str:
         """Return the name of the link in the configuration."""
+
+    def status(self) -> LinkStatus:
+        """Return how the connection does."""
 
     async def run(self) -> None:
         """Poll and write until cancelled."""

@@ -12,11 +12,12 @@ from typing import Final
 from drivers.modbus.expected import Fault
 from drivers.modbus.requests import Answer, Answered, ExceptionAnswer, NoAnswer, Request, Station
 from drivers.modbus.session import ExceptionCode, Session
-from drivers.modbus.statistics import ErrorKind, LinkStatistics, Tally
+from drivers.modbus.statistics import ErrorKind, LinkStatistics, Tally, link_status
 from drivers.modbus.tls import tls_context
 from drivers.modbus.turns import Member, Pause, Turn, next_turn
 from ems.errors import DeviceUnreachableError
 from ems.model.device import LinkSpec, Parity, SerialLine, TcpEndpoint
+from ems.model.link_status import LinkStatus
 from ems.ports import Clock
 
 _JITTER_FRAC: Final = 0.25
@@ -83,6 +84,10 @@ class ModbusLink:
             answered_s=self._tally.answered_s,
             units={member.station.unit: member.tally.unit_statistics() for member in self._members},
         )
+
+    def status(self) -> LinkStatus:
+        """Return the counters as they are published."""
+        return link_status(self.statistics(), spec=self._spec, now_s=self._clock.monotonic_s())
 
     async def run(self) -> None:
         """Connect, serve, and connect again after every loss, until cancelled. Devices cannot make it raise."""

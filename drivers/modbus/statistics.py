@@ -7,8 +7,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from ems.model.device import LinkSpec
+from ems.model.link_status import LinkStatus, TrafficStatus
+
 # upper ends of the buckets; from a loopback to the slowest data loggers of the field (15 s), the last one is open
 LATENCY_BUCKETS_S: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
+
+# the quantiles that are published
+_MEDIAN: Final = 0.5
+_NEARLY_ALL: Final = 0.99
 
 
 class ErrorKind(StrEnum):
@@ -71,6 +78,34 @@ class LinkStatistics(UnitStatistics):
     connected: bool
     n_connections: int
     units: Mapping[int, UnitStatistics]
+
+
+def link_status(statistics: LinkStatistics, *, spec: LinkSpec, now_s: float) -> LinkStatus:
+    """Return the statistics of a link as they are published."""
+    total = _traffic(statistics, now_s=now_s)
+    return LinkStatus(
+        link_id=spec.id,
+        endpoint=str(spec.endpoint),
+        framing=spec.endpoint.framing.value,
+        connected=statistics.connected,
+        n_connections=statistics.n_connections,
+        n_requests=total.n_requests,
+        n_errors=total.n_errors,
+        latency_p50_s=total.latency_p50_s,
+        latency_p99_s=total.latency_p99_s,
+        answer_age_s=total.answer_age_s,
+        units={number: _traffic(unit, now_s=now_s) for number, unit in statistics.units.items()},
+    )
+
+
+def _traffic(statistics: UnitStatistics, *, now_s: float) -> TrafficStatus:
+    return TrafficStatus(
+        n_requests=statistics.n_requests,
+        n_errors={kind.value: count for kind, count in statistics.n_errors.items()},
+        latency_p50_s=statistics.latency.quantile_s(_MEDIAN),
+        latency_p99_s=statistics.latency.quantile_s(_NEARLY_ALL),
+        answer_age_s=None if statistics.answered_s is None else now_s - statistics.answered_s,
+    )
 
 
 class Tally:

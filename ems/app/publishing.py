@@ -1,7 +1,7 @@
 """What the daemon shows: MQTT messages once a second, the historian every cycle. An observer; control never waits."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -23,17 +23,20 @@ from ems.contract.topics import (
     RESERVE,
     STATE,
     Topics,
+    link_topic,
     offer_topic,
 )
 from ems.gateway.broker import broker_settings
 from ems.gateway.historian import HistorianSettings, SqliteHistorian
 from ems.gateway.messages.daemon import carbon_message, energy_message, event_message, health_message
 from ems.gateway.messages.devices import device_messages
+from ems.gateway.messages.links import link_message
 from ems.gateway.messages.planning import forecast_messages, plan_message
 from ems.gateway.messages.setpoints import SetpointBook
 from ems.gateway.messages.site import guard_message, readiness_message, reserve_message, state_message
 from ems.gateway.mqtt import MqttPublisher
 from ems.gateway.points import points
+from ems.model.link_status import LinkStatus
 from ems.model.setpoints import joined
 from ems.model.site import Site
 from ems.ports import Clock, Device
@@ -46,6 +49,8 @@ from ems.runtime.planner import PlanningResult
 # what has not changed is said again this often, so that its time shows that it still holds
 _REFRESH_S = 10.0
 _LAST_WORDS_S = 3.0
+# every link is shown once in so many publications: hundreds of links a second would say little more
+_LINK_ROUNDS = 10
 _BYTES_PER_GIB = 1024**3
 
 
@@ -92,6 +97,7 @@ class Publishing:
         self._planning: PlanningResult | None = None
         self._planned: tuple[PlanningResult | None, tuple[Outgoing, ...]] | None = None
         self._n_envelopes = 0
+        self._link_round = 0
 
     def watch(self, daemon: Daemon, accounts: Accounts) -> None:
         """Name the daemon and the accounts that are shown."""
@@ -161,15 +167,28 @@ class Publishing:
         daemon, accounts = self._watched
         utc, currency = self._clock.utc(), self._site.economics.currency
         history = None if self._historian is None else self._historian.statistics()
+        links = daemon.links()
         health = health_message(
-            utc, daemon.health(), daemon.plan_counts(), mqtt=self._publisher.statistics(), historian=history
+            utc,
+            daemon.health(),
+            daemon.plan_counts(),
+            links=links,
+            mqtt=self._publisher.statistics(),
+            historian=history,
         )
         yield Outgoing(topic=HEALTH, message=health)
+        yield from self._link_messages(utc, links)
         if (energy := accounts.energy()) is not None:
             yield Outgoing(topic=ENERGY, message=energy_message(utc, energy, currency=currency))
         if (carbon := accounts.carbon()) is not None:
             yield Outgoing(topic=CARBON, message=carbon_message(utc, carbon))
         yield from self._plan_messages(utc)
+
+    def _link_messages(self, utc: datetime, links: Sequence[LinkStatus]) -> Iterator[Outgoing]:
+        """Yield every link once in `_LINK_ROUNDS` publications, some of them in each."""
+        for link in links[self._link_round :: _LINK_ROUNDS]:
+            yield Outgoing(topic=link_topic(link.link_id), message=link_message(utc, link))
+        self._link_round = (self._link_round + 1) % _LINK_ROUNDS
 
     def _plan_messages(self, utc: datetime) -> Iterator[Outgoing]:
         """Yield the plan and its forecasts; they are long, and built once for each plan."""

@@ -22,6 +22,7 @@ from ems.contract.devices import (
     SetpointMessage,
     TankMessage,
 )
+from ems.contract.links import LinkMessage
 from ems.contract.planning import (
     CarbonForecastMessage,
     PlanMessage,
@@ -61,6 +62,7 @@ TOPICS: Final = (
     Topic(pattern="device/<device>/cooling", model=CoolingMessage, schema="device.cooling"),
     Topic(pattern="device/<device>/tank", model=TankMessage, schema="device.tank"),
     Topic(pattern="setpoint/<device>", model=SetpointMessage, schema="setpoint"),
+    Topic(pattern="link/<link>", model=LinkMessage, schema="link"),
     Topic(pattern="forecast/it", model=PowerForecastMessage, schema="forecast.power"),
     Topic(pattern="forecast/pv_<plant>", model=PowerForecastMessage, schema="forecast.power"),
     Topic(pattern="forecast/ambient", model=TemperatureForecastMessage, schema="forecast.temperature"),

@@ -56,6 +56,11 @@ def device_topic(device_id: str, group: DeviceGroup) -> str:
     return f"device/{device_id}/{group.value}"
 
 
+def link_topic(link_id: str) -> str:
+    """Return the topic of a connection to devices."""
+    return f"link/{link_id}"
+
+
 def setpoint_topic(device_id: str) -> str:
     """Return the topic of what a device is commanded."""
     return f"setpoint/{device_id}"

@@ -10,6 +10,7 @@ from functools import partial
 import structlog
 
 from ems.control.state import ControlState, Mode
+from ems.model.link_status import LinkStatus
 from ems.model.site import Site
 from ems.model.status import HealthStatus, PlanCounts
 from ems.ports import Clock, Device, RegisterLink
@@ -136,6 +137,10 @@ class Daemon:
             lost_devices=tuple(sorted(self._lost)),
             troubles=self._troubles,
         )
+
+    def links(self) -> tuple[LinkStatus, ...]:
+        """Return how the connections to the devices do."""
+        return tuple(link.status() for link in self._parts.links)
 
     def plan_counts(self) -> PlanCounts:
         """Return how planning went so far."""

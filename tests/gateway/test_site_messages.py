@@ -11,9 +11,11 @@ from ems.control.measurement import measure_powers
 from ems.control.step import Decision
 from ems.gateway.historian import HistorianStatistics
 from ems.gateway.messages.daemon import carbon_message, energy_message, event_message, health_message
+from ems.gateway.messages.links import link_message
 from ems.gateway.messages.site import guard_message, readiness_message, reserve_message, state_message
 from ems.gateway.mqtt import PublisherStatistics
 from ems.gateway.points import MODES, PHASES, points
+from ems.model.link_status import LinkStatus, TrafficStatus
 from ems.model.readings import GensetPhase
 from ems.model.snapshot import Problem, SiteSnapshot
 from ems.model.status import CarbonTotals, EnergyTotals, HealthStatus, PlanCounts, RunCounts
@@ -41,6 +43,38 @@ HEALTH = HealthStatus(
     n_devices=79,
     lost_devices=("gen01-ctl",),
     troubles=("no weather forecast",),
+)
+LINKS = (
+    LinkStatus(
+        link_id="plant",
+        endpoint="192.0.2.17:502",
+        framing="tcp",
+        connected=True,
+        n_connections=2,
+        n_requests=120,
+        n_errors={"timeout": 1, "late": 2},
+        latency_p50_s=0.0314,
+        latency_p99_s=0.0962,
+        answer_age_s=0.4,
+        units={
+            11: TrafficStatus(
+                n_requests=120, n_errors={"timeout": 1}, latency_p50_s=0.03, latency_p99_s=0.09, answer_age_s=0.4
+            )
+        },
+    ),
+    LinkStatus(
+        link_id="roof",
+        endpoint="/dev/ttyS1",
+        framing="rtu",
+        connected=False,
+        n_connections=0,
+        n_requests=0,
+        n_errors={"no_connection": 7},
+        latency_p50_s=None,
+        latency_p99_s=None,
+        answer_age_s=None,
+        units={},
+    ),
 )
 COUNTS = RunCounts(
     n_ticks=7200,
@@ -231,7 +265,7 @@ def test_reserve_and_guard_carry_all_counts_of_a_run(desert: Operation) -> None:
 def test_health_carries_all_counts_of_planning() -> None:
     counts = PlanCounts(made=5, fallback=1, rejected_by_check=1, solve_p50_s=1.5, solve_p95_s=2.5)
 
-    message = health_message(NOON, HEALTH, counts, mqtt=PUBLISHER, historian=HISTORIAN)
+    message = health_message(NOON, HEALTH, counts, links=LINKS, mqtt=PUBLISHER, historian=HISTORIAN)
 
     assert plan_counts(message) == counts
     assert message.lost_devices == ("gen01-ctl",)
@@ -241,10 +275,27 @@ def test_health_carries_all_counts_of_planning() -> None:
     assert message.historian.trouble == "disk full"
 
 
+def test_health_carries_the_sums_of_all_links() -> None:
+    counts = PlanCounts(made=0, fallback=0, rejected_by_check=0, solve_p50_s=0.0, solve_p95_s=0.0)
+
+    part = health_message(NOON, HEALTH, counts, links=LINKS, mqtt=None, historian=None).links
+
+    assert (part.n_links, part.n_connected, part.n_requests) == (2, 1, 120)
+    assert part.n_errors == {"timeout": 1, "late": 2, "no_connection": 7}
+
+
+def test_a_link_says_how_it_and_its_units_do() -> None:
+    good, dead = (link_message(NOON, link) for link in LINKS)
+
+    assert (good.link, good.endpoint, good.latency_p50_s) == ("plant", "192.0.2.17:502", 0.031)
+    assert good.units["11"].n_errors == {"timeout": 1}
+    assert (dead.framing, dead.connected, dead.answer_age_s) == ("rtu", False, None)
+
+
 def test_a_historian_that_is_switched_off_is_null() -> None:
     counts = PlanCounts(made=0, fallback=0, rejected_by_check=0, solve_p50_s=0.0, solve_p95_s=0.0)
 
-    assert health_message(NOON, HEALTH, counts, mqtt=None, historian=None).historian is None
+    assert health_message(NOON, HEALTH, counts, links=LINKS, mqtt=None, historian=None).historian is None
 
 
 def test_reserve_says_what_the_worst_loss_takes(campus: Operation) -> None:

@@ -1,13 +1,15 @@
 """Messages about the daemon and its accounts: health, events, energy, carbon."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from math import isfinite
 
 from ems.contract.accounts import CarbonMessage, EnergyMessage
 from ems.contract.daemon import EventMessage, HealthMessage, HistorianPart, PublisherPart
 from ems.gateway.historian import HistorianStatistics
+from ems.gateway.messages.links import links_part
 from ems.gateway.mqtt import PublisherStatistics
+from ems.model.link_status import LinkStatus
 from ems.model.status import CarbonTotals, EnergyTotals, HealthStatus, PlanCounts
 
 
@@ -16,6 +18,7 @@ def health_message(
     status: HealthStatus,
     counts: PlanCounts,
     *,
+    links: Sequence[LinkStatus],
     mqtt: PublisherStatistics | None,
     historian: HistorianStatistics | None,
 ) -> HealthMessage:
@@ -42,6 +45,7 @@ def health_message(
         plans_compared=counts.n_compared,
         plan_unit_change_h=counts.unit_change_h,
         plan_change_kw=counts.change_kw,
+        links=links_part(links),
         mqtt=None if mqtt is None else _publisher(mqtt),
         historian=None if historian is None else _historian(historian),
     )
