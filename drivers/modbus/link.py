@@ -207,11 +207,11 @@ class ModbusLink:
                 result = await session.exchange(member.station.unit, request)
         except TimeoutError:
             result = Fault(ErrorKind.TIMEOUT, f"no answer within {self._spec.timeout_s:g} s")
+        _honour_cancellation()
         if n_dropped := session.take_dropped():
             self._tally.failed(ErrorKind.LATE, n_dropped)
         if isinstance(result, Fault):
             return self._no_answer(member, request, result)
-        _honour_cancellation()
         at_s = self._clock.monotonic_s()
         for tally in (self._tally, member.tally):
             tally.answered(sent_s=sent_s, at_s=at_s)
