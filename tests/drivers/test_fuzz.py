@@ -52,7 +52,7 @@ from tests.drivers.rig import (
 FULL = os.environ.get("EMS_FUZZ") == "full"
 N_ANSWERS = 50_000 if FULL else 4_000
 MAPS = tuple(sorted(DRIVERS))
-FRAMERS = {Framing.TCP: TcpFramer, Framing.RTU_OVER_TCP: RtuFramer}
+FRAMERS: Mapping[Framing, type[Framer]] = {Framing.TCP: TcpFramer, Framing.RTU_OVER_TCP: RtuFramer}
 # codes that documents use for something special, and the ends of the ranges of integers and floats
 EDGES = (0x0000, 0x0001, 0x7FFF, 0x8000, 0x8001, 0xFFFE, 0xFFFF, 0x7F80, 0xFF80, 0x7FC0, 0x0080)
 BOUND_BY_RATING = frozenset({"power_kw", "load_kw", "load_max_kw", "available_kw"})
