@@ -27,7 +27,7 @@ _HEAD: Final = """# Supported devices
 Generated from `drivers/maps` by `make docs`; do not edit. Each map names the document that its registers come from;
 what is believed but was not checked against one stands as a comment in the map. Addresses are those in the frame.
 The language of the maps is explained in [register-maps.md](register-maps.md). Devices that describe themselves by
-SunSpec models need no map; their drivers are in [drivers.md](drivers.md).
+SunSpec models need no map; their drivers are in [sunspec.md](sunspec.md).
 
 The maps called `generic-*` are the project's own interface lists and describe no maker's product. A site whose
 device differs writes its own map.
