@@ -8,8 +8,10 @@ from typing import Final
 from drivers.modbus.layout import (
     FLOATS,
     N_REGISTERS,
+    Arming,
     Coding,
     Command,
+    FallbackRule,
     Point,
     PointType,
     RegisterMap,
@@ -32,6 +34,11 @@ SunSpec models need no map; their drivers are in [sunspec.md](sunspec.md).
 The maps called `generic-*` are the project's own interface lists and describe no maker's product. A site whose
 device differs writes its own map.
 """
+_ARMED_BY: Final = {
+    Arming.WATCHDOG: "the watchdog time that the driver sets",
+    Arming.SETTING: "a setting at the device",
+    Arming.ALWAYS: "its make",
+}
 _COMMENT: Final = re.compile(r"^# ?(.*)$")
 
 
@@ -50,18 +57,14 @@ def description(name: str) -> str:
 
 
 def _overview(maps: Iterable[RegisterMap]) -> Iterator[str]:
-    yield "| map | class | commands | heartbeat | watchdog | source |"
-    yield "| --- | --- | --- | --- | --- | --- |"
+    yield "| map | class | capabilities | commands | source |"
+    yield "| --- | --- | --- | --- | --- |"
     for each in maps:
         commands = ", ".join((*each.commands, *each.sequences)) or "read only"
         yield (
-            f"| [{each.id}](#{each.id}) | {each.device_class} | {commands} | {_yes(each.heartbeat)} | "
-            f"{_yes(each.watchdog)} | {each.source} |"
+            f"| [{each.id}](#{each.id}) | {each.device_class} | {', '.join(sorted(each.capabilities or ()))} | "
+            f"{commands} | {each.source} |"
         )
-
-
-def _yes(thing: object) -> str:
-    return "" if thing is None else "yes"
 
 
 def _section(register_map: RegisterMap) -> Iterator[str]:
@@ -80,7 +83,12 @@ def _section(register_map: RegisterMap) -> Iterator[str]:
         yield from _sequence(name, sequence)
     if register_map.fallback is not None:
         yield ""
-        yield f"Fall-back: {register_map.fallback}"
+        yield from _fallback(register_map.fallback)
+
+
+def _fallback(rule: FallbackRule) -> Iterator[str]:
+    after = "" if rule.after_s is None else f" Fixed time: {rule.after_s:g} s."
+    yield f"Fall-back: {rule.text} Waits for: {rule.misses}. Armed by: {_ARMED_BY[rule.armed_by]}.{after}"
 
 
 def _reads(register_map: RegisterMap) -> Iterator[str]:

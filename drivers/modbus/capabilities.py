@@ -8,13 +8,17 @@ from ems.ports import DEVICE_PROTOCOLS, READING_PROTOCOLS
 
 
 def capabilities_of(device: object, register_map: RegisterMap) -> frozenset[Capability]:
-    """Return the capabilities whose protocols the driver implements and whose values the map has."""
-    return implemented_by(
+    """Return the capabilities whose protocols the driver implements and whose values the map has.
+
+    A map that declares its capabilities has no others: a value that it shows may not be good enough for one.
+    """
+    implemented = implemented_by(
         device,
-        shown=register_map.points.keys(),
+        shown={point.field for point in register_map.points.values()},
         has_heartbeat=register_map.heartbeat is not None,
         has_fallback=register_map.fallback is not None,
     )
+    return implemented if register_map.capabilities is None else implemented & register_map.capabilities
 
 
 def implemented_by(
@@ -26,10 +30,10 @@ def implemented_by(
 
 
 def _has(name: Capability, device: object, shown: Collection[str]) -> bool:
-    fields = {field for protocol in READING_PROTOCOLS.get(name, ()) for field in _members(protocol)}
+    fields = {field for protocol in READING_PROTOCOLS.get(name, ()) for field in members(protocol)}
     return fields <= set(shown) and all(isinstance(device, protocol) for protocol in DEVICE_PROTOCOLS.get(name, ()))
 
 
-def _members(protocol: type) -> Iterable[str]:
+def members(protocol: type) -> Iterable[str]:
     """Return the names that a protocol asks for."""
     return (name for name in vars(protocol) if not name.startswith("_"))

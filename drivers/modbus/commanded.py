@@ -6,6 +6,7 @@ from typing import Final
 
 from drivers.modbus.assembly import Family, R
 from drivers.modbus.attached import AttachedDevice, spec_error
+from drivers.modbus.budget import DAY_S, WriteBudget, setpoints_per_day
 from drivers.modbus.commands import CommandSlot, MapRecipe, Outcomes, Recipe
 from drivers.modbus.device import PolledDevice
 from drivers.modbus.heartbeat import Heartbeat
@@ -27,6 +28,8 @@ _RETRY_PERIODS: Final = 30.0
 _HEARTBEATS_PER_WATCHDOG: Final = 4.0
 # a device whose fall-back has come loose is armed again after this many polls
 _REARM_PERIODS: Final = 5.0
+# the one command that changes a few times a day
+_RUN: Final = "run"
 _ARMED: Final = "fallback_armed"
 # neighbouring floats: a setpoint that is this near has arrived
 _ARRIVED_KW: Final = 1e-6
@@ -54,14 +57,20 @@ class Commanding(AttachedDevice[R]):
         *,
         sequences: Iterable[SequenceCommand] = (),
         refreshes_per_watchdog: float = _HEARTBEATS_PER_WATCHDOG,
+        writes_per_day: Mapping[str, int] | None = None,
+        acts_after_s: float = NEVER_S,
     ) -> None:
         """Make a slot of every command.
 
+        `writes_per_day` holds the budgets of the commands whose registers are not volatile; `acts_after_s` is the
+        silence after which the device falls back, where that is fixed in the device.
+
         Raises:
-            ConfigError: The watchdog time is missing.
+            ConfigError: The watchdog time is missing, or a setpoint may change more often than its register bears.
         """
         spec = self._spec
-        self._watchdog_s = _watchdog_for(spec)
+        self._watchdog_s = min(_watchdog_for(spec), acts_after_s)
+        budgets = writes_per_day or {}
         self._rated_kw = environment.rated_kw if spec.rated_kw is None else spec.rated_kw
         self._outcomes = Outcomes(spec.id, power=None if power is None else power.name)
         self._local: str | None = None
@@ -73,12 +82,8 @@ class Commanding(AttachedDevice[R]):
         self._rearm_s = NEVER_S
         self._heartbeats: tuple[Heartbeat, ...] = ()
         self._slots = {
-            recipe.name: CommandSlot(
-                recipe,
-                outcomes=self._outcomes,
-                blocked=self.withheld,
-                refresh_s=self._watchdog_s / refreshes_per_watchdog,
-                settle_s=_SETTLE_PERIODS * spec.fast_s,
+            recipe.name: self._slot(
+                recipe, budgets.get(recipe.name), renewed_s=self._watchdog_s / refreshes_per_watchdog
             )
             for recipe in recipes
         }
@@ -121,6 +126,25 @@ class Commanding(AttachedDevice[R]):
         """Narrow the power to what is known beside nameplate and reading; return the device's ramp per s, if any."""
         raise NotImplementedError
 
+    def _slot(self, recipe: Recipe, n_per_day: int | None, *, renewed_s: float) -> CommandSlot:
+        """Return the slot of a command; what wears out is never renewed, and not taken if it may change too often."""
+        if n_per_day is not None and recipe.name != _RUN and n_per_day < setpoints_per_day(period_s=self._spec.fast_s):
+            raise spec_error(
+                self._spec,
+                "fast_s",
+                f"'{recipe.name}' is written to non-volatile memory that bears {n_per_day} writes a day, and may "
+                f"change every {self._spec.fast_s:g} s",
+                allowed=f"at least {DAY_S / n_per_day:.0f} s, or a map with a volatile register",
+            )
+        return CommandSlot(
+            recipe,
+            outcomes=self._outcomes,
+            blocked=self.withheld,
+            refresh_s=renewed_s if n_per_day is None else NEVER_S,
+            settle_s=_SETTLE_PERIODS * self._spec.fast_s,
+            budget=None if n_per_day is None else WriteBudget(n_per_day),
+        )
+
     def outcome(self) -> WriteOutcome | None:
         """Return what became of the newest command that has ended; its detail names the command."""
         now_s = self._clock.monotonic_s()
@@ -140,7 +164,7 @@ class Commanding(AttachedDevice[R]):
     def fallback(self) -> Fallback:
         """Return what the device does when we go silent, after how long, and whether that is armed."""
         armed: bool | None = None if self._reading is None else getattr(self._reading, _ARMED, None)
-        return Fallback(text=self._fallback_text(), after_s=self._spec.watchdog_s, armed=armed)
+        return Fallback(text=self._fallback_text(), after_s=self._watchdog_s, armed=armed)
 
     @property
     def heartbeat_s(self) -> float | None:
@@ -294,12 +318,22 @@ class CommandedDevice(Commanding[R], PolledDevice[R]):
         super().__init__(spec, environment, family)
         commands = self._map.commands
         recipes = [MapRecipe(commands[name]) for name in family.commands if name in commands]
-        self._take_commands(environment, family.power, recipes, sequences=self._map.sequences.values())
+        rule = self._map.fallback
+        self._take_commands(
+            environment,
+            family.power,
+            recipes,
+            sequences=self._map.sequences.values(),
+            writes_per_day={
+                name: command.writes_per_day for name, command in commands.items() if command.writes_per_day is not None
+            },
+            acts_after_s=NEVER_S if rule is None or rule.after_s is None else rule.after_s,
+        )
         if self._map.heartbeat is not None:
             self._keep_alive((self._map.heartbeat,))
 
     def _fallback_text(self) -> str:
-        return self._map.fallback or ""
+        return "" if self._map.fallback is None else self._map.fallback.text
 
     def _tells(self, field: str) -> bool:
         return field in self._map.points

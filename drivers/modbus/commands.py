@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from drivers.modbus.budget import WriteBudget
 from drivers.modbus.layout import SetpointCommand, factor_name
 from drivers.modbus.registers import Encoded, encode
 from drivers.modbus.requests import NEVER_S, Answer, Answered, ExceptionAnswer, NoAnswer, Urgency, Write
@@ -129,7 +130,8 @@ class CommandSlot:
     """The job that writes one command of a device.
 
     An unchanged value is not written again before `refresh_s` has passed, as long as the device still shows it.
-    `settle_s` is the time after a write within which the read-back must show the value.
+    `settle_s` is the time after a write within which the read-back must show the value. `budget` counts the writes
+    to a register in non-volatile memory.
     """
 
     urgency = Urgency.COMMAND
@@ -143,6 +145,7 @@ class CommandSlot:
         blocked: Callable[[], str | None],
         refresh_s: float,
         settle_s: float,
+        budget: WriteBudget | None = None,
     ) -> None:
         self.due_s = NEVER_S
         self.valid_until_s = -NEVER_S
@@ -153,6 +156,7 @@ class CommandSlot:
         self._blocked = blocked
         self._refresh_s = refresh_s
         self._settle_s = settle_s
+        self._budget = budget
         self._open = False
         # the newest command in force; what of it is still to be sent is pending
         self._wanted: _Order | None = None
@@ -162,6 +166,8 @@ class CommandSlot:
         self._rest: deque[Write] = deque()
         self._unverified: deque[_Written] = deque(maxlen=_MOST_UNVERIFIED)
         self._confirmed: _Written | None = None
+        # what the device showed last
+        self._shown: float | None = None
 
     @property
     def factor(self) -> str | None:
@@ -190,14 +196,16 @@ class CommandSlot:
         self.due_s = now_s if self._open else NEVER_S
 
     def _stands(self, encoded: Encoded, now_s: float) -> bool:
-        """Return whether the device shows this value and was written recently."""
+        """Return whether the device shows this value and was written recently; where writes wear, it need not be."""
+        if self._in_flight is not None or self._unverified:
+            return False
+        if self._budget is not None:
+            return _shows(self._shown, encoded)
         confirmed = self._confirmed
         return (
             confirmed is not None
             and confirmed.order.encoded.registers == encoded.registers
             and now_s - confirmed.at_s < self._refresh_s
-            and self._in_flight is None
-            and not self._unverified
         )
 
     def scaled_by(self, power: Value | None, now_s: float) -> None:
@@ -217,7 +225,8 @@ class CommandSlot:
         """Allow writes: the device has been read on this connection. A command in force is written anew."""
         self._open = True
         if now_s < self.valid_until_s:
-            self._pending = self._wanted
+            wanted = self._wanted
+            self._pending = None if wanted is not None and self._stands(wanted.encoded, now_s) else wanted
         if self._pending is not None:
             self.due_s = now_s
 
@@ -226,6 +235,7 @@ class CommandSlot:
         self._open = False
         self.due_s = NEVER_S
         self._confirmed = None
+        self._shown = None
         self._in_flight = None
         self._rest.clear()
         if self._unverified:
@@ -259,6 +269,10 @@ class CommandSlot:
         self._in_flight, self._pending = self._pending, None
         if self._in_flight is None:
             return None
+        if self._budget is not None and (spent := self._budget.spend(now_s)) is not None:
+            self._in_flight = None
+            self.refuse(spent, now_s)
+            return None
         self._rest.extend(self._recipe.writes(self._in_flight.encoded))
         return self._rest.popleft()
 
@@ -286,7 +300,7 @@ class CommandSlot:
 
     def verify(self, value: Value | None, at_s: float) -> None:
         """Compare the read-back of a reading taken at `at_s` with what was written before."""
-        shown = float(value) if isinstance(value, int | float) else None
+        shown = self._shown = float(value) if isinstance(value, int | float) else None
         for index in range(len(self._unverified) - 1, -1, -1):
             written = self._unverified[index]
             if written.at_s <= at_s and _shows(shown, written.order.encoded):

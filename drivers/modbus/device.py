@@ -13,7 +13,7 @@ from drivers.modbus.capabilities import capabilities_of
 from drivers.modbus.fields import FieldKind, reading_fields
 from drivers.modbus.handshake import MapScript
 from drivers.modbus.layout import Block, RegisterMap, Speed
-from drivers.modbus.mapfile import load_map
+from drivers.modbus.mapfile import device_map
 from drivers.modbus.rounds import Part, planned_parts
 from ems.model.capability import Capability
 from ems.model.device import DeviceSpec
@@ -77,16 +77,16 @@ def map_reads(register_map: RegisterMap, blocks: Iterable[Block]) -> tuple[tuple
 
 
 def _map_for(spec: DeviceSpec, environment: DriverEnvironment, family: Family[R]) -> RegisterMap:
-    if spec.map is None:
+    register_map = device_map(spec, environment.map_directories)
+    if register_map is None:
         raise spec_error(
             spec, "map", f"driver {spec.driver} needs a register map", allowed=f"a map of class {family.device_class}"
         )
-    register_map = load_map(spec.map, environment.map_directories)
     if register_map.device_class is not family.device_class:
         raise spec_error(
             spec,
             "map",
-            f"map '{spec.map}' describes a {register_map.device_class}",
+            f"map '{register_map.id}' describes a {register_map.device_class}",
             allowed=f"a map of class {family.device_class} for driver {spec.driver}",
         )
     missing = [name for name in family.commands if name not in {*register_map.commands, *register_map.sequences}]
@@ -94,7 +94,7 @@ def _map_for(spec: DeviceSpec, environment: DriverEnvironment, family: Family[R]
         raise spec_error(
             spec,
             "map",
-            f"map '{spec.map}' has no command {' and no '.join(missing)}",
+            f"map '{register_map.id}' has no command {' and no '.join(missing)}",
             allowed=f"a map with {', '.join(family.commands)}",
         )
     return register_map

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from ems.model.capability import Capability
+
 
 class Table(StrEnum):
     """The address spaces: two of registers, two of single bits. In some devices they overlap, in others not."""
@@ -72,6 +74,22 @@ class Gaps(StrEnum):
 
     READ = "read"
     NEVER = "never"
+
+
+class LifeSign(StrEnum):
+    """What a device takes for a sign of life of its controller."""
+
+    HEARTBEAT = "heartbeat"
+    SETPOINTS = "setpoints"
+    REQUESTS = "requests"
+
+
+class Arming(StrEnum):
+    """What makes a device watch its controller: our watchdog time, a setting at the device, or its make."""
+
+    WATCHDOG = "watchdog"
+    SETTING = "setting"
+    ALWAYS = "always"
 
 
 class DeviceClass(StrEnum):
@@ -362,6 +380,20 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FallbackRule:
+    """What a device does by itself when its controller goes silent.
+
+    `misses` is what it waits for, `armed_by` what makes it wait. `after_s` is a time that is fixed in the device;
+    None where the site sets it, by the watchdog register or at the device.
+    """
+
+    text: str
+    misses: LifeSign
+    armed_by: Arming
+    after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterMap:
     """Everything the drivers know about the registers of one kind of device.
 
@@ -385,6 +417,8 @@ class RegisterMap:
     expected: Mapping[str, str] = field(default_factory=dict)
     heartbeat: Command | None
     watchdog: Command | None
-    fallback: str | None
+    fallback: FallbackRule | None
+    # None where the map leaves them to what its points and commands allow
+    capabilities: frozenset[Capability] | None = None
     actions: Mapping[str, Action] = field(default_factory=dict)
     sequences: Mapping[str, SequenceCommand] = field(default_factory=dict)

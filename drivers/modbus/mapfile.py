@@ -7,7 +7,8 @@ with file, key and what is allowed; nothing is guessed.
 import difflib
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -19,9 +20,12 @@ from drivers.modbus.layout import (
     N_REGISTERS,
     WRITE_COIL,
     Address,
+    Arming,
     Block,
     Coding,
     Command,
+    FallbackRule,
+    LifeSign,
     Point,
     PointType,
     RegisterMap,
@@ -37,17 +41,20 @@ from drivers.modbus.mapproblems import problems
 from drivers.modbus.mapschema import (
     BlockTable,
     CommandTable,
+    Direction,
     EndpointTable,
     HeartbeatTable,
     IdentityTable,
     MapFile,
     PointTable,
-    Sign,
     WatchdogTable,
 )
 from drivers.modbus.values import FACTOR_ABSENT, FACTOR_RANGE
 from ems.errors import ConfigError, ConfigProblem
+from ems.model.device import DeviceSpec
 
+# the file of the configuration that names devices
+DEVICES_FILE: Final = "devices.toml"
 SHIPPED: Final = Path(__file__).resolve().parents[1] / "maps"
 _TOML_LINE = re.compile(r"\(at line (\d+), column \d+\)")
 _BITS_PER_REGISTER: Final = 16
@@ -69,7 +76,31 @@ def read_map(file: Path) -> RegisterMap:
     Raises:
         ConfigError: The file is wrong; carries every problem that was found.
     """
-    table = _read(file)
+    return _checked(_read(file), file)
+
+
+def device_map(spec: DeviceSpec, directories: Sequence[Path]) -> RegisterMap | None:
+    """Return the register map of a device: that of its name, or the one written beside it; None if it has none.
+
+    Raises:
+        ConfigError: As `load_map`; of a map beside the device the keys are those of devices.toml.
+    """
+    if spec.registers is None:
+        return None if spec.map is None else load_map(spec.map, directories)
+    given = spec.registers.get("device")
+    own: Mapping[str, object] = given if isinstance(given, Mapping) else {}
+    # a map beside a device needs no name of its own
+    name = own.get("id", "registers")
+    try:
+        return _checked({**spec.registers, "device": {**own, "id": name}}, Path(f"{name}.toml"))
+    except ConfigError as error:
+        prefix = f"device '{spec.id}'.registers."
+        raise ConfigError(
+            *(replace(each, file=DEVICES_FILE, key=f"{prefix}{each.key or ''}") for each in error.problems)
+        ) from error
+
+
+def _checked(table: Mapping[str, object], file: Path) -> RegisterMap:
     try:
         tables = MapFile.model_validate(table)
     except ValidationError as error:
@@ -144,7 +175,8 @@ def _build(tables: MapFile) -> RegisterMap:
         expected={name: table.expect for name, table in tables.identity.items() if table.expect is not None},
         heartbeat=_heartbeat(tables.heartbeat, endpoint),
         watchdog=_watchdog(tables.watchdog, endpoint),
-        fallback=tables.fallback.text if tables.fallback else None,
+        fallback=_fallback(tables),
+        capabilities=None if tables.device.capabilities is None else frozenset(tables.device.capabilities),
         actions=actions,
         sequences={name: sequence_command(name, table, actions) for name, table in tables.sequences.items()},
     )
@@ -276,5 +308,17 @@ def _watchdog(table: WatchdogTable | None, endpoint: EndpointTable) -> Command |
     )
 
 
-def _factor(sign: Sign) -> int:
+def _fallback(tables: MapFile) -> FallbackRule | None:
+    table = tables.fallback
+    if table is None:
+        return None
+    return FallbackRule(
+        text=table.text,
+        misses=table.misses or (LifeSign.SETPOINTS if tables.heartbeat is None else LifeSign.HEARTBEAT),
+        armed_by=table.armed_by or (Arming.SETTING if tables.watchdog is None else Arming.WATCHDOG),
+        after_s=table.after_s,
+    )
+
+
+def _factor(sign: Direction) -> int:
     return 1 if sign == "into_bus" else -1

@@ -11,6 +11,7 @@ from typing import Final
 
 from drivers.modbus.actionlint import action_findings
 from drivers.modbus.blocks import overlapping_blocks, torn_points, unplaced, unreadable
+from drivers.modbus.capabilitylint import capability_findings
 from drivers.modbus.fields import FieldKind, ReadingField, reading_fields
 from drivers.modbus.layout import (
     FLOATS,
@@ -19,8 +20,10 @@ from drivers.modbus.layout import (
     WRITE_COILS,
     WRITE_MULTIPLE,
     WRITE_SINGLE,
+    Arming,
     Coding,
     Command,
+    LifeSign,
     Point,
     PointType,
     RegisterMap,
@@ -50,6 +53,8 @@ def find_contradictions(register_map: RegisterMap, file: Path) -> Iterator[Confi
         *_commands(register_map),
         *_writes(register_map),
         *action_findings(register_map),
+        *capability_findings(register_map),
+        *_fallback(register_map),
     ):
         yield ConfigProblem(file=str(file), key=key, message=message, allowed=allowed)
 
@@ -251,6 +256,25 @@ def _commands(register_map: RegisterMap) -> Iterator[Finding]:
             yield f"{key}.limits", "the first number is the lower one", None
     if register_map.commands and register_map.fallback is None:
         yield "fallback", "a device that is commanded must state what it does without a controller", "[fallback] text"
+
+
+def _fallback(register_map: RegisterMap) -> Iterator[Finding]:
+    rule = register_map.fallback
+    if rule is None:
+        return
+    if rule.misses is LifeSign.HEARTBEAT and register_map.heartbeat is None:
+        yield "fallback.misses", "the map has no heartbeat", "[heartbeat], or setpoints or requests"
+    if rule.armed_by is Arming.WATCHDOG and register_map.watchdog is None:
+        yield "fallback.armed_by", "the map has no watchdog time", "[watchdog], or setting or always"
+    if rule.armed_by is Arming.WATCHDOG and rule.after_s is not None:
+        yield "fallback.after_s", "the watchdog time of the site says when it acts", "no after_s"
+    for name, command in register_map.commands.items():
+        if rule.misses is LifeSign.SETPOINTS and command.writes_per_day is not None:
+            yield (
+                f"commands.{name}.volatile",
+                "a setpoint that is renewed against the fall-back wears this register out",
+                "a volatile register, or a fall-back that waits for a heartbeat or for requests",
+            )
 
 
 def _readback(register_map: RegisterMap, command: SetpointCommand, key: str) -> Iterator[Finding]:

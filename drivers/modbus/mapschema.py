@@ -7,7 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from drivers.modbus.layout import ByteOrder, DeviceClass, Gaps, PointType, TextEncoding, WordOrder
+from drivers.modbus.layout import Arming, ByteOrder, DeviceClass, Gaps, LifeSign, PointType, TextEncoding, WordOrder
+from ems.model.capability import Capability
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=40)]
 At = Annotated[str, Field(pattern=r"^(holding|input|coil|discrete):\d{1,5}$")]
@@ -21,7 +22,7 @@ Code = Annotated[str, Field(pattern=r"^\d{1,5}$")]
 WriteFunction = Literal[6, 16]
 # beside the two for registers, those for one coil and for several
 AnyWriteFunction = Literal[5, 6, 15, 16]
-Sign = Literal["into_bus", "out_of_bus"]
+Direction = Literal["into_bus", "out_of_bus"]
 Word = Annotated[int, Field(ge=0, le=0xFFFF)]
 Words = Annotated[list[Word], Field(min_length=1, max_length=16)]
 Labels = Annotated[list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]], Field(max_length=20)]
@@ -47,6 +48,9 @@ class DeviceTable(MapTable):
     )
     device_class: Annotated[DeviceClass, Field(strict=False)] = Field(
         alias="class", description="What the device is: " + ", ".join(DeviceClass) + "."
+    )
+    capabilities: list[Annotated[Capability, Field(strict=False)]] | None = Field(
+        None, description="What the device can be relied on for: " + ", ".join(Capability) + "."
     )
 
 
@@ -113,7 +117,7 @@ class PointTable(MapTable):
     byte_order: AnyByteOrder | None = Field(None, description="`big` or `little`, if it differs from the endpoint's.")
     scale: Number = Field(1, description="value = (raw x 10^factor x scale + offset) x sign.")
     offset: Number = Field(0, description="value = (raw x 10^factor x scale + offset) x sign.")
-    sign: Sign = Field("into_bus", description="`into_bus`: positive is power into the site bus; else `out_of_bus`.")
+    sign: Direction = Field("into_bus", description="`into_bus`: positive means into the site bus; else `out_of_bus`.")
     scale_register: RegisterAt | None = Field(
         None, description="Register (int16) with the factor, a power of ten; read in the same request as the value."
     )
@@ -159,7 +163,7 @@ class CommandTable(MapTable):
     byte_order: AnyByteOrder | None = Field(None, description="`big` or `little`, if it differs from the endpoint's.")
     scale: Number = Field(1, description="value = (raw x 10^factor x scale + offset) x sign.")
     offset: Number = Field(0, description="value = (raw x 10^factor x scale + offset) x sign.")
-    sign: Sign = Field("into_bus", description="`into_bus`: positive is power into the site bus; else `out_of_bus`.")
+    sign: Direction = Field("into_bus", description="`into_bus`: positive means into the site bus; else `out_of_bus`.")
     scale_register: RegisterAt | None = Field(
         None, description="Register (int16) with the factor, in a fast block: values are encoded with the newest one."
     )
@@ -265,6 +269,7 @@ class HeartbeatTable(MapTable):
     """[heartbeat]: a register that counts up while we command."""
 
     at: HoldingAt = Field(description="Register, `holding:N`, of 16 bits.")
+    volatile: Literal[True] = Field(description="true: kept in RAM; no other memory bears a write per second.")
     write_fc: WriteFunction | None = Field(None, description="6 or 16, if it differs from the endpoint's.")
 
 
@@ -274,6 +279,7 @@ class WatchdogTable(MapTable):
     at: HoldingAt = Field(description="First register, `holding:N`.")
     type: AnyPointType = Field(PointType.UINT16, description="uint16, int16, uint32 or int32.")
     scale: Number = Field(1, description="Seconds per count.")
+    volatile: bool = Field(description="Whether it is kept in RAM; it is written only where it differs.")
     write_fc: WriteFunction | None = Field(None, description="6 or 16, if it differs from the endpoint's.")
 
 
@@ -282,6 +288,18 @@ class FallbackTable(MapTable):
 
     text: Annotated[str, Field(min_length=10, max_length=400)] = Field(
         description="What the device does when the controller goes silent."
+    )
+    misses: Annotated[LifeSign, Field(strict=False)] | None = Field(
+        None,
+        description="What it waits for: `heartbeat` (if there is one), `setpoints` (else), or any `requests`.",
+    )
+    armed_by: Annotated[Arming, Field(strict=False)] | None = Field(
+        None,
+        description="What makes it watch: our time in [watchdog] (`watchdog`, if there is one), a `setting` at the "
+        "device, to be seen at commissioning (else), or its make (`always`). A point `fallback_armed` shows it.",
+    )
+    after_s: Annotated[float, Field(gt=0.0, le=3600.0)] | None = Field(
+        None, description="Silence in s after which it acts, where that is fixed in the device."
     )
 
 

@@ -210,11 +210,18 @@ def encode(value: float, coding: Coding, *, limits: tuple[float, float] | None =
         return Bad(f"{value:g} does not fit into {coding.type}")
     registers = _to_device(packed, coding)
     written = decode_number(registers, coding)
-    float_step = _FLOAT_STEPS.get(coding.type)
-    step = abs(coding.scale) if float_step is None else max(abs(written), _SMALLEST_STEP) * float_step
+    step = _step(written, coding, span=high - low)
     if not low - step * _COUNT_TOLERANCE <= written <= high + step * _COUNT_TOLERANCE:
         return Bad(f"no register value near {value:g} is within {low:g}..{high:g}")
     return Encoded(registers=registers, value=written, step=step)
+
+
+def _step(written: float, coding: Coding, *, span: float) -> float:
+    """Return the weight of one count; of a switch with two values half of it, as they must not pass for each other."""
+    float_step = _FLOAT_STEPS.get(coding.type)
+    if float_step is not None:
+        return max(abs(written), _SMALLEST_STEP) * float_step
+    return abs(coding.scale) / 2 if span <= abs(coding.scale) else abs(coding.scale)
 
 
 def _to_device(packed: bytes, coding: Coding) -> tuple[int, ...]:

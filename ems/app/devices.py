@@ -2,12 +2,13 @@
 
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import drivers
 from drivers.modbus.link import ModbusLink
+from ems.app.located import located
 from ems.config.build import Wiring
 from ems.errors import ConfigError, ConfigProblem
 from ems.model.device import DeviceSpec
@@ -61,7 +62,7 @@ def build_fleet(
         try:
             devices[spec.asset] = driver_factory(spec)(spec, environment)
         except ConfigError as error:
-            raise ConfigError(*(_located(problem, directories) for problem in error.problems)) from error
+            raise ConfigError(*(located(problem, directories) for problem in error.problems)) from error
     return Fleet(devices=devices, links=tuple(links.values()))
 
 
@@ -115,11 +116,3 @@ def driver_factory(spec: DeviceSpec) -> DriverFactory:
         )
     factory: DriverFactory = found[spec.driver].load()
     return factory
-
-
-def _located(problem: ConfigProblem, directories: tuple[Path, ...]) -> ConfigProblem:
-    """Return a problem of devices.toml with the place of that file."""
-    if problem.file != _DEVICES_FILE:
-        return problem
-    files = (directory / _DEVICES_FILE for directory in directories)
-    return replace(problem, file=next((str(file) for file in files if file.is_file()), _DEVICES_FILE))

@@ -107,6 +107,9 @@ def _key(node: Node, *, name: str, definitions: Node, required: bool) -> Key:
 
 def _kind(node: Node) -> Kind:
     match node.get("type"):
+        case "object" if node.get("additionalProperties") is True:
+            # a table whose form others check
+            return Kind.VALUE
         case "object":
             return Kind.TABLE if "properties" in node else Kind.NAMED
         case "array":
@@ -122,7 +125,8 @@ def _entry_node(node: Node) -> Node | None:
     if "properties" in node:
         return None
     by_pattern = node.get("patternProperties", {}).values()
-    return next(iter(by_pattern), node.get("additionalProperties"))
+    entries = next(iter(by_pattern), node.get("additionalProperties"))
+    return entries if isinstance(entries, dict) else None
 
 
 def _default(node: Node, kind: Kind) -> str:

@@ -1,5 +1,6 @@
 """How devices are reached: links (one connection or serial line each) and the devices behind them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -138,4 +139,6 @@ class DeviceSpec:
     watchdog_s: float | None
     rated_kw: float | None
     sunspec: SunSpecSpec = SunSpecSpec()
+    # a register map written beside the device, as its file would hold it
+    registers: Mapping[str, object] | None = None
     ramp_frac_per_s: float | None = None

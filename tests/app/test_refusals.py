@@ -118,4 +118,5 @@ def test_device_that_its_driver_refuses_is_named_with_the_file(
 
     errors = refused(capsys, "check", str(site))
 
-    assert errors.startswith(f"{site / 'devices.toml'}: {key}: ")
+    line = (site / "devices.toml").read_text(encoding="utf-8").splitlines().index(new) + 1
+    assert errors.startswith(f"{site / 'devices.toml'}:{line}: {key}: ")

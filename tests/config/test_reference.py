@@ -59,7 +59,9 @@ def test_a_schema_refuses_unknown_keys_at_every_level_and_holds_nothing_of_pytho
 
     tables = [node for node in _nodes(schema) if node.get("type") == "object"]
 
-    assert all(table["additionalProperties"] is False for table in tables)
+    # a register map has a schema of its own
+    open_tables = [table["description"] for table in tables if table["additionalProperties"] is not False]
+    assert all("docs/register-maps.md" in description for description in open_tables)
     assert not any(keyword in node for node in _nodes(schema) for keyword in ("$ref", "$defs", "anyOf", "x-words"))
 
 

@@ -55,9 +55,11 @@ readback = "setpoint_kw"
 
 [watchdog]
 at = "holding:310"
+volatile = false
 
 [fallback]
 text = "it ramps to zero"
+armed_by = "watchdog"
 """
 
 
@@ -194,8 +196,15 @@ def test_a_wrong_value_is_refused_with_its_key_and_what_is_allowed(
         ('speed = "slow"', 'speed = "slow"\nevery_s = 60.0', "blocks[1]", "either speed or every_s"),
         ('"holding:300"', '"coil:300"', "commands.power_kw.type", "cannot be written to coil:300"),
         ('[watchdog]\nat = "holding:310"', '[watchdog]\nat = "holding:65536"', "watchdog.at", "last register"),
+        ('class = "pcs"', 'class = "pcs"\ncapabilities = ["reports_soc"]', "device.capabilities", "point soc_pct"),
+        ('class = "pcs"', 'class = "pcs"\ncapabilities = ["heartbeat"]', "device.capabilities", "needs [heartbeat]"),
+        ('class = "pcs"', 'class = "pcs"\ncapabilities = ["curtails"]', "device.capabilities", "a command limit_kw"),
+        ("volatile = true", "volatile = false\nwrites_per_day = 100000", "commands.power_kw.volatile", "wears this"),
+        ('to zero"', 'to zero"\nmisses = "heartbeat"', "fallback.misses", "no heartbeat"),
+        ('to zero"', 'to zero"\nafter_s = 60.0', "fallback.after_s", "the watchdog time"),
+        ('[watchdog]\nat = "holding:310"\nvolatile = false', "", "fallback.armed_by", "no watchdog time"),
         ('[identity.serial]\nat = "input:0"', '[identity.serial]\nat = "input:65530"', "identity.serial.at", "last"),
-        ('[fallback]\ntext = "it ramps to zero"', "", "fallback", "without a controller"),
+        ('[fallback]\ntext = "it ramps to zero"\narmed_by = "watchdog"', "", "fallback", "without a controller"),
     ],
 )
 def test_a_map_that_contradicts_itself_is_refused(

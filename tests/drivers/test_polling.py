@@ -183,7 +183,8 @@ async def test_trouble_with_a_slow_only_device_is_told(tmp_path: Path) -> None:
 
 
 async def test_without_a_heartbeat_register_the_setpoint_itself_is_renewed_within_the_watchdog(tmp_path: Path) -> None:
-    maps = site_map(tmp_path, "generic-pcs", "mute-pcs", ('[heartbeat]\nat = "holding:510"', ""))
+    table = '[heartbeat]\nat = "holding:510"\nvolatile = true'
+    maps = site_map(tmp_path, "generic-pcs", "mute-pcs", (table, ""), ('"heartbeat", ', ""))
     plant = pcs()
     line = Line("mute-pcs", plant, maps=maps, watchdog_s=11.0)
     await line.serve(0.5)

@@ -215,6 +215,16 @@ def test_a_number_beyond_float32_is_refused() -> None:
     assert encode(1e39, Coding(type=PointType.FLOAT32)) == Bad("1e+39 does not fit into float32")
 
 
+def test_the_two_values_of_a_switch_never_pass_for_each_other() -> None:
+    switch = encode(1.0, Coding(type=PointType.UINT16), limits=(0.0, 1.0))
+    setpoint = encode(1.0, Coding(type=PointType.UINT16), limits=(0.0, 2000.0))
+
+    assert isinstance(switch, Encoded)
+    assert isinstance(setpoint, Encoded)
+    # a read-back may differ from what was written by one step
+    assert (switch.step, setpoint.step) == (0.5, 1)
+
+
 def test_rounding_stays_within_limits_that_exclude_zero() -> None:
     # 500.04 rounds toward zero to 500.0, which the limits exclude, so the next count is taken
     encoded = encode(500.04, Coding(type=PointType.UINT16, scale=0.1), limits=(500.02, 600.0))

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from drivers.modbus.mapfile import load_map
+from drivers.modbus.mapfile import device_map
 from drivers.sim.wire.bank import RegisterBank, TwinDevice, UnitRegisters
 from drivers.sim.wire.faults import Faults
 from drivers.sim.wire.serial import SerialServer
@@ -50,8 +50,9 @@ class WireTwin:
             device = plant.get(spec.id)
             if device is None:
                 continue
-            if spec.map is not None:
-                bank = RegisterBank(load_map(spec.map, map_directories), device, clock=clock)
+            register_map = device_map(spec, map_directories)
+            if register_map is not None:
+                bank = RegisterBank(register_map, device, clock=clock)
                 units.setdefault(spec.link, {})[spec.unit] = bank
             else:
                 models = self._sunspec.setdefault((spec.link, spec.unit), SunSpecBank(clock=clock))

@@ -1,12 +1,12 @@
 """`ems devices maps`: the register maps that can be used, and what is wrong with those that cannot."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from drivers.modbus.layout import Point, RegisterMap
 from drivers.modbus.mapfile import SHIPPED, load_map, map_file, map_names, read_map
-from ems.config.lines import KeyLines
+from ems.app.located import located
 from ems.errors import ConfigError, ConfigProblem
 
 
@@ -56,7 +56,7 @@ def show_map(name: str, directories: Sequence[Path]) -> MapReport:
         "commands": commands,
         "heartbeat": None if register_map.heartbeat is None else str(register_map.heartbeat.at),
         "watchdog": None if register_map.watchdog is None else str(register_map.watchdog.at),
-        "fallback": register_map.fallback,
+        "fallback": None if register_map.fallback is None else register_map.fallback.text,
     }
     lines = [
         f"{register_map.id} ({register_map.device_class}), {file}",
@@ -67,7 +67,7 @@ def show_map(name: str, directories: Sequence[Path]) -> MapReport:
             f"read back in {row['readback']}"
             for row in commands
         ),
-        *([f"  fallback: {register_map.fallback}"] if register_map.fallback else []),
+        *([f"  fallback: {register_map.fallback.text}"] if register_map.fallback else []),
     ]
     return MapReport(document=document, text="\n".join(lines))
 
@@ -98,24 +98,8 @@ def _problems(file: Path) -> list[ConfigProblem]:
     try:
         read_map(file)
     except ConfigError as error:
-        lines = _lines(file)
-        return [problem if lines is None else _located(problem, lines) for problem in error.problems]
+        return [located(problem) for problem in error.problems]
     return []
-
-
-def _lines(file: Path) -> KeyLines | None:
-    try:
-        return KeyLines(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-
-
-def _located(problem: ConfigProblem, lines: KeyLines) -> ConfigProblem:
-    """Return a problem with the line of its key, or of the nearest table above a key that is missing."""
-    if problem.line is not None or problem.key is None:
-        return problem
-    parts = problem.key.replace("[", ".").replace("]", "").split(".")
-    return replace(problem, line=lines.line_of(tuple(int(part) if part.isdecimal() else part for part in parts)))
 
 
 def _row(name: str, directories: Sequence[Path]) -> dict[str, object]:

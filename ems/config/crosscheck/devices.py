@@ -134,6 +134,15 @@ def _maps(devices: Iterable[tuple[int, DeviceSpec]], tables: Sequence[DeviceTabl
                 message=f"driver {device.driver} finds the registers by itself",
                 allowed="no map; [device.sunspec] for what the device's models leave open",
             )
+        if device.registers is not None and (device.map is not None or describes_itself):
+            yield Finding(
+                file="devices.toml",
+                path=("device", index, "registers"),
+                message=f"driver {device.driver} finds the registers by itself"
+                if describes_itself
+                else f"there is the map '{device.map}', too",
+                allowed="either a map or [device.registers]",
+            )
         if not describes_itself and tables[index].sunspec is not None:
             yield Finding(
                 file="devices.toml",

@@ -4,7 +4,7 @@ A table with `count` stands for that many, numbered from 1; `{n}` in a name is t
 leading zero. Behind a link, `per_link` devices take unit numbers from `unit` upwards.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -147,6 +147,12 @@ class DeviceTable(Table):
         None,
         description="Register map: a shipped one, or a file `maps/<name>.toml` of this directory. None for "
         "`sunspec.*`, whose devices describe themselves.",
+    )
+    registers: dict[str, Any] | None = Field(
+        None,
+        description="A register map written here instead of in a file of its own: the tables of docs/register-maps.md, "
+        "as `[device.registers.points.power_kw]`.",
+        json_schema_extra={WORDS: "the tables of a register map"},
     )
     asset: Pattern = Field(description="The asset it belongs to, or pattern with `{n}`.")
     link: LinkPattern = Field(description="Link, or pattern with `{l}` for the number of the link.")
