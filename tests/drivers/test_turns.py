@@ -50,11 +50,32 @@ def test_a_fast_poll_goes_before_a_slow_one_that_came_due_at_the_same_time() -> 
     assert served(Unit(1, slow, fast)) is fast
 
 
-def test_a_slow_poll_gets_its_turn_on_a_line_that_fast_ones_fill() -> None:
-    # due 9.5 s ago with 10 s of patience: it would be late before the fast one is
-    slow, fast = Wish(NOW_S - 9.5, patience_s=10.0), Wish(NOW_S, patience_s=1.0)
+def test_a_fast_poll_goes_before_a_slow_one_that_is_due_for_longer() -> None:
+    slow = Wish(NOW_S - 9.5, urgency=Urgency.SLOW, patience_s=10.0)
+    fast = Wish(NOW_S, patience_s=1.0)
 
-    assert served(Unit(1, slow, fast)) is slow
+    assert served(Unit(1, slow), Unit(2, fast)) is fast
+
+
+def test_a_slow_poll_that_is_a_whole_period_late_counts_as_fast() -> None:
+    slow = Wish(NOW_S - 10.0, urgency=Urgency.SLOW, patience_s=10.0)
+    fast = Wish(NOW_S, patience_s=1.0)
+
+    assert served(Unit(1, slow), Unit(2, fast)) is slow
+
+
+def test_a_command_goes_before_a_slow_poll_however_late_that_is() -> None:
+    slow = Wish(NOW_S - 100.0, urgency=Urgency.SLOW, patience_s=10.0)
+    command = Wish(NOW_S, urgency=Urgency.COMMAND, patience_s=0.0)
+
+    assert served(Unit(1, slow), Unit(2, command)) is command
+
+
+def test_of_equal_polls_the_one_that_would_be_late_first_is_served() -> None:
+    # due 9.5 s ago with 10 s of patience: it would be late before the fast one is
+    other, soon = Wish(NOW_S, patience_s=1.0), Wish(NOW_S - 9.5, patience_s=10.0)
+
+    assert served(Unit(1, other, soon)) is soon
 
 
 def test_the_pause_lasts_until_the_first_job_is_due() -> None:
