@@ -150,8 +150,11 @@ class AttachedDevice(Generic[R]):
             return self._failure
         if self._blind is not None:
             return self._blind
-        if self._life is not None and (frozen := self._life[1].frozen(self._clock.monotonic_s())) is not None:
-            return frozen
+        # values that were not read lately are late and no more: nothing is known of their counter
+        if self._life is not None and not self._is_late(_OVERDUE_PERIODS):
+            frozen = self._life[1].frozen(self._clock.monotonic_s())
+            if frozen is not None:
+                return frozen
         # without any failure a late answer is only late: whether it is too old its reader judges
         if self._is_late(_STUCK_PERIODS):
             return "its polls take longer than their period"

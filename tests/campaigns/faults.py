@@ -25,6 +25,22 @@ DESERT: dict[str, Scenario] = {
     "genset-refuses": partial(scenarios.endpoint_refuses, device_id="gen01-ctl"),
     "load-meter-refuses": partial(scenarios.endpoint_refuses, device_id="it-meter"),
     "pv-mute": partial(scenarios.endpoint_mute, device_id="pv01-ctl"),
+    "pcs-frozen": partial(scenarios.endpoint_lost, device_id="bess01-pcs", frozen=True),
+    "pcs-zero": partial(scenarios.endpoint_lost, device_id="bess01-pcs", zero=True),
+    "pcs-garbage": partial(scenarios.endpoint_lost, device_id="bess01-pcs", garbage=True),
+    "bms-sentinel": partial(scenarios.endpoint_lost, device_id="bess-c01-bms", sentinel=True),
+    "genset-late": partial(scenarios.endpoint_lost, device_id="gen01-ctl", late_s=10.0),
+    "genset-cut": partial(scenarios.endpoint_lost, device_id="gen01-ctl", truncate=True),
+    "pv-hangs-up": partial(scenarios.endpoint_lost, device_id="pv01-ctl", disconnect=True),
+    "load-meter-exceptions": partial(scenarios.endpoint_lost, device_id="it-meter", exception_code=4),
+    "load-meter-turned-bits": partial(
+        scenarios.endpoint_annoying, device_id="it-meter", bit_flip=True, probability_frac=0.05
+    ),
+    "pcs-split-and-doubled": partial(scenarios.endpoint_annoying, device_id="bess01-pcs", split=True, doubled=True),
+    "pcs-ignores-writes": partial(scenarios.endpoint_annoying, device_id="bess01-pcs", ignore_writes=True),
+    "pcs-deaf": partial(scenarios.endpoint_annoying, device_id="bess01-pcs", deaf=True),
+    "pcs-local": partial(scenarios.endpoint_annoying, device_id="bess01-pcs", local=True),
+    "genset-ignores-writes": partial(scenarios.endpoint_annoying, device_id="gen01-ctl", ignore_writes=True),
     "everything-at-once": scenarios.everything_at_once,
 }
 CAMPUS: dict[str, Scenario] = {"grid-lost": scenarios.grid_lost}

@@ -140,7 +140,7 @@ class RunningSite:
         process.send_signal(with_signal)
         return process.wait(30)
 
-    def steer(self, **command: str) -> dict[str, Any]:
+    def steer(self, **command: object) -> dict[str, Any]:
         """Send one command to the twin and return its answer."""
         twin = self.processes["twin"]
         assert twin.stdin is not None

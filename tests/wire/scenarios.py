@@ -81,6 +81,33 @@ def endpoint_mute(site: RunningSite, *, device_id: str) -> None:
     served(site)
 
 
+def endpoint_lost(site: RunningSite, *, device_id: str, **faults: object) -> None:
+    """Spoil what one endpoint says until nothing of it can be used: it is reported, borne, and found again."""
+    site.until_controlling()
+    link = site.links[device_id]
+    site.steer(do="faults", link=link, faults=faults)
+    site.until(lambda: device_id in health(site)["lost_devices"], "the device that tells nothing in health")
+    site.pass_time(60.0)
+    served(site)
+    site.steer(do="heal", link=link)
+    site.until(lambda: device_id not in health(site)["lost_devices"], "the device's return")
+    site.pass_time(10.0)
+    served(site)
+
+
+def endpoint_annoying(site: RunningSite, *, device_id: str, **faults: object) -> None:
+    """Let one endpoint do wrong what it answers, now and then or to commands only: the load is served all along."""
+    site.until_controlling()
+    site.steer(do="faults", link=site.links[device_id], faults=faults)
+    site.pass_time(90.0)
+    served(site)
+    site.steer(do="heal", link=site.links[device_id])
+    site.pass_time(30.0)
+    assert site.processes["daemon"].poll() is None
+    assert device_id not in health(site)["lost_devices"]
+    served(site)
+
+
 def everything_at_once(site: RunningSite) -> None:
     """Kill solver and broker and close an endpoint together: control needs none of them."""
     site.until_controlling()

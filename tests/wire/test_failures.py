@@ -34,6 +34,14 @@ def test_refusing_endpoint_is_told_and_borne(site: RunningSite) -> None:
     scenarios.endpoint_refuses(site, device_id=_first(site, "bess"))
 
 
+def test_frozen_endpoint_is_told_and_borne(site: RunningSite) -> None:
+    scenarios.endpoint_lost(site, device_id=_first(site, "bess"), frozen=True)
+
+
+def test_a_pcs_that_ignores_its_setpoints_is_borne(site: RunningSite) -> None:
+    scenarios.endpoint_annoying(site, device_id="bess01-pcs", ignore_writes=True)
+
+
 def test_daemon_ends_in_good_order(site: RunningSite) -> None:
     site.until_controlling()
     assert site.end("daemon") == 0
