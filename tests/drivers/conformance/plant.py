@@ -1,0 +1,50 @@
+"""A device of the plant behind the twin's registers: it follows commands, and falls back when nobody commands it."""
+
+from collections.abc import Mapping
+
+from ems.ports import Clock
+from tests.drivers.rig import PlantDevice, Value
+
+# what a reading shows of each command that was obeyed, beside the command's own read-back
+_POWER, _LIMIT, _RUN = "power_kw", "limit_kw", "run"
+
+
+class FollowingPlant(PlantDevice):
+    """Follows its commands at once; `clock` lets its watchdog run, which it has once it was told a time."""
+
+    def __init__(self, values: Mapping[str, Value]) -> None:
+        super().__init__(values)
+        self.clock: Clock | None = None
+        self.watchdog_s: float | None = None
+        self._at_rest = dict(values)
+        self._spoken_to_s = 0.0
+
+    def values(self) -> Mapping[str, Value]:
+        if self.clock is not None and self.watchdog_s is not None:
+            silent_s = self.clock.monotonic_s() - self._spoken_to_s
+            if silent_s > self.watchdog_s:
+                self._fall_back()
+        return self.shown
+
+    def command(self, name: str, value: float) -> bool:
+        if not super().command(name, value):
+            return False
+        if self.clock is not None:
+            self._spoken_to_s = self.clock.monotonic_s()
+        match name:
+            case "watchdog_s":
+                self.watchdog_s = value
+            case "power_kw":
+                self.shown |= {name: value for name in (_POWER, "setpoint_kw") if name in self._at_rest}
+            case "limit_kw":
+                self.shown[_LIMIT] = value
+                available = self._at_rest.get("available_kw")
+                if isinstance(available, float):
+                    self.shown[_POWER] = min(available, value)
+            case "run":
+                running = value > 0.0
+                self.shown |= {"phase": "running" if running else "stopped", "breaker_closed": running}
+        return True
+
+    def _fall_back(self) -> None:
+        self.shown |= {name: value for name, value in self._at_rest.items() if name in (_POWER, "setpoint_kw", _LIMIT)}

@@ -1,0 +1,152 @@
+"""Finds what the suite runs on: every registered driver with every register map that it takes.
+
+Maps are the shipped ones and those of the directories in `EMS_CONFORMANCE_MAPS`, separated like a search path. A
+driver without maps is found with the specifications of `SELF_DESCRIBING`.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Final
+
+from drivers.modbus.fields import FieldKind, ReadingField, reading_fields
+from drivers.modbus.layout import DeviceClass, Point, RegisterMap
+from drivers.modbus.link import ModbusLink
+from drivers.modbus.mapfile import load_map, map_names
+from ems.errors import ConfigError
+from ems.model.capability import Capability
+from ems.model.device import DeviceSpec, ModelFamily, SunSpecSpec
+from ems.model.readings import ControlMode, EngineState, GensetPhase
+from ems.ports import DeclaresCapabilities, Device
+from tests.drivers.clock import SteppedClock
+from tests.drivers.conformance.plant import FollowingPlant
+from tests.drivers.rig import LINK, RATED_KW, Value, build, device_spec, link_spec
+
+MAPS: Final = tuple(Path(part) for part in os.environ.get("EMS_CONFORMANCE_MAPS", "").split(os.pathsep) if part)
+WATCHDOG_S: Final = 12.0
+POWER_KW: Final = 400.0
+
+SELF_DESCRIBING: Final[Mapping[str, tuple[SunSpecSpec, ...]]] = {
+    "sunspec.pv": (SunSpecSpec(family=ModelFamily.OLD), SunSpecSpec(family=ModelFamily.DER)),
+    "sunspec.storage": (SunSpecSpec(), SunSpecSpec(shows="bms")),
+    "sunspec.meter": (SunSpecSpec(power_sign=1), SunSpecSpec(power_sign=-1, shows="pcc_meter")),
+}
+_CLASSES: Final = {
+    "sunspec.pv": DeviceClass.PV,
+    "sunspec.storage": DeviceClass.PCS,
+    "sunspec.meter": DeviceClass.LOAD_METER,
+}
+# what a healthy device in operation shows, where a number of the right size is not enough
+_STATES: Final[Mapping[str, Value]] = {
+    "remote": True,
+    "fallback_armed": True,
+    "ready": True,
+    "forming": False,
+    "alarm": False,
+    "breaker_closed": True,
+    "phase": GensetPhase.RUNNING,
+    "engine_state": EngineState.ON_LOAD,
+    "mode": ControlMode.AUTO,
+    "frequency_hz": 50.0,
+    "setpoint_kw": 0.0,
+    "power_kw": 0.0,
+    "limit_kw": RATED_KW,
+    "available_kw": 900.0,
+    "load_kw": POWER_KW,
+    "load_max_kw": POWER_KW,
+    "max_charge_kw": 1500.0,
+    "max_discharge_kw": 1500.0,
+    "cell_max_v": 3.4,
+    "cell_min_v": 3.3,
+    "grid_voltage_frac": 1.0,
+    "bus_voltage_frac": 1.0,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A driver with a map, or with what a device without one leaves open."""
+
+    name: str
+    spec: DeviceSpec
+    device_class: DeviceClass
+    register_map: RegisterMap | None
+    capabilities: frozenset[Capability]
+
+    def plant(self, **values: Value) -> FollowingPlant:
+        """Return a healthy device in operation, with other values where a test needs them."""
+        shown: dict[str, Value] = {}
+        for name, field in reading_fields(self.device_class).items():
+            point = None if self.register_map is None else self.register_map.points.get(name)
+            if self.register_map is None or point is not None:
+                shown[name] = _sample(name, field, point)
+        if self.device_class is DeviceClass.PV:
+            shown["power_kw"] = shown["available_kw"]
+        return FollowingPlant({**shown, **values})
+
+    def shows(self, field: str) -> bool:
+        """Return whether the device has a register for a field of its reading."""
+        return self.register_map is None or field in self.register_map.points
+
+
+def find_subjects() -> Iterator[Subject]:
+    """Yield every driver with everything that it takes."""
+    for entry in sorted(entry_points(group="ems.drivers"), key=lambda found: found.name):
+        for name in () if entry.name in SELF_DESCRIBING else map_names(MAPS):
+            register_map = load_map(name, MAPS)
+            spec = device_spec(name, driver=entry.name, watchdog_s=WATCHDOG_S)
+            if (device := _built(spec)) is not None:
+                yield Subject(
+                    name=f"{entry.name} {name}",
+                    spec=spec,
+                    device_class=register_map.device_class,
+                    register_map=register_map,
+                    capabilities=_capabilities(device),
+                )
+        for sunspec in SELF_DESCRIBING.get(entry.name, ()):
+            spec = device_spec("", driver=entry.name, map=None, sunspec=sunspec, watchdog_s=WATCHDOG_S)
+            device = _built(spec)
+            assert device is not None, f"{entry.name} does not take {sunspec}"
+            shown = _CLASSES[entry.name] if sunspec.shows is None else DeviceClass(sunspec.shows)
+            yield Subject(
+                name=f"{entry.name} {shown} {sunspec.family}",
+                spec=spec,
+                device_class=shown,
+                register_map=None,
+                capabilities=_capabilities(device),
+            )
+
+
+def _built(spec: DeviceSpec) -> Device | None:
+    """Return the device, None if the driver does not take the map."""
+    clock = SteppedClock()
+    try:
+        return build(spec, clock=clock, links={LINK: ModbusLink(link_spec(1), clock=clock)}, maps=MAPS)
+    except ConfigError as error:
+        if any((problem.key or "").endswith(".map") for problem in error.problems):
+            return None
+        raise
+
+
+def _capabilities(device: Device) -> frozenset[Capability]:
+    assert isinstance(device, DeclaresCapabilities), f"{device} does not say what it can be relied on for"
+    return device.capabilities
+
+
+def _sample(name: str, field: ReadingField, point: Point | None) -> Value:
+    if name in _STATES:
+        return _STATES[name]
+    match field.kind:
+        case FieldKind.FLAG:
+            return True
+        case FieldKind.LABEL:
+            return None if field.labels is None else next(iter(field.labels)).value
+        case FieldKind.INTEGER:
+            return 1_234_000
+        case FieldKind.NUMBER:
+            low, high = (0.0, 100.0) if point is None or point.valid is None else point.valid
+            return min(max(40.0, low), high)
+        case FieldKind.TEXT | FieldKind.NAMES:
+            return None
