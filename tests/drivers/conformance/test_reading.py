@@ -62,6 +62,8 @@ async def test_what_a_device_declares_is_implemented_and_shown(subject: Subject)
         device = rig.devices[1]
         reading = device.reading()
 
+    declared = None if subject.register_map is None else subject.register_map.capabilities
+    assert declared is None or declared == subject.capabilities
     for name in subject.capabilities:
         assert all(isinstance(device, protocol) for protocol in DEVICE_PROTOCOLS.get(name, ())), name
         assert all(isinstance(reading, protocol) for protocol in READING_PROTOCOLS.get(name, ())), name
