@@ -5,7 +5,7 @@ compiled model) is not what a cycle costs. Memory is the process's peak over bot
 """
 
 import json
-import resource
+import re
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -63,11 +63,20 @@ def measure(name: str, instance_name: str, *, gap_frac: float, time_limit_s: flo
         highs_wall_s=clock.highs_wall_s,
         gap_frac=timed.gap_frac if timed.plan is not None else None,
         objective_cost=None if timed.plan is None else timed.plan.objective.total_cost(),
-        peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _KIB_PER_MB,
+        peak_mb=_peak_mb(),
         passed=None if verdict is None else verdict.passed,
         violations=() if verdict is None else tuple(each.sentence() for each in verdict.violations[:3]),
         versions={library: version(library) for library in LIBRARIES[name]},
     )
+
+
+def _peak_mb() -> float:
+    """Return the largest resident memory of this program.
+
+    `ru_maxrss` would not do: it begins with what the process that started this one had.
+    """
+    peak = re.search(r"^VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="ascii"), re.MULTILINE)
+    return int(peak[1]) / _KIB_PER_MB if peak else float("nan")
 
 
 def main(
