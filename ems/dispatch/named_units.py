@@ -4,37 +4,34 @@ Counts are exact for identical units that start and stop in the order of their c
 whose minimum time is over keeps them exact too, because the units that are still bound stay the same.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ems.dispatch.unit_history import is_out
-from ems.model.plan import GensetStep, PlanStep
+from ems.model.plan import GensetStep
 from ems.model.problem import GensetProblem, PlanningProblem, UnitHistory
 from ems.model.rotation import RotationRule, UnitClock
 
 _TOUCH_H = 1e-6
 
 
-def with_units(problem: PlanningProblem, steps: tuple[PlanStep, ...], relaxed: tuple[str, ...]) -> tuple[PlanStep, ...]:
-    """Return the steps with the units that run named, as far as counts are whole.
+def with_names(
+    problem: PlanningProblem, steps: Sequence[tuple[GensetStep, ...]], relaxed: tuple[str, ...]
+) -> tuple[tuple[GensetStep, ...], ...]:
+    """Return what the classes do in each step with the units that run named, as far as counts are whole.
 
     Where units can make up a count only by breaking a minimum time that the plan does not declare as broken, the
     rest of the class stays without names.
     """
-    named = [
-        _Crew(problem, genset, relaxed).names([step.gensets[c] for step in steps])
-        for c, genset in enumerate(problem.gensets)
-    ]
-    return tuple(
-        replace(
-            step,
-            gensets=tuple(
-                replace(genset, units_on=names[t] if t < len(names) else ())
-                for genset, names in zip(step.gensets, named, strict=True)
-            ),
-        )
-        for t, step in enumerate(steps)
-    )
+    if not problem.gensets:
+        return tuple(steps)
+    classes = []
+    for c, genset in enumerate(problem.gensets):
+        counts = [step[c] for step in steps]
+        names = _Crew(problem, genset, relaxed).names(counts)
+        told = [replace(count, units_on=units) for count, units in zip(counts, names, strict=False)]
+        classes.append([*told, *counts[len(names) :]])
+    return tuple(zip(*classes, strict=True))
 
 
 def rotation_rule(genset: GensetProblem) -> RotationRule:
@@ -95,6 +92,8 @@ class _Crew:
         # who was out may not be who the count took to leave
         n_start = max(step.n_started, step.n_on - len(running))
         n_stop = len(running) + n_start - step.n_on
+        if n_start == n_stop == 0:
+            return True
         starts = self._to_start([state for state in here if not state.on], t)[:n_start]
         stops = self._to_stop(running, now_h)[:n_stop]
         for state in (*starts, *stops):

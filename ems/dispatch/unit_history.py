@@ -15,9 +15,10 @@ def n_available_at_most(genset: GensetProblem) -> int:
 
 def n_present(problem: PlanningProblem, genset: GensetProblem) -> list[int]:
     """E6: return per step the available units that no window holds out."""
-    steps = range(problem.grid.n_steps)
-    out = _out_steps(problem, genset)
-    return [n_available_at_most(genset) - sum(t in steps_out for steps_out in out) for t in steps]
+    out, n_most = _out_steps(problem, genset), n_available_at_most(genset)
+    if not out:
+        return [n_most] * problem.grid.n_steps
+    return [n_most - sum(t in steps_out for steps_out in out) for t in range(problem.grid.n_steps)]
 
 
 def n_leaving(problem: PlanningProblem, genset: GensetProblem) -> list[int]:

@@ -11,7 +11,7 @@ from ems.dispatch.milp.objective import TERMS
 from ems.dispatch.milp.shape import ModelShape
 from ems.dispatch.milp.shortfall import lacking_reserve
 from ems.dispatch.milp.solver import Solution
-from ems.dispatch.named_units import with_units
+from ems.dispatch.named_units import with_names
 from ems.dispatch.steps import forecast_step
 from ems.dispatch.unit_history import n_initial_on
 from ems.model.plan import (
@@ -108,7 +108,7 @@ def extract_plan(
         gap_frac=solution.gap_frac,
         objective=ObjectiveTerms(**terms),
         timings=SolveTimings(),
-        steps=with_units(problem, _with_stock(problem, _steps(problem, shape, columns)), relaxed),
+        steps=_with_stock(problem, _steps(problem, shape, columns, relaxed)),
         relaxed=relaxed,
         note=solution.status,
     )
@@ -140,12 +140,15 @@ def _relaxed(
     return tuple(dict.fromkeys((*used, *lacking_reserve(problem, shape.reserve, compiled, parameters, values))))
 
 
-def _steps(problem: PlanningProblem, shape: ModelShape, columns: _Columns) -> tuple[PlanStep, ...]:
+def _steps(
+    problem: PlanningProblem, shape: ModelShape, columns: _Columns, relaxed: tuple[str, ...]
+) -> tuple[PlanStep, ...]:
     unserved_it = columns.row("it_unserved_kw")
     unserved_other = columns.row("other_unserved_kw")
     surplus = columns.row("surplus_kw")
     pv = columns.table("pv_kw")
-    counts = _counts(shape, columns)
+    gensets = with_names(problem, _gensets(problem, shape, columns), relaxed)
+    storage_aux_kw = _storage_aux_kw(problem, columns)
     imported, exported = columns.row("import_kw"), columns.row("export_kw")
     offers = [_offers(problem, shape, columns, t) for t in range(columns.n_steps)]
     it_kw = [
@@ -159,7 +162,7 @@ def _steps(problem: PlanningProblem, shape: ModelShape, columns: _Columns) -> tu
                 t,
                 it_kw=it_kw[t],
                 cooling_kw=_cooling_kw(problem, columns, t, it_kw=it_kw[t]),
-                storage_aux_kw=_storage_aux_kw(problem, columns, t),
+                storage_aux_kw=storage_aux_kw[t],
             ),
             pv_kw=_flow(pv[:, t].sum()),
             plants=tuple(PlantStep(id=plant.id, power_kw=_flow(pv[j, t])) for j, plant in enumerate(problem.pv)),
@@ -170,7 +173,7 @@ def _steps(problem: PlanningProblem, shape: ModelShape, columns: _Columns) -> tu
             chillers=_chillers(problem, columns, t),
             surplus_kw=_flow(surplus[t]),
             pools=_pools(problem, columns, t),
-            gensets=_gensets(problem, columns, counts, t),
+            gensets=gensets[t],
         )
         for t in range(columns.n_steps)
     )
@@ -225,9 +228,13 @@ def _offers(problem: PlanningProblem, shape: ModelShape, columns: _Columns, t: i
     return tuple(steps)
 
 
-def _storage_aux_kw(problem: PlanningProblem, columns: _Columns, t: int) -> float:
+def _storage_aux_kw(problem: PlanningProblem, columns: _Columns) -> list[float]:
+    """Return per step what the auxiliaries of storage draw for its power (E11)."""
     flows = columns.table("charge_kw") + columns.table("discharge_kw")
-    return sum(pool.aux_frac_of_power * _flow(flows[p, t]) for p, pool in enumerate(problem.pools))
+    flows[flows < _FLOW_TOLERANCE_KW] = 0.0
+    frac = np.asarray([pool.aux_frac_of_power for pool in problem.pools])
+    drawn: list[float] = (frac @ flows).tolist() if len(frac) else [0.0] * columns.n_steps
+    return drawn
 
 
 def _pools(problem: PlanningProblem, columns: _Columns, t: int) -> tuple[PoolStep, ...]:
@@ -244,16 +251,30 @@ def _pools(problem: PlanningProblem, columns: _Columns, t: int) -> tuple[PoolSte
     )
 
 
-def _gensets(problem: PlanningProblem, columns: _Columns, counts: _Counts, t: int) -> tuple[GensetStep, ...]:
+def _gensets(problem: PlanningProblem, shape: ModelShape, columns: _Columns) -> tuple[tuple[GensetStep, ...], ...]:
+    """Return what each class does, by step and class."""
+    counts = _counts(shape, columns)
     segment = columns.table("genset_segment_kw")
-    steps = []
+    classes = []
     row = 0
     for c, genset in enumerate(problem.gensets):
-        n_on = _whole(counts.on[c, t])
-        before = _whole(counts.on[c, t - 1]) if t else n_initial_on(problem, genset)
-        above = segment[row : row + len(genset.segments), t]
+        above = segment[row : row + len(genset.segments)]
         row += len(genset.segments)
-        slopes = np.asarray([s.fuel_l_per_kwh for s in genset.segments])
+        classes.append(_class_steps(problem, genset, counts, c, above))
+    return tuple(zip(*classes, strict=True)) if classes else ((),) * columns.n_steps
+
+
+def _class_steps(
+    problem: PlanningProblem, genset: GensetProblem, counts: _Counts, c: int, above: Values
+) -> list[GensetStep]:
+    """Return the steps of one class; `above` is its power on each stretch of the curve, as (stretches, steps)."""
+    slopes = np.asarray([segment.fuel_l_per_kwh for segment in genset.segments])
+    above_kw = above.sum(axis=0)
+    above_l_per_h = slopes @ above
+    before = n_initial_on(problem, genset)
+    steps = []
+    for t in range(problem.grid.n_steps):
+        n_on = _whole(counts.on[c, t])
         # units that leave do so whatever is decided, and others may start in their place
         n_left = round(float(counts.left[c, t]))
         change = n_on - before + n_left
@@ -267,12 +288,13 @@ def _gensets(problem: PlanningProblem, columns: _Columns, counts: _Counts, t: in
                 n_started=n_started,
                 n_stopped=n_started - change + n_left,
                 n_left=n_left,
-                power_kw=delivering * genset.min_kw + _flow(above.sum()),
-                fuel_l_per_h=delivering * genset.min_fuel_l_per_h + float(slopes @ above),
-                pollutants_g_per_h=_pollutants(genset, delivering, above),
+                power_kw=delivering * genset.min_kw + _flow(above_kw[t]),
+                fuel_l_per_h=delivering * genset.min_fuel_l_per_h + float(above_l_per_h[t]),
+                pollutants_g_per_h=_pollutants(genset, delivering, above[:, t]),
             )
         )
-    return tuple(steps)
+        before = n_on
+    return steps
 
 
 def _counts(shape: ModelShape, columns: _Columns) -> _Counts:

@@ -5,7 +5,7 @@ from typing import Any
 import pyomo.environ as pyo
 
 from ems.dispatch.milp.parameters import ParameterValues, declare
-from ems.dispatch.milp.shape import ModelShape, inside_window
+from ems.dispatch.milp.shape import ModelShape, n_binding
 from ems.dispatch.unit_history import (
     n_available_at_most,
     n_initial_on,
@@ -299,11 +299,7 @@ def _slack_max(problem: PlanningProblem, genset: GensetProblem, *, on: bool) -> 
 
 def _window(problem: PlanningProblem, *, window_h: float, n_lags: int) -> list[float]:
     """Return 1 where an event `lag` steps before still binds, in the order of the lag sets."""
-    return [
-        1.0 if t >= lag and inside_window(problem, start=t - lag, step=t, window_h=window_h) else 0.0
-        for t in range(problem.grid.n_steps)
-        for lag in range(n_lags)
-    ]
+    return [1.0 if lag < n_steps else 0.0 for n_steps in n_binding(problem, window_h) for lag in range(n_lags)]
 
 
 def _usable_widths_kw(problem: PlanningProblem, genset: GensetProblem) -> list[float]:

@@ -6,7 +6,7 @@ import pyomo.environ as pyo
 
 from ems.dispatch.milp.genset import delivering
 from ems.dispatch.milp.parameters import ParameterValues, declare
-from ems.dispatch.milp.shape import ModelShape, inside_window
+from ems.dispatch.milp.shape import ModelShape, n_binding
 from ems.model.problem import ExerciseProblem, GensetProblem, PlanningProblem
 
 
@@ -137,10 +137,8 @@ def _burn_off(m: pyo.ConcreteModel, shape: ModelShape, c: int, t: int) -> Any:  
 def _runs(problem: PlanningProblem, exercise: ExerciseProblem, *, n_lags: int) -> list[float]:
     """Return 1 where a run that began `lag` steps before still lasts; the step of its start always counts."""
     return [
-        1.0
-        if lag == 0 or (t >= lag and inside_window(problem, start=t - lag, step=t, window_h=exercise.run_h))
-        else 0.0
-        for t in range(problem.grid.n_steps)
+        1.0 if lag == 0 or lag < n_steps else 0.0
+        for n_steps in n_binding(problem, exercise.run_h)
         for lag in range(n_lags)
     ]
 

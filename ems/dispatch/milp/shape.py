@@ -1,5 +1,6 @@
 """The structure of a model: everything that decides which variables and rows exist, and nothing else."""
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -21,6 +22,8 @@ from ems.model.units import MINUTES_PER_HOUR
 
 # demand below this is rounding
 _ROUNDING_KW = 1e-6
+# instants as close as this are one
+_TOUCH_H = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,18 +244,15 @@ def _offer_shape(problem: PlanningProblem, offer: OfferProblem) -> OfferShape:
     )
 
 
-def inside_window(problem: PlanningProblem, *, start: int, step: int, window_h: float) -> bool:
-    """Return whether an event at the beginning of step `start` still binds at the beginning of `step`."""
+def n_binding(problem: PlanningProblem, window_h: float) -> list[int]:
+    """Return per step how many steps back an event may lie, its own included, that binds for `window_h`."""
     offset_h = problem.grid.offset_h
-    return start <= step and offset_h[start] + window_h > offset_h[step] + 1e-9
+    return [
+        t + 1 - bisect_right(offset_h, begin_h + _TOUCH_H - window_h, hi=t + 1)
+        for t, begin_h in enumerate(offset_h[:-1])
+    ]
 
 
 def longest_window(problem: PlanningProblem, window_h: float) -> int:
     """Return the largest number of steps, the event's own included, for which an event binds."""
-    longest = 1
-    for start in range(problem.grid.n_steps):
-        step = start
-        while step < problem.grid.n_steps and inside_window(problem, start=start, step=step, window_h=window_h):
-            step += 1
-        longest = max(longest, step - start)
-    return longest
+    return max(1, *n_binding(problem, window_h))
