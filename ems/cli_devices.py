@@ -152,6 +152,42 @@ def write(
         raise typer.Exit(EXIT_NO)
 
 
+@devices_app.command()
+def verify(
+    site: Annotated[str, typer.Argument(metavar="CONFIG_DIR", help="A configuration directory.")],
+    *,
+    device: Annotated[list[str] | None, typer.Option("--device", metavar="ID", help="Only this; may repeat.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Report as HTML and JSON.", file_okay=False)
+    ] = None,
+    step: Annotated[
+        float, typer.Option("--step", min=0.5, max=5.0, help="Size of the step test, % of the rating.")
+    ] = 2.0,
+    yes: YesFlag = False,
+    force: ForceOption = "",
+    audit: AuditOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Check each device: identity, values, signs by a small step, limits, heartbeat, fall-back; exit 1 if one fails."""
+    from ems.app.commissioning.audit import AuditLog
+    from ems.app.commissioning.targets import site_targets
+    from ems.app.commissioning.verify import chosen
+    from ems.app.commissioning.verify import verify as run_verify
+    from ems.app.commissioning.verify_device import Rules
+    from ems.app.commissioning.write import audit_file
+    from ems.runtime.clock import SystemClock
+
+    targets = chosen(site_targets(site), device or [])
+    clock = SystemClock()
+    log = AuditLog(audit or audit_file(targets[0]), clock)
+    rules = Rules(ask=_asker(yes=yes), audit=log, forced=force, step_frac=step / 100.0)
+    with _only_master(targets[0], force=force):
+        result = asyncio.run(run_verify(targets, rules, out=out, clock=clock, told=_tell))
+    show(result.document if as_json else result.text)
+    if not result.passed:
+        raise typer.Exit(EXIT_NO)
+
+
 @trace_app.command()
 def record(
     where: WhereArgument,
@@ -285,3 +321,8 @@ def _asker(*, yes: bool) -> Callable[[str], bool]:
 def _say(text: str) -> None:
     """Print at once: a script waits for it."""
     print(text, flush=True)
+
+
+def _tell(text: str) -> None:
+    """Print beside the result."""
+    print(text, file=sys.stderr, flush=True)
