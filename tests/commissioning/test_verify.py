@@ -248,13 +248,25 @@ def test_a_step_is_judged_by_the_share_that_the_power_followed(after_kw: float |
     assert check.verdict is verdict
 
 
-def test_heartbeat_and_fall_back_are_judged_by_their_times() -> None:
+def test_a_heartbeat_is_judged_by_its_age() -> None:
     assert judged_heartbeat(1.0, 1.9).verdict is Verdict.PASSED
     assert judged_heartbeat(1.0, 2.1).verdict is Verdict.FAILED
     assert judged_heartbeat(1.0, None).verdict is Verdict.FAILED
     assert judged_heartbeat(None, None).verdict is Verdict.NOT_RUN
-    assert judged_fallback(left_after_s=11.0, after_s=10.0, waited_s=11.0, text="").verdict is Verdict.PASSED
-    assert judged_fallback(left_after_s=None, after_s=10.0, waited_s=25.0, text="").verdict is Verdict.FAILED
+
+
+@pytest.mark.parametrize(
+    ("left_after_s", "forming", "verdict"),
+    [(11.0, False, Verdict.PASSED), (None, False, Verdict.FAILED), (None, True, Verdict.NOT_RUN)],
+)
+def test_a_setpoint_that_outlives_its_master_is_a_fault_unless_the_unit_forms_the_grid(
+    left_after_s: float | None,
+    forming: bool,  # noqa: FBT001
+    verdict: Verdict,
+) -> None:
+    check = judged_fallback(left_after_s=left_after_s, after_s=10.0, waited_s=50.0, forming=forming)
+
+    assert check.verdict is verdict
 
 
 class Tags(HTMLParser):
@@ -302,5 +314,5 @@ def test_the_report_is_one_sound_page_that_shows_texts_as_they_are() -> None:
     tags.feed(report_html(report))
 
     assert tags.open == []
-    for text in (nasty, "5 < 6", "power: 5.0 kW", "List 4.2", "1 checks failed", "Signature, place and date"):
+    for text in (nasty, "5 < 6", "power: 5.0 kW", "List 4.2", "1 check failed", "Signature, place and date"):
         assert text in tags.text

@@ -29,7 +29,7 @@ th, td { text-align: left; vertical-align: top; padding: 1.2mm 2mm; border-botto
 th { font-weight: 600; color: #55606b; font-size: 9pt; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td.figures { color: #38424c; font-size: 9pt; width: 38%; }
-td.figures span { display: block; }
+td.figures span { display: inline-block; margin-right: 3mm; }
 td.what { width: 20%; }
 .verdict { white-space: nowrap; font-weight: 600; width: 21mm; }
 .passed { color: #12653a; } .failed { color: #b3151b; } .open { color: #7a5a00; }
@@ -38,9 +38,11 @@ td.what { width: 20%; }
 .facts { margin: 1.5mm 0 2mm; font-size: 9.5pt; }
 .facts dt { color: #55606b; } .facts dd { margin: 0; overflow-wrap: anywhere; }
 .facts dd.wide { grid-column: 2 / 5; }
-section.device { margin-top: 7mm; break-inside: avoid-page; }
+section.device { margin-top: 7mm; }
+h2, .heading, .facts { break-after: avoid; break-inside: avoid; }
 tr { break-inside: avoid; }
 thead { display: table-header-group; }
+.heading .verdict { width: auto; }
 .heading { display: flex; justify-content: space-between; align-items: baseline; border-bottom: 1pt solid #1a1f24; }
 .signatures { display: grid; grid-template-columns: 1fr 1fr; gap: 14mm 12mm; margin-top: 16mm; break-inside: avoid; }
 .signatures div { border-top: 0.75pt solid #1a1f24; padding-top: 1mm; font-size: 9pt; color: #55606b; }
@@ -137,11 +139,15 @@ def _banner(report: SiteReport) -> str:
     verdict = worst(check.verdict for device in report.devices for check in device.checks)
     words = {
         Verdict.PASSED: "Every check passed.",
-        Verdict.FAILED: f"{counts['failed']} checks failed: the site is not ready to be controlled.",
-        Verdict.NOT_RUN: f"No check failed; {counts['not run']} were not run and are left to the engineer.",
+        Verdict.FAILED: f"{_counted(counts['failed'])} failed: the site is not ready to be controlled.",
+        Verdict.NOT_RUN: f"No check failed; {_counted(counts['not run'])} not run, left to the engineer.",
     }
     total = f"{counts['passed']} passed, {counts['failed']} failed, {counts['not run']} not run"
     return f"<div class='banner {_CLASSES[verdict]}'>{_MARKS[verdict]} {words[verdict]} ({total})</div>"
+
+
+def _counted(number: int) -> str:
+    return f"{number} check{'' if number == 1 else 's'}"
 
 
 def _summary(devices: Iterable[DeviceSection]) -> Iterator[str]:

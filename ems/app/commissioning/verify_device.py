@@ -42,7 +42,9 @@ from ems.ports import (
 
 # storage and PV follow a setpoint within this, ramp and 3 s of verification included
 _FOLLOW_S: Final = 10.0
-# polls after the watchdog time within which the fall-back must be seen
+# devices notice the silence after their watchdog time, hold for some more, and then ramp: this many watchdog times
+# and polls must be enough to see it begin
+_FALLBACK_WATCHDOGS: Final = 5.0
 _FALLBACK_POLLS: Final = 3.0
 _LOOK_S: Final = 0.1
 # a setpoint counts as given up when it has moved by this share of the step
@@ -112,8 +114,6 @@ class _Verification:
         statistics = self._link.statistics()
         latency_s = statistics.latency.quantile_s(0.5)
         figures = {
-            "endpoint": str(self._target.link.endpoint),
-            "unit": str(self._target.spec.unit),
             "requests": str(statistics.n_requests),
             "errors": str(sum(statistics.n_errors.values())),
             "answer time": "unknown" if latency_s is None else f"{1000.0 * latency_s:.0f} ms",
@@ -249,8 +249,7 @@ class _Verification:
             rated_kw = self._target.rated_kw
             self.checks.append(judged_curtailment(before_kw, after_kw, step, rated_kw=rated_kw, took_s=took_s))
             return
-        forming = getattr(self._device.reading(), "forming", None) is True
-        self.checks.append(judged_step(before_kw, after_kw, step, forming=forming, took_s=took_s))
+        self.checks.append(judged_step(before_kw, after_kw, step, forming=self._is_forming(), took_s=took_s))
         # the next step begins where this one did
         back_kw = step.setpoint_kw - step.delta_kw
         await self._hold(name, back_kw, for_s=_FOLLOW_S, until=lambda: self._is_back(before_kw, step))
@@ -274,7 +273,8 @@ class _Verification:
             self._add("fall-back", Verdict.FAILED, fault)
             return
         silent_s = self._clock.monotonic_s()
-        limit_s = after_s + _FALLBACK_POLLS * (self._target.spec.fast_s + self._target.link.timeout_s) + _FOLLOW_S
+        poll_s = self._target.spec.fast_s + self._target.link.timeout_s
+        limit_s = _FALLBACK_WATCHDOGS * after_s + _FALLBACK_POLLS * poll_s
         left_after_s: float | None = None
         with suppress(TimeoutError):
             async with self._clock.timeout(limit_s):
@@ -282,8 +282,12 @@ class _Verification:
                     await self._clock.sleep(_LOOK_S)
                 left_after_s = self._clock.monotonic_s() - silent_s
         waited_s = self._clock.monotonic_s() - silent_s
-        text = self._device.fallback().text
-        self.checks.append(judged_fallback(left_after_s=left_after_s, after_s=after_s, waited_s=waited_s, text=text))
+        self.checks.append(
+            judged_fallback(left_after_s=left_after_s, after_s=after_s, waited_s=waited_s, forming=self._is_forming())
+        )
+
+    def _is_forming(self) -> bool:
+        return getattr(self._device.reading(), "forming", None) is True
 
     def _has_left(self, name: str, step: Step) -> bool:
         shown_kw = self._former_kw(name)
@@ -327,7 +331,8 @@ class _Verification:
 
     def _number(self, name: str) -> float | None:
         value = getattr(self._device.reading(), name, None)
-        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+        # + 0.0: a device that counts the other way shows minus zero
+        return value + 0.0 if isinstance(value, int | float) and not isinstance(value, bool) else None
 
     def _add(self, name: str, verdict: Verdict, detail: str, figures: Mapping[str, str] | None = None) -> None:
         self.checks.append(Check(name=name, verdict=verdict, detail=detail, figures=figures or {}))
