@@ -152,7 +152,7 @@ def judged_heartbeat(period_s: float | None, age_s: float | None) -> Check:
     return Check(name=name, verdict=Verdict.PASSED if seen else Verdict.FAILED, detail=detail, figures=figures)
 
 
-def judged_fallback(*, left_after_s: float | None, after_s: float, waited_s: float, text: str, forming: bool) -> Check:
+def judged_fallback(*, left_after_s: float | None, after_s: float, waited_s: float, forming: bool) -> Check:
     """Return whether the device gave up a setpoint by itself after the silence that is configured.
 
     `left_after_s` is the time from the last sign of life until the setpoint was seen to be another one.

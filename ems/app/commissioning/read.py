@@ -95,7 +95,7 @@ async def watch(
 @asynccontextmanager
 async def looking(target: Target, *, clock: Clock, witness: Witness | None = None) -> AsyncIterator[Look]:
     """Hand out the function that reads all points of a device, over one connection."""
-    register_map = target.register_map(clock)
+    register_map = target.register_map()
     link = ModbusLink(target.link, clock=clock)
     if register_map is None:
         device = target.build(link, clock)

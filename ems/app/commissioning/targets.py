@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from drivers.modbus.device import PolledDevice
 from drivers.modbus.layout import DeviceClass, RegisterMap
 from drivers.modbus.link import ModbusLink
-from drivers.modbus.mapfile import load_map
+from drivers.modbus.mapfile import device_map, load_map
 from ems.app.commissioning.endpoints import endpoint_link
 from ems.app.devices import driver_factory, rated_kw_by_asset
 from ems.config.build import build_site, build_wiring
@@ -60,14 +59,13 @@ class Target:
         )
         return driver_factory(self.spec)(self.spec, environment)
 
-    def register_map(self, clock: Clock) -> RegisterMap | None:
+    def register_map(self) -> RegisterMap | None:
         """Return the register map of the device, None for one whose driver finds the registers out.
 
         Raises:
-            ConfigError: As `build`.
+            ConfigError: There is no such map, or it is refused.
         """
-        device = self.build(ModbusLink(self.link, clock=clock), clock)
-        return device.register_map if isinstance(device, PolledDevice) else None
+        return device_map(self.spec, self.maps)
 
 
 def is_site(where: str) -> bool:

@@ -63,7 +63,7 @@ async def record_link(members: Sequence[Target], *, every_s: float, n_rounds: in
     link = ModbusLink(spec, clock=clock)
     began, recorder = clock.utc(), Recorder(clock.monotonic_s())
     asked: list[tuple[Inquiry, RegisterMap | None]] = [
-        (Inquiry(member.spec.unit, link, witness=recorder), member.register_map(clock)) for member in members
+        (Inquiry(member.spec.unit, link, witness=recorder), member.register_map()) for member in members
     ]
     async with running(link):
         for number in range(n_rounds):

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
-from drivers.modbus.mapfile import map_file, read_map
+from drivers.modbus.mapfile import map_file
 from ems.app.commissioning.checks import Check
 from ems.app.commissioning.report import DeviceSection, SiteReport, report_html
 from ems.app.commissioning.targets import Target
@@ -102,11 +102,14 @@ def _section(target: Target, checks: tuple[Check, ...], identity: Mapping[str, s
 
 def _map_facts(target: Target) -> tuple[str | None, str | None, str | None]:
     """Return name, document and check sum of a device's map; a map that is refused has been reported as a check."""
-    if target.spec.map is None:
-        return None, None, None
     try:
+        register_map = target.register_map()
+        if register_map is None:
+            return None, None, None
+        if target.spec.map is None:
+            return "written beside the device", register_map.source, None
         file = map_file(target.spec.map, target.maps)
-        return target.spec.map, read_map(file).source, hashlib.sha256(file.read_bytes()).hexdigest()
+        return target.spec.map, register_map.source, hashlib.sha256(file.read_bytes()).hexdigest()
     except (ConfigError, OSError):
         return target.spec.map, None, None
 

@@ -74,7 +74,7 @@ async def write(
         after = None if fallback is None else fallback.after_s
         lines = [
             f"{target.spec.id}, unit {target.spec.unit} of {target.link.id}: {name} = {value:g}, {for_s:g} s",
-            *_registers(target, name, value, clock),
+            *_registers(target, name, value),
             *([] if fallback is None or after is None else [f"  then, {after:g} s later: {fallback.text}"]),
         ]
         # the person may take a while; the link goes on meanwhile
@@ -92,9 +92,9 @@ async def write(
     return _result(command, outcome=outcome.outcome.value, detail=outcome.detail, audit=audit)
 
 
-def _registers(target: Target, name: str, value: float, clock: Clock) -> list[str]:
+def _registers(target: Target, name: str, value: float) -> list[str]:
     """Return what would be written to the registers, for a command that is one number of a map."""
-    register_map = target.register_map(clock)
+    register_map = target.register_map()
     command = None if register_map is None else register_map.commands.get(name)
     if command is None or command.coding.factor is not None:
         return []

@@ -1,0 +1,76 @@
+"""`ems devices trace`: records what devices answer, and answers like them."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ems.cli_output import EXIT_NO, JsonFlag, show
+from ems.cli_targets import (
+    DeviceArgument,
+    FramingOption,
+    MapOption,
+    MapsOption,
+    TimeoutOption,
+    UnitOption,
+    WhereArgument,
+    chosen_target,
+    is_endpoint,
+    say,
+)
+
+if TYPE_CHECKING:
+    from ems.app.commissioning.targets import Target
+
+trace_app = typer.Typer(help="Record what devices answer, and answer like them.", no_args_is_help=True)
+
+
+@trace_app.command()
+def record(
+    where: WhereArgument,
+    device: DeviceArgument = "",
+    *,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE|DIR", help="A .jsonl file, or a directory.")],
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="How often everything is asked.")] = 1,
+    every: Annotated[float, typer.Option("--every", min=0.0, max=3600.0, help="From one round to the next, s.")] = 1.0,
+    map_name: MapOption = "",
+    unit: UnitOption = 1,
+    framing: FramingOption = "tcp",
+    timeout: TimeoutOption = 1.0,
+    maps: MapsOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Record what one device, or all of a configuration, answer to the questions of their maps."""
+    from ems.app.commissioning.targets import site_targets
+    from ems.app.commissioning.trace import record as run_record
+    from ems.runtime.clock import SystemClock
+
+    if device or is_endpoint(where):
+        found = chosen_target(
+            where, device, map_name=map_name, unit=unit, framing=framing, timeout_s=timeout, maps=maps
+        )
+        targets: tuple[Target, ...] = (found,)
+    else:
+        targets = site_targets(where)
+    result = asyncio.run(run_record(targets, out=out, every_s=every, n_rounds=rounds, clock=SystemClock()))
+    show(result.document if as_json else result.text)
+    if not result.answered:
+        raise typer.Exit(EXIT_NO)
+
+
+@trace_app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A recorded trace.", dir_okay=False)],
+    *,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 1502,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    duration: Annotated[str, typer.Option("--for", metavar="DURATION", help="Else until Ctrl-C.")] = "",
+) -> None:
+    """Answer any Modbus client as the recorded devices did."""
+    from ems.app.commissioning.trace import replay as run_replay
+    from ems.app.durations import parse_duration_s
+    from ems.runtime.clock import SystemClock
+
+    for_s = parse_duration_s(duration, option="--for") if duration else None
+    asyncio.run(run_replay(file, host=host, port=port, clock=SystemClock(), ready=say, for_s=for_s))

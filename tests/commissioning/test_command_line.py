@@ -1,0 +1,89 @@
+"""The commands as a person gives them, against a recorded device that another process replays."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from ems.cli import execute
+from tests.commissioning.record_traces import HOME
+
+
+@contextmanager
+def replayed(name: str) -> Iterator[str]:
+    """Serve a recorded device in a process of its own; hand out HOST:PORT."""
+    command = [
+        sys.executable,
+        "-m",
+        "ems.cli",
+        "devices",
+        "trace",
+        "replay",
+        str(HOME / f"{name}.jsonl"),
+        "--port",
+        "0",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().split()[0]
+        process.terminate()
+
+
+@pytest.mark.wire
+def test_a_device_is_scanned_read_and_recorded_from_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with replayed("generic-meter") as endpoint:
+        codes = [execute(["devices", "scan", endpoint, "--json"])]
+        found = json.loads(capsys.readouterr().out)
+        codes += [execute(["devices", "read", endpoint, "--map", "generic-meter", "--json"])]
+        read = json.loads(capsys.readouterr().out)
+        codes += [execute(["devices", "watch", endpoint, "--map", "generic-meter", "--rounds", "1"])]
+        watched = capsys.readouterr().out
+        out = tmp_path / "again.jsonl"
+        codes += [execute(["devices", "trace", "record", endpoint, "--map", "generic-meter", "--out", str(out)])]
+
+    assert codes == [0, 0, 0, 0]
+    assert found["units"][0]["maps"] == ["generic-meter"]
+    load = next(point for point in read["points"] if point["point"] == "load_kw")
+    assert (load["value"], load["unit"], load["quality"]) == (12.5, "kW", "good")
+    assert "load_kw  12.5  kW" in watched
+    assert out.read_text(encoding="utf-8").startswith('{"format": "ems-modbus-trace"')
+
+
+@pytest.mark.wire
+def test_a_recorded_device_takes_no_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    audit = tmp_path / "audit.jsonl"
+    with replayed("generic-pcs") as endpoint:
+        words = ["power_kw", "-5", "--map", "generic-pcs", "--yes", "--audit", str(audit), "--json"]
+        code = execute(["devices", "write", endpoint, *words])
+
+    assert code == 1
+    assert json.loads(capsys.readouterr().out)["outcome"] == "refused"
+    assert json.loads(audit.read_text(encoding="utf-8").splitlines()[-1])["value"] == -5.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["scan", "nowhere"], 2),
+        (["scan", "127.0.0.1:1", "--units", "x"], 2),
+        (["scan", "127.0.0.1:1", "--framing", "morse"], 2),
+        (["scan", "127.0.0.1:1", "--units", "1", "--timeout", "0.1"], 1),
+        (["read", "127.0.0.1:1"], 2),
+        (["read", "edge-node"], 2),
+        (["read", "edge-node", "nothing"], 2),
+        (["read", "no-such-site", "nothing"], 2),
+        (["verify", "edge-node", "--device", "nothing"], 2),
+        (["trace", "replay", "no-such-file"], 2),
+    ],
+)
+def test_wrong_input_and_silent_devices_have_their_exit_codes(
+    arguments: list[str], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert execute(["devices", *arguments, "--json"] if arguments[0] != "trace" else ["devices", *arguments]) == code
+    assert "Traceback" not in capsys.readouterr().err
