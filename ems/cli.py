@@ -194,15 +194,15 @@ def demo(
     show(summary if as_json else _digest(summary))
 
 
-@app.command(hidden=True)
+@app.command()
 def twin(
-    directory: Annotated[Path, typer.Argument()],
+    directory: Annotated[Path, typer.Argument(metavar="CONFIG_DIR", help="A configuration directory.")],
     *,
-    clock: Annotated[str, typer.Option("--clock")],
-    seed: Annotated[int | None, typer.Option("--seed", min=0)] = None,
-    faults_port: Annotated[int | None, typer.Option("--faults-port", min=0, max=65535)] = None,
+    clock: Annotated[str | None, typer.Option("--clock", hidden=True)] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Overrides the twin's seed.")] = None,
+    faults_port: Annotated[int | None, typer.Option("--faults-port", min=0, max=65535, hidden=True)] = None,
 ) -> None:
-    """Serve the simulated plant of a configuration over Modbus TCP until standard input ends."""
+    """Serve the simulated devices of a configuration, to rehearse on, until standard input ends."""
     from ems.app.twin import run_twin
 
     run_twin(directory, clock=clock, seed=seed, faults_port=faults_port)

@@ -78,7 +78,7 @@ class _Examination:
             sunspec=chain,
             texts=texts,
             maps=tuple(fitting),
-            errors=tuple(self._errors),
+            errors=tuple(dict.fromkeys(self._errors)),
         )
 
     async def _find_chain(self) -> Chain | None:

@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from ems.app.commissioning.targets import site_targets
+from ems.app.demo_site import copy_site
 from ems.cli import execute
+from ems.config.loader import load_files
+from ems.config.shipped import site_directory
 from tests.commissioning.record_traces import HOME
 
 
@@ -65,6 +69,27 @@ def test_a_recorded_device_takes_no_commands(tmp_path: Path, capsys: pytest.Capt
     assert code == 1
     assert json.loads(capsys.readouterr().out)["outcome"] == "refused"
     assert json.loads(audit.read_text(encoding="utf-8").splitlines()[-1])["value"] == -5.0
+
+
+@pytest.mark.wire
+def test_the_simulated_devices_of_a_configuration_can_be_rehearsed_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy_site(load_files(site_directory("edge-node")), tmp_path, broker_host="127.0.0.1", broker_port=1, protocol="5")
+    (meter,) = (target for target in site_targets(str(tmp_path)) if target.spec.id == "it-meter")
+    command = [sys.executable, "-m", "ems.cli", "twin", str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdout.readline()
+
+        code = execute(["devices", "read", str(tmp_path), meter.spec.id, "--json"])
+
+        process.stdin.close()
+    points = {point["point"]: point for point in json.loads(capsys.readouterr().out)["points"]}
+    assert code == 0
+    assert points["serial"]["value"] == "it-meter"
+    assert points["load_kw"]["value"] > 0.0
 
 
 @pytest.mark.parametrize(
