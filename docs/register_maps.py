@@ -12,6 +12,7 @@ from drivers.modbus.mapproblems import COLLECTIONS, TABLES
 from drivers.modbus.mapschema import MapFile
 
 _PAGE: Final = Path(__file__).resolve().parent / "register-maps.md"
+_LISTS: Final = frozenset({"blocks", "alarms"})
 _PLACE: Final = re.compile(r"(<!-- keys -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -34,7 +35,9 @@ def map_schema() -> str:
 
 def _tables() -> Iterator[str]:
     for name, table in TABLES.items():
-        heading = f"[[{name}]]" if name == "blocks" else f"[{name}.<name>]" if name in COLLECTIONS else f"[{name}]"
+        heading = f"[{name}.<name>]" if name in COLLECTIONS else f"[{name}]"
+        if name in _LISTS:
+            heading = f"[[{name}]]"
         yield f"### `{heading}`"
         yield ""
         yield MapFile.model_fields[name].description or ""

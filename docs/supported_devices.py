@@ -8,6 +8,7 @@ from typing import Final
 from drivers.modbus.layout import (
     FLOATS,
     N_REGISTERS,
+    AlarmList,
     Arming,
     Coding,
     Command,
@@ -20,6 +21,7 @@ from drivers.modbus.layout import (
     Speed,
     TextEncoding,
     WordOrder,
+    alarm_name,
     factor_name,
 )
 from drivers.modbus.mapfile import SHIPPED, load_map, map_names
@@ -78,6 +80,9 @@ def _section(register_map: RegisterMap) -> Iterator[str]:
     if register_map.commands or register_map.heartbeat or register_map.watchdog:
         yield ""
         yield from _writes(register_map)
+    for alarms in register_map.alarms:
+        yield ""
+        yield _alarms(register_map, alarms)
     for name, sequence in register_map.sequences.items():
         yield ""
         yield from _sequence(name, sequence)
@@ -98,7 +103,7 @@ def _reads(register_map: RegisterMap) -> Iterator[str]:
         yield f"| {text.at} | {_type(text)} | {text.name} | | | once per connection |"
     factors = {factor_name(each.coding.factor) for each in register_map.commands.values() if each.coding.factor}
     for point in sorted(register_map.points.values(), key=_place):
-        if point.name not in factors:
+        if point.name not in factors and not point.name.startswith(alarm_name("")):
             yield (
                 f"| {point.at} | {_type(point)} | {_meaning(point)} | {_scaling(point.coding)} | {_codes(point)} | "
                 f"{_period(register_map, point)} |"
@@ -120,6 +125,17 @@ def _writes(register_map: RegisterMap) -> Iterator[str]:
             f"| {watchdog.at} | {watchdog.function} | {_words(watchdog.coding)} | watchdog time, s | "
             f"{_scaling(watchdog.coding)} | | written only where it differs | the same register |"
         )
+
+
+def _alarms(register_map: RegisterMap, alarms: AlarmList) -> str:
+    """Return a sentence about a list of alarms."""
+    points = sorted((register_map.points[name] for name in alarms.points.values()), key=_place)
+    if alarms.prefixes is not None:
+        words = ", ".join(f"{word} ({severity})" for word, severity in alarms.prefixes.items())
+        records = ", ".join(str(point.at) for point in points)
+        return f"Alarms as texts, in records at {records}; severity by the first word: {words}."
+    names = ", ".join(f"`{name}`" for name in alarms.points)
+    return f"Alarms, four to a register, {points[0].at} to {points[-1].at}: {names}."
 
 
 def _sequence(name: str, sequence: SequenceCommand) -> Iterator[str]:

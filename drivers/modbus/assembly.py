@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Generic, TypeVar
 
+from drivers.modbus.alarms import fill_alarms
 from drivers.modbus.fields import FieldKind, reading_fields
-from drivers.modbus.layout import DeviceClass
+from drivers.modbus.layout import AlarmList, DeviceClass
 from drivers.modbus.narrowing import PowerCommand
 from drivers.modbus.plausibility import Band
 from drivers.modbus.rounds import Sample
@@ -29,6 +30,9 @@ class Family(Generic[R]):
     reading: Callable[..., R]
     bands: tuple[Band, ...] = ()
     commands: tuple[str, ...] = ()
+    # completes a reading from its other values: values, reasons and the rating (kW); `derives` names what it gives
+    derive: Callable[[dict[str, Value | None], dict[str, str], float], None] | None = None
+    derives: frozenset[str] = frozenset()
     # the command that is a power; the others are no quantities
     power: PowerCommand | None = None
 
@@ -49,12 +53,14 @@ class Assembler(Generic[R]):
         slow_limit_s: float,
         fills: Mapping[str, str] | None = None,
         interpret: Interpretation | None = None,
+        alarms: tuple[AlarmList, ...] = (),
     ) -> None:
-        """Take the fields that points of another name fill, by the names of these points.
+        """Take the fields that points of another name fill, by the names of these points, and those with alarms.
 
         `interpret` is for devices whose points are no fields yet.
         """
         self._interpret = interpret
+        self._alarms = alarms
         self._family = family
         self._device_id = device_id
         self._rated_kw = rated_kw
@@ -88,7 +94,10 @@ class Assembler(Generic[R]):
             values, bad = {**beside, **fields}, dict(reasons)
         for field, points in self._sources.items():
             _fill(field, points, values, bad)
+        fill_alarms(self._alarms, values, bad)
         self._refuse_implausible(values, bad)
+        if self._family.derive is not None:
+            self._family.derive(values, bad, self._rated_kw)
         for name, labels in self._labels.items():
             if (label := values.get(name)) is not None:
                 values[name] = labels(str(label))

@@ -13,6 +13,7 @@ from drivers.modbus.assembly import Assembler, Family, Interpretation, R
 from drivers.modbus.fields import numeric_fields
 from drivers.modbus.fingerprint import Fingerprint
 from drivers.modbus.handshake import Handshake, Met, Script, Unknown
+from drivers.modbus.layout import AlarmList
 from drivers.modbus.life import STILL_S, LifeWatch, StillWatch
 from drivers.modbus.link import ModbusLink
 from drivers.modbus.plausibility import emptiness
@@ -39,8 +40,8 @@ class AttachedDevice(Generic[R]):
     """A device that is read; it attaches itself to its link.
 
     `script` begins the handshake of a connection. What is polled is said by `_poll`, at the latest when the device
-    has been met; `fills` and `interpret` as for `Assembler`; `_life_counter` names the device's own counter and how
-    long it may stand still.
+    has been met; `fills`, `interpret` and `alarms` as for `Assembler`; `_life_counter` names the device's own counter
+    and how long it may stand still.
 
     Raises:
         ConfigError: The link does not exist.
@@ -55,6 +56,7 @@ class AttachedDevice(Generic[R]):
         script: Callable[[], Script],
         fills: Mapping[str, str] | None = None,
         interpret: Interpretation | None = None,
+        alarms: tuple[AlarmList, ...] = (),
     ) -> None:
         self._spec = spec
         self._clock = environment.clock
@@ -66,6 +68,7 @@ class AttachedDevice(Generic[R]):
             slow_limit_s=_SLOW_LIMIT_PERIODS * spec.slow_s,
             fills=fills,
             interpret=interpret,
+            alarms=alarms,
         )
         self._handshake = Handshake(script, retry_s=_HANDSHAKE_RETRY_PERIODS * spec.fast_s, finished=self._met)
         self._fast = Round(period_s=spec.fast_s, finished=self._fast_read, failed=self._fast_failed)

@@ -7,14 +7,16 @@ from ems.model.capability import Capability
 from ems.ports import DEVICE_PROTOCOLS, READING_PROTOCOLS
 
 
-def capabilities_of(device: object, register_map: RegisterMap) -> frozenset[Capability]:
-    """Return the capabilities whose protocols the driver implements and whose values the map has.
+def capabilities_of(
+    device: object, register_map: RegisterMap, *, derived: frozenset[str] = frozenset()
+) -> frozenset[Capability]:
+    """Return the capabilities whose protocols the driver implements and whose values it reads or derives.
 
     A map that declares its capabilities has no others: a value that it shows may not be good enough for one.
     """
     implemented = implemented_by(
         device,
-        shown={point.field for point in register_map.points.values()},
+        shown={point.field for point in register_map.points.values()} | derived,
         has_heartbeat=register_map.heartbeat is not None,
         has_fallback=register_map.fallback is not None,
     )

@@ -29,12 +29,14 @@ class PolledDevice(AttachedDevice[R]):
 
     def __init__(self, spec: DeviceSpec, environment: DriverEnvironment, family: Family[R]) -> None:
         self._map = _map_for(spec, environment, family)
+        self._derived = family.derives
         super().__init__(
             spec,
             environment,
             family,
             script=MapScript(self._map, watchdog_s=spec.watchdog_s, may_write=self._is_known).run,
             fills={point.name: point.fills for point in self._map.points.values() if point.fills is not None},
+            alarms=self._map.alarms,
         )
         self._life_counter = _life_counter(self._map)
         self._step_limits = {
@@ -50,7 +52,7 @@ class PolledDevice(AttachedDevice[R]):
     @property
     def capabilities(self) -> frozenset[Capability]:
         """Return what the device and its map can be relied on for."""
-        return capabilities_of(self, self._map)
+        return capabilities_of(self, self._map, derived=self._derived)
 
     @property
     def register_map(self) -> RegisterMap:

@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from drivers.modbus.blocks import PlannedRead
-from drivers.modbus.layout import RegisterMap
+from drivers.modbus.layout import Point, PointType, RegisterMap
 from drivers.modbus.registers import decode_text
 from drivers.modbus.values import Bad
+
+_ALL_ONES: Final = 0xFFFF
 
 
 def identity_texts(read: PlannedRead, registers: Sequence[int]) -> dict[str, str]:
@@ -14,9 +17,21 @@ def identity_texts(read: PlannedRead, registers: Sequence[int]) -> dict[str, str
     texts = {}
     for point in read.points:
         start = point.at.register - read.at.register
-        text = decode_text(registers[start : start + point.n_registers], point.encoding)
-        texts[point.name] = "" if isinstance(text, Bad) else text
+        texts[point.name] = _text(point, registers[start : start + point.n_registers])
     return texts
+
+
+def _text(point: Point, registers: Sequence[int]) -> str:
+    """Return a text or a number as text; a number of zeros or ones only is what an empty register shows."""
+    if point.coding.type is PointType.STRING:
+        text = decode_text(registers, point.encoding)
+        return "" if isinstance(text, Bad) else text
+    if set(registers) in ({0}, {_ALL_ONES}):
+        return ""
+    number = 0
+    for register in registers:
+        number = number << 16 | register
+    return str(number)
 
 
 def identity_faults(register_map: RegisterMap, texts: Mapping[str, str]) -> tuple[str, ...]:

@@ -254,6 +254,30 @@ class SetpointCommand(Command):
     writes_per_day: int | None = None
 
 
+class Severity(StrEnum):
+    """What an active alarm does: nothing, stop the engine at once, or open the breaker and let it cool down."""
+
+    WARNING = "warning"
+    SHUTDOWN = "shutdown"
+    TRIP = "trip"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmList:
+    """Points that show alarms: `points` by the name of the alarm, each with its severity or `none`.
+
+    With `prefixes` the points are texts instead, and the first word of a text says the severity of what follows.
+    """
+
+    points: Mapping[str, str]
+    prefixes: Mapping[str, Severity] | None = None
+
+
+def alarm_name(name: str) -> str:
+    """Return the name of the point that shows an alarm; no point of a file can have it."""
+    return f"alarm {name}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawWrite:
     """Registers that are written as they stand, in one request."""
@@ -398,9 +422,10 @@ class RegisterMap:
     """Everything the drivers know about the registers of one kind of device.
 
     `points` holds the fields of the class's reading, the read-backs and the life counter; `identity` the texts
-    that name the device; `actions` are its control keys, which `sequences` use; `heartbeat` counts up while we
-    command; `watchdog` takes the silence (in s) after which the device falls back by itself, as `fallback`
-    describes. `expected` says of some identity texts what they are (a text or a regular expression).
+    that name the device; `alarms` lists those points that show alarms; `actions` are its control keys, which
+    `sequences` use; `heartbeat` counts up while we command; `watchdog` takes the silence (in s) after which the
+    device falls back by itself, as `fallback` describes. `expected` says of some identity texts what they are (a
+    text or a regular expression).
     """
 
     id: str
@@ -422,3 +447,4 @@ class RegisterMap:
     capabilities: frozenset[Capability] | None = None
     actions: Mapping[str, Action] = field(default_factory=dict)
     sequences: Mapping[str, SequenceCommand] = field(default_factory=dict)
+    alarms: tuple[AlarmList, ...] = ()

@@ -36,6 +36,7 @@ from drivers.modbus.layout import (
     factor_name,
 )
 from drivers.modbus.mapactions import action, sequence_command
+from drivers.modbus.mapalarms import alarm_list
 from drivers.modbus.maplint import find_contradictions
 from drivers.modbus.mapproblems import problems
 from drivers.modbus.mapschema import (
@@ -58,6 +59,7 @@ DEVICES_FILE: Final = "devices.toml"
 SHIPPED: Final = Path(__file__).resolve().parents[1] / "maps"
 _TOML_LINE = re.compile(r"\(at line (\d+), column \d+\)")
 _BITS_PER_REGISTER: Final = 16
+_UNSIGNED_OF: Final = {1: PointType.UINT16, 2: PointType.UINT32, 4: PointType.UINT64}
 _SIGNED: Final = frozenset({PointType.INT16, PointType.INT32, PointType.INT64})
 
 
@@ -161,6 +163,7 @@ def _build(tables: MapFile) -> RegisterMap:
     commands = {name: _command(name, table, endpoint) for name, table in tables.commands.items()}
     points = {name: _point(name, table, endpoint) for name, table in tables.points.items()}
     actions = {name: action(name, table, tables) for name, table in tables.actions.items()}
+    alarms = [alarm_list(table, endpoint) for table in tables.alarms]
     return RegisterMap(
         id=tables.device.id,
         source=tables.device.source,
@@ -169,7 +172,9 @@ def _build(tables: MapFile) -> RegisterMap:
         max_bits=endpoint.max_bits,
         forbidden=tuple(_span(text) for text in endpoint.never_read),
         blocks=tuple(_block(table) for table in tables.blocks),
-        points=points | {point.name: point for point in _factor_points(commands.values())},
+        points=points
+        | {point.name: point for alarm, _ in alarms for point in alarm}
+        | {point.name: point for point in _factor_points(commands.values())},
         commands=commands,
         identity={name: _text(name, table) for name, table in tables.identity.items()},
         expected={name: table.expect for name, table in tables.identity.items() if table.expect is not None},
@@ -177,6 +182,7 @@ def _build(tables: MapFile) -> RegisterMap:
         watchdog=_watchdog(tables.watchdog, endpoint),
         fallback=_fallback(tables),
         capabilities=None if tables.device.capabilities is None else frozenset(tables.device.capabilities),
+        alarms=tuple(names for _, names in alarms),
         actions=actions,
         sequences={name: sequence_command(name, table, actions) for name, table in tables.sequences.items()},
     )
@@ -265,7 +271,7 @@ def _text(name: str, table: IdentityTable) -> Point:
     return Point(
         name=name,
         at=_address(table.at),
-        coding=Coding(type=PointType.STRING),
+        coding=Coding(type=PointType.STRING if table.type == "string" else _UNSIGNED_OF[table.length]),
         n_registers=table.length,
         encoding=table.encoding,
     )

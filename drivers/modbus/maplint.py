@@ -31,6 +31,7 @@ from drivers.modbus.layout import (
     Span,
     Speed,
     Table,
+    alarm_name,
     factor_name,
 )
 from ems.errors import ConfigProblem
@@ -142,6 +143,8 @@ def _points(register_map: RegisterMap) -> Iterator[Finding]:
     for point in register_map.points.values():
         key = _key_of(register_map, point)
         is_factor = point.name.startswith("factor ")
+        if point.name.startswith(alarm_name("")):
+            continue
         yield from _form(point, key)
         is_urgent = point.stale_after_s is not None or point.name == "remote" or is_factor
         if is_urgent and _is_slow(register_map, point):

@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from drivers.modbus.mapschema import (
     ActionTable,
+    AlarmTable,
     BlockTable,
     CommandTable,
     DeviceTable,
@@ -35,6 +36,7 @@ TABLES: Final[Mapping[str, type[MapTable]]] = {
     "blocks": BlockTable,
     "points": PointTable,
     "commands": CommandTable,
+    "alarms": AlarmTable,
     "unlock": WriteTable,
     "returns": ReturnsTable,
     "actions": ActionTable,
@@ -44,7 +46,7 @@ TABLES: Final[Mapping[str, type[MapTable]]] = {
     "fallback": FallbackTable,
 }
 # tables with a name or a number of their own between the top and their keys
-COLLECTIONS: Final = frozenset({"identity", "blocks", "points", "commands", "actions", "sequences"})
+COLLECTIONS: Final = frozenset({"identity", "blocks", "points", "commands", "alarms", "actions", "sequences"})
 
 KeyPath = tuple[str | int, ...]
 

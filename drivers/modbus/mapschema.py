@@ -7,7 +7,17 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from drivers.modbus.layout import Arming, ByteOrder, DeviceClass, Gaps, LifeSign, PointType, TextEncoding, WordOrder
+from drivers.modbus.layout import (
+    Arming,
+    ByteOrder,
+    DeviceClass,
+    Gaps,
+    LifeSign,
+    PointType,
+    Severity,
+    TextEncoding,
+    WordOrder,
+)
 from ems.model.capability import Capability
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=40)]
@@ -79,12 +89,21 @@ class IdentityTable(MapTable):
 
     at: RegisterAt = Field(description="`holding:N` or `input:N`, N being the address in the frame.")
     length: Annotated[int, Field(ge=1, le=64)] = Field(description="Number of registers.")
+    type: Literal["string", "number"] = Field(
+        "string", description="`number`: an unsigned number of one, two or four registers, shown in decimals."
+    )
     expect: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
         None, description="What the text must be, as a text or a regular expression for all of it."
     )
     encoding: AnyEncoding = Field(
         TextEncoding.ASCII, description="`ascii`: two characters a register; `utf16`: one character a register."
     )
+
+    @model_validator(mode="after")
+    def _has_the_length_of_a_number(self) -> Self:
+        if self.type == "number" and self.length not in {1, 2, 4}:
+            raise ValueError("a number has one, two or four registers")
+        return self
 
 
 class BlockTable(MapTable):
@@ -211,6 +230,31 @@ class NeedsTable(WaitTable):
     ask_from: Labels | None = Field(None, description="The only names from which it may be asked for.")
 
 
+class AlarmTable(MapTable):
+    """[[alarms]]: alarms by name, four to a register as GenComm packs them, or as texts in a list of records."""
+
+    at: RegisterAt = Field(description="First register, `holding:N` or `input:N`.")
+    names: list[Annotated[str, Field(pattern=r"^([a-z][a-z0-9_]*)?$", max_length=40)]] = Field(
+        default_factory=list, description="Alarms in their order, four to a register, the highest bits first; or texts."
+    )
+    codes: dict[Code, Annotated[Severity, Field(strict=False)]] = Field(
+        default_factory=dict, description="Severity by code of four bits: `warning`, `shutdown`, `trip`; others: none."
+    )
+    records: Annotated[int, Field(ge=1, le=32)] | None = Field(None, description="Number of records with a text each.")
+    record_length: Annotated[int, Field(ge=1, le=64)] | None = Field(None, description="Registers of a record.")
+    prefixes: dict[str, Annotated[Severity, Field(strict=False)]] = Field(
+        default_factory=dict, description="Severity by the first word of a text; any other is a warning."
+    )
+
+    @model_validator(mode="after")
+    def _is_of_one_kind(self) -> Self:
+        packed = bool(self.names) and bool(self.codes)
+        texts = self.records is not None and self.record_length is not None
+        if packed == texts:
+            raise ValueError("alarms have either names and codes, or records, record_length and prefixes")
+        return self
+
+
 class WriteTable(MapTable):
     """Registers that are written as they stand."""
 
@@ -314,6 +358,7 @@ class MapFile(MapTable):
     blocks: list[BlockTable] = Field(min_length=1, description="What is polled.")
     points: dict[Name, PointTable] = Field(min_length=1, description="What is read.")
     commands: dict[Name, CommandTable] = Field(default_factory=dict, description="What is written.")
+    alarms: list[AlarmTable] = Field(default_factory=list, description="Alarms by name.")
     unlock: WriteTable | None = Field(None, description="Written before every action, for a password level.")
     returns: ReturnsTable | None = Field(None, description="Where the result of an action is shown.")
     actions: dict[Name, ActionTable] = Field(default_factory=dict, description="Control keys.")

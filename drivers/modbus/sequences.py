@@ -6,13 +6,13 @@ reset, whatever control asks for in between.
 """
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
 from drivers.modbus.commands import Outcomes
 from drivers.modbus.conditions import holds, shown
-from drivers.modbus.layout import Action, SequenceCommand, Wait
+from drivers.modbus.layout import Action, Condition, SequenceCommand, Wait
 from drivers.modbus.requests import NEVER_S, Answer, Answered, ExceptionAnswer, NoAnswer, Read, Request, Urgency, Write
 from ems.model.readings import Reading
 from ems.model.setpoints import Outcome
@@ -212,9 +212,13 @@ class SequenceSlot:
         """Begin the sequence, once the device has been read and unless it has failed before."""
         if not self._is_open or now_s < self._retry_at_s:
             return
-        if self._wanted and self._command.latched is not None and holds(self._command.latched, self._reading):
-            self._record(Outcome.REFUSED, f"it shows {self._command.latched}: reset it at the device first", now_s)
-            return
+        if self._wanted and self._command.latched is not None:
+            failed = holds(self._command.latched, self._reading)
+            if failed is not False:
+                shown_text = f"it shows {self._command.latched}: reset it at the device first"
+                unknown = f"it does not show whether it is {self._command.latched}"
+                self._record(Outcome.REFUSED, shown_text if failed else unknown, now_s)
+                return
         if self._unclear and shown(self._command, self._reading) is self._wanted:
             # what got no answer had arrived after all
             self._stage, self._acknowledged_s, self._deadline_s = _Stage.PROVING, now_s, now_s + self._settle_s
@@ -265,7 +269,9 @@ class SequenceSlot:
             if action.unless is not None and holds(action.unless, self._reading):
                 continue
             if action.after is not None and not holds(action.after.condition, self._reading):
-                yield action.after
+                yield _until(action.after, action.unless)
+                if action.unless is not None and holds(action.unless, self._reading):
+                    continue
             if refused := (yield from self._send(action)):
                 return refused
         return None
@@ -317,6 +323,13 @@ class SequenceSlot:
 
     def _record(self, outcome: Outcome, detail: str, at_s: float) -> None:
         self._outcomes.record(self._command.name, outcome, detail=detail, at_s=at_s)
+
+
+def _until(wait: Wait, unless: Condition | None) -> Wait:
+    """Return a wait that also ends when the effect of the action has come about without it."""
+    if unless is None or unless.field != wait.condition.field:
+        return wait
+    return replace(wait, condition=replace(wait.condition, labels=wait.condition.labels | unless.labels))
 
 
 def _number(words: tuple[int, ...]) -> int:

@@ -12,6 +12,7 @@ from drivers.modbus.link import ModbusLink
 from drivers.modbus.mapfile import load_map
 from drivers.sim.wire.bank import RegisterBank
 from drivers.sim.wire.faults import Faults
+from drivers.sim.wire.panels import unit_registers
 from drivers.sim.wire.server import WireServer
 from drivers.sim.wire.sunspec.bank import SunSpecBank
 from ems.model.device import DeviceSpec, Framing, LinkSpec, TcpEndpoint
@@ -20,7 +21,7 @@ from tests.drivers.clock import SteppedClock
 
 LINK = "line"
 RATED_KW = 2000.0
-Value = float | int | bool | str | None
+Value = float | int | bool | str | tuple[str, ...] | None
 IDENTITY: Mapping[str, Value] = {"manufacturer": "Maker", "model": "M1", "serial": "S-0001"}
 DRIVERS = {
     "generic-pcs": "battery.pcs",
@@ -31,6 +32,12 @@ DRIVERS = {
     "generic-meter": "meter.load",
     "generic-pcc": "meter.pcc",
     "generic-cooling": "cooling.plant",
+}
+# maps of controllers that are commanded by keys, with the plant's own set behind them: test_gensets.py
+GENSETS = {
+    "gencomm-genset": "genset.start_stop",
+    "comap-intelilite-style": "genset.start_stop",
+    "comap-igsnt-style": "genset.start_stop",
 }
 D = TypeVar("D")
 
@@ -180,7 +187,7 @@ def registers(
     units: dict[int, RegisterBank | SunSpecBank] = {}
     for spec, plant in placed:
         if spec.map is not None:
-            units[spec.unit] = RegisterBank(load_map(spec.map, tuple(maps)), plant, clock=clock)
+            units[spec.unit] = unit_registers(load_map(spec.map, tuple(maps)), plant, clock=clock)
             continue
         bank = units.setdefault(spec.unit, SunSpecBank(clock=clock))
         assert isinstance(bank, SunSpecBank)

@@ -8,8 +8,9 @@ from types import TracebackType
 from typing import Self
 
 from drivers.modbus.mapfile import device_map
-from drivers.sim.wire.bank import RegisterBank, TwinDevice, UnitRegisters
+from drivers.sim.wire.bank import TwinDevice, UnitRegisters
 from drivers.sim.wire.faults import Faults
+from drivers.sim.wire.panels import unit_registers
 from drivers.sim.wire.serial import SerialServer
 from drivers.sim.wire.server import Endpoint, WireServer
 from drivers.sim.wire.sunspec.bank import SunSpecBank
@@ -52,7 +53,7 @@ class WireTwin:
                 continue
             register_map = device_map(spec, map_directories)
             if register_map is not None:
-                bank = RegisterBank(register_map, device, clock=clock)
+                bank = unit_registers(register_map, device, clock=clock)
                 units.setdefault(spec.link, {})[spec.unit] = bank
             else:
                 models = self._sunspec.setdefault((spec.link, spec.unit), SunSpecBank(clock=clock))

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from ems.ports import Clock
 from tests.drivers.rig import PlantDevice, Value
 
+# what a set carries that has no power setpoint
+_LOAD_KW = 400.0
 # what a reading shows of each command that was obeyed, beside the command's own read-back
 _POWER, _LIMIT, _RUN = "power_kw", "limit_kw", "run"
 
@@ -44,6 +46,11 @@ class FollowingPlant(PlantDevice):
             case "run":
                 running = value > 0.0
                 self.shown |= {"phase": "running" if running else "stopped", "breaker_closed": running}
+                if "engine_state" in self._at_rest:
+                    self.shown["engine_state"] = "on_load" if running else "stopped"
+                if "breaker_closed" not in self._at_rest:
+                    # the breaker is told by the power
+                    self.shown[_POWER] = _LOAD_KW if running else 0.0
         return True
 
     def _fall_back(self) -> None:

@@ -82,6 +82,10 @@ class Subject:
             point = None if self.register_map is None else self.register_map.points.get(name)
             if self.register_map is None or point is not None:
                 shown[name] = _sample(name, field, point)
+        if {"engine_state", "power_kw"} <= shown.keys() and "breaker_closed" not in shown:
+            shown["power_kw"] = POWER_KW
+        if "mode" in shown:
+            shown["mode"] = _remote_mode(self.register_map)
         if self.device_class is DeviceClass.PV:
             shown["power_kw"] = shown["available_kw"]
         return FollowingPlant({**shown, **values})
@@ -133,6 +137,15 @@ def _built(spec: DeviceSpec) -> Device | None:
 def _capabilities(device: Device) -> frozenset[Capability]:
     assert isinstance(device, DeclaresCapabilities), f"{device} does not say what it can be relied on for"
     return device.capabilities
+
+
+def _remote_mode(register_map: RegisterMap | None) -> Value:
+    """Return the mode in which a controller takes commands, where one register shows mode and local control."""
+    switch = None if register_map is None else register_map.points.get("remote")
+    mode = None if register_map is None else register_map.points.get("mode")
+    if switch is None or mode is None or switch.labels is None or mode.labels is None or switch.at != mode.at:
+        return ControlMode.AUTO
+    return next(label for code, label in mode.labels.items() if switch.labels.get(code) == "true")
 
 
 def _sample(name: str, field: ReadingField, point: Point | None) -> Value:

@@ -21,7 +21,7 @@ from ems.ports import (
 )
 from tests.drivers.conformance.plant import FollowingPlant
 from tests.drivers.conformance.subjects import MAPS, POWER_KW, WATCHDOG_S, Subject, find_subjects
-from tests.drivers.rig import RATED_KW, Rig, running
+from tests.drivers.rig import RATED_KW, Rig, Value, running
 
 SUBJECTS = tuple(find_subjects())
 pytestmark = pytest.mark.wire
@@ -37,17 +37,19 @@ POWER = (Capability.SETS_POWER, Capability.CURTAILS)
 
 
 def ask(rig: Rig, power_kw: float, *, valid_s: float = 30.0) -> None:
-    """Ask the device for a power, or a limit of it."""
+    """Ask the device for a power, a limit of it, or to run where it takes neither."""
     device, until_s = rig.devices[1], rig.clock.monotonic_s() + valid_s
     if isinstance(device, SetsPower):
         device.set_power(power_kw, valid_until_s=until_s)
+    elif isinstance(device, StartsAndStops):
+        device.set_run(run=power_kw > 0.0, valid_until_s=until_s)
     else:
         assert isinstance(device, Curtails)
         device.set_limit(power_kw, valid_until_s=until_s)
 
 
 def asked_of(plant: FollowingPlant) -> list[float]:
-    return [value for name, value in plant.commands if name in ("power_kw", "limit_kw")]
+    return [value for name, value in plant.commands if name in ("power_kw", "limit_kw", "run")]
 
 
 def ended(rig: Rig) -> tuple[Outcome | None, float | None]:
@@ -143,7 +145,10 @@ async def test_a_setpoint_moves_no_faster_than_its_ramp(subject: Subject) -> Non
 
 @having(Capability.STARTS_AND_STOPS)
 async def test_a_start_and_a_stop_are_shown_by_the_state_of_the_unit(subject: Subject) -> None:
-    plant = subject.plant(phase="stopped", breaker_closed=False)
+    at_rest: dict[str, Value] = {"phase": "stopped", "breaker_closed": False}
+    if subject.shows("engine_state"):
+        at_rest["engine_state"] = "stopped"
+    plant = subject.plant(**at_rest)
     async with running((subject.spec, plant), maps=MAPS) as rig:
         await ready(rig, plant)
         device = rig.devices[1]
