@@ -6,16 +6,25 @@ stand there once, and the compiled code only knows when nothing can be wrong. A 
 times as long (tests/campaigns/measure_drivers.py).
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Final, cast
 
-from drivers.modbus.layout import FLOATS, Point, PointType
-from drivers.modbus.values import Bad, FactoredDecoder, PointDecoder, Value, parts_of
+from drivers.modbus.layout import FLOATS, UNSIGNED, Point, PointType
+from drivers.modbus.values import Bad, FactoredDecoder, PointDecoder, Value, conversion, parts_of
 
-Raws = Callable[[Sequence[int]], tuple[int | float | bytes, ...]]
-Values = Mapping[str, Value | None]
-BlockFunction = Callable[[Sequence[int], MutableMapping[str, str]], Values]
+# registers of the longest integers whose values are looked through
+_MOST_COUNTED: Final = 2
+BlockFunction = Callable[[Sequence[int], MutableMapping[str, str]], tuple[Value | None, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class RawSource:
+    """The expression from `registers` to the tuple of raw values, and what its names stand for."""
+
+    expression: str
+    names: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,18 +38,19 @@ class CompiledPoint:
     factor_index: int | None = None
 
 
-def compile_block(raws: Raws, n_raws: int, points: Sequence[CompiledPoint]) -> BlockFunction:
-    """Return the function from the registers of an answer to values by name; its second argument takes reasons."""
+def compile_block(source: RawSource, n_raws: int, points: Sequence[CompiledPoint]) -> BlockFunction:
+    """Return the function from the registers of an answer to the values in order; its second argument takes reasons."""
     if not points:
-        return lambda _registers, _bad: {}
-    names: dict[str, object] = {"raws": raws, "inf": float("inf")}
+        return lambda _registers, _bad: ()
+    names: dict[str, object] = {**source.names, "inf": float("inf")}
     entries = []
     for number, compiled in enumerate(points):
         names[f"decode{number}"] = _noting(compiled)
-        entries.append(f"{compiled.point.name!r}: {_expression(number, compiled)}")
+        entries.append(_expression(number, compiled))
     unpacked = "".join(f"x{index}, " for index in range(n_raws))
-    code = f"def block(registers, bad):\n    {unpacked}= raws(registers)\n    return {{{', '.join(entries)}}}\n"
-    # names are the map's own and quoted, everything else is made here
+    values = "".join(f"{entry}, " for entry in entries)
+    code = f"def block(registers, bad):\n    {unpacked}= {source.expression}\n    return ({values})\n"
+    # nothing of a map but numbers goes into the code
     exec(compile(code, "<block of registers>", "exec"), names)  # noqa: S102
     return cast("BlockFunction", names["block"])
 
@@ -72,16 +82,38 @@ def _expression(number: int, compiled: CompiledPoint) -> str:
         return f"{raw} & {1 << (point.bit or 0)} != 0"
     if not _is_plain_number(point):
         return carefully
-    sentinels = " and ".join(f"{raw} != {code!r}" for code in sorted(point.invalid))
     value = _conversion(raw, compiled)
-    if point.valid is not None:
-        low, high = point.valid
-        passes = f"{low!r} <= (v := {value}) <= {high!r}"
-        return f"v if {sentinels + ' and ' if sentinels else ''}{passes} else {carefully}"
-    if point.coding.type in FLOATS:
-        passes = f"-inf < (v := {value}) < inf"
-        return f"v if {sentinels + ' and ' if sentinels else ''}{passes} else {carefully}"
-    return f"{value} if {sentinels} else {carefully}" if sentinels else value
+    counts = _good_counts(compiled)
+    invalid = sorted(code for code in point.invalid if counts is None or code in counts)
+    passes = [f"{raw} != {code!r}" for code in invalid]
+    if counts is not None:
+        passes.append(f"{counts.start} <= {raw} <= {counts.stop - 1}")
+    elif point.valid is not None or point.coding.type in FLOATS:
+        low, compare, high = ("-inf", "<", "inf") if point.valid is None else (point.valid[0], "<=", point.valid[1])
+        passes.append(f"{low} {compare} (v := {value}) {compare} {high}")
+        value = "v"
+    return f"{value} if {' and '.join(passes)} else {carefully}" if passes else value
+
+
+def _good_counts(compiled: CompiledPoint) -> range | None:
+    """Return the raw integers whose values are in the point's range: two numbers are compared, nothing is converted.
+
+    None without a range, for floats, and for 64 bits, which are more than a range can count.
+    """
+    point = compiled.point
+    if point.valid is None or point.coding.type in FLOATS or point.n_registers > _MOST_COUNTED:
+        return None
+    n_values = 1 << 16 * point.n_registers
+    raws = range(n_values) if point.coding.type in UNSIGNED else range(-n_values // 2, n_values // 2)
+    low, high = point.valid
+    value_of = conversion(point.coding, integral=compiled.integral)
+    if point.coding.scale * point.coding.sign > 0:
+        first = bisect_left(raws, x=True, key=lambda raw: value_of(raw) >= low)
+        end = bisect_left(raws, x=True, key=lambda raw: value_of(raw) > high)
+    else:
+        first = bisect_left(raws, x=True, key=lambda raw: value_of(raw) <= high)
+        end = bisect_left(raws, x=True, key=lambda raw: value_of(raw) < low)
+    return raws[first:end]
 
 
 def _is_plain_number(point: Point) -> bool:

@@ -232,7 +232,7 @@ class Command:
     @property
     def n_registers(self) -> int:
         """Return how many registers the command fills."""
-        return N_REGISTERS[self.coding.type]
+        return N_REGISTERS.get(self.coding.type, 1)
 
     @property
     def end(self) -> int:

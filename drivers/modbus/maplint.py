@@ -37,6 +37,8 @@ from drivers.modbus.layout import (
 from ems.errors import ConfigProblem
 
 _N_ADDRESSES: Final = 0x10000
+# a smaller scale is a slip: no count of 64 bits would come out as a value worth reading
+_LEAST_SCALE: Final = 1e-12
 _OUT_OF_SPACE: Final = ("it ends behind the last register", "addresses 0 to 65535")
 _WRITABLE: Final = frozenset({PointType.UINT16, PointType.INT16, PointType.UINT32, PointType.INT32, PointType.FLOAT32})
 _FUNCTIONS: Final = {Table.HOLDING: {WRITE_SINGLE, WRITE_MULTIPLE}, Table.COIL: {WRITE_COIL, WRITE_COILS}}
@@ -166,8 +168,8 @@ def _form(point: Point, key: str) -> Iterator[Finding]:
     yield from _form_of_bits(point, key)
     if point.labels is not None and type_ not in _CODES:
         yield f"{key}.enum", f"a {type_} cannot hold codes", ", ".join(sorted(_CODES))
-    if point.coding.scale == 0:
-        yield f"{key}.scale", "every value would be the same", "any number but 0"
+    if abs(point.coding.scale) < _LEAST_SCALE:
+        yield f"{key}.scale", "every value would be the same", "any number but 0, at least 1e-12 in size"
     if point.valid is not None and point.valid[0] >= point.valid[1]:
         yield f"{key}.valid", "the first number is the lower one", None
     if point.stale_after_s is not None and type_ not in UNSIGNED:
@@ -321,8 +323,8 @@ def _write(key: str, command: Command) -> Iterator[Finding]:
         yield f"{key}.write_fc", f"function 6 writes one register, {command.coding.type} needs more", "16"
     elif command.end > _N_ADDRESSES:
         yield f"{key}.at", *_OUT_OF_SPACE
-    elif command.coding.scale == 0:
-        yield f"{key}.scale", "every value would be written alike", "any number but 0"
+    elif abs(command.coding.scale) < _LEAST_SCALE:
+        yield f"{key}.scale", "every value would be written alike", "any number but 0, at least 1e-12 in size"
     elif command.coding.factor is not None and command.coding.type in FLOATS:
         yield f"{key}.scale_register", "only whole numbers have a scale factor", "an integer type"
 

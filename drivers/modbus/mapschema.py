@@ -26,7 +26,9 @@ RegisterAt = Annotated[str, Field(pattern=r"^(holding|input):\d{1,5}$")]
 RegisterSpan = Annotated[str, Field(pattern=r"^(holding|input|coil|discrete):\d{1,5}(\.\.\d{1,5})?$")]
 HoldingAt = Annotated[str, Field(pattern=r"^holding:\d{1,5}$")]
 WritableAt = Annotated[str, Field(pattern=r"^(holding|coil):\d{1,5}$")]
-Number = int | float
+# no count, scale or value of a device is beyond this, and arithmetic stays finite
+MOST = 1e20
+Number = Annotated[int, Field(ge=-(10**20), le=10**20)] | Annotated[float, Field(ge=-MOST, le=MOST)]
 Range = Annotated[list[Number], Field(min_length=2, max_length=2)]
 Code = Annotated[str, Field(pattern=r"^\d{1,5}$")]
 WriteFunction = Literal[6, 16]

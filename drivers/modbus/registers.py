@@ -5,12 +5,12 @@ What one raw number means is in `values`; the fast path of decoding is compiled 
 
 import math
 import struct
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
 from operator import itemgetter
-from typing import Final
+from typing import Final, NamedTuple
 
-from drivers.modbus.blockcode import CompiledPoint, compile_block
+from drivers.modbus.blockcode import CompiledPoint, RawSource, compile_block
 from drivers.modbus.blocks import PlannedRead
 from drivers.modbus.layout import FLOATS, N_REGISTERS, ByteOrder, Coding, Point, PointType, TextEncoding, WordOrder
 from drivers.modbus.values import Bad, Value, conversion, factored_decoder, point_decoder, text_of
@@ -33,12 +33,11 @@ _FLOAT_STEPS: Final = {PointType.FLOAT32: 2.0**-23, PointType.FLOAT64: 2.0**-52}
 _SMALLEST_STEP: Final = 1e-3
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(NamedTuple):
     """The points of one answer: None where a point has no value; `bad` says why unless that is normal."""
 
     values: Mapping[str, Value | None]
-    bad: Mapping[str, str] = field(default_factory=dict)
+    bad: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,21 +61,19 @@ class BlockDecoder:
         self._names = tuple(point.name for point in read.points)
         places = sorted({place for point in read.points for place in _places(point, read)})
         index = {place: number for number, place in enumerate(places)}
-        unpack = struct.Struct(_format(places, read.count)).unpack
-        ordered = _ordering(read)
-        if ordered is None:
-            pack = struct.Struct(f">{read.count}H").pack
-            raws = _directly(pack, unpack)
-        else:
-            raws = _reordered(struct.Struct(f">{read.count}H").pack, unpack, ordered)
-        self._run = compile_block(
-            raws, len(places), [_compiled(point, read, index, point.field in integers) for point in read.points]
+        source = _raws(read, struct.Struct(_format(places, read.count)).unpack)
+        self._values_of = compile_block(
+            source, len(places), [_compiled(point, read, index, point.field in integers) for point in read.points]
         )
+
+    def values(self, registers: Sequence[int], bad: MutableMapping[str, str]) -> tuple[Value | None, ...]:
+        """Return the values in the order of the points of the read; reasons for missing ones go into `bad`."""
+        return self._values_of(registers, bad)
 
     def decode(self, registers: Sequence[int]) -> Decoded:
         """Return the points of an answer that has exactly the registers (or bits) asked for."""
         bad: dict[str, str] = {}
-        return Decoded(self._run(registers, bad), bad)
+        return Decoded(dict(zip(self._names, self._values_of(registers, bad), strict=False)), bad)
 
     def all_bad(self, reason: str) -> Decoded:
         """Return the points of an answer that never came: a block fails as a whole."""
@@ -85,7 +82,6 @@ class BlockDecoder:
 
 # where a value starts in the answer, in registers, and its struct code
 _Place = tuple[int, str]
-_Raws = Callable[[Sequence[int]], tuple[int | float | bytes, ...]]
 
 
 def _places(point: Point, read: PlannedRead) -> Iterable[_Place]:
@@ -150,19 +146,17 @@ def order_of_bytes(coding: Coding, first: int) -> tuple[int, int]:
     return (first, first + 1) if coding.byte_order is ByteOrder.BIG else (first + 1, first)
 
 
-def _directly(pack: Callable[..., bytes], unpack: Callable[[bytes], tuple[int | float | bytes, ...]]) -> _Raws:
-    return lambda registers: unpack(pack(*registers))
-
-
-def _reordered(
-    pack: Callable[..., bytes], unpack: Callable[[bytes], tuple[int | float | bytes, ...]], order: tuple[int, ...]
-) -> _Raws:
-    """Return the unpacking of reordered bytes, by whole registers where all keep their own bytes together."""
+def _raws(read: PlannedRead, unpack: Callable[[bytes], tuple[int | float | bytes, ...]]) -> RawSource:
+    """Return how the raw values are got; registers are reordered as whole ones where all keep their bytes together."""
+    pack = struct.Struct(f">{read.count}H").pack
+    order = _ordering(read)
+    if order is None:
+        return RawSource("unpack(pack(*registers))", {"pack": pack, "unpack": unpack})
     if all(order[low] == order[low - 1] + 1 for low in range(1, len(order), _BYTES_PER_REGISTER)):
         pick = itemgetter(*(byte // _BYTES_PER_REGISTER for byte in order[::_BYTES_PER_REGISTER]))
-        return lambda registers: unpack(pack(*pick(registers)))
-    pick_bytes = itemgetter(*order)
-    return lambda registers: unpack(bytes(pick_bytes(pack(*registers))))
+        return RawSource("unpack(pack(*pick(registers)))", {"pack": pack, "unpack": unpack, "pick": pick})
+    pick = itemgetter(*order)
+    return RawSource("unpack(bytes(pick(pack(*registers))))", {"pack": pack, "unpack": unpack, "pick": pick})
 
 
 def decode_text(registers: Sequence[int], encoding: TextEncoding = TextEncoding.ASCII) -> str | Bad:
@@ -203,6 +197,8 @@ def encode(value: float, coding: Coding, *, limits: tuple[float, float] | None =
         bit = value != 0.0
         return Encoded(registers=(int(bit),), value=float(bit), step=0.5)
     exact = (value * coding.sign - coding.offset) / coding.scale
+    if not math.isfinite(exact):
+        return Bad(f"{value:g} does not fit into {coding.type}")
     raw = exact if coding.type in FLOATS else _whole_count(exact, coding, low=low, high=high)
     try:
         packed = struct.pack(f">{_STRUCT_CODES[coding.type]}", raw)

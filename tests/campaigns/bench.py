@@ -11,6 +11,7 @@ import typer
 from tests.campaigns.measure_commitment import measure_commitment
 from tests.campaigns.measure_control import measure_control
 from tests.campaigns.measure_daemon import measure_daemon
+from tests.campaigns.measure_decoding import measure_decoding
 from tests.campaigns.measure_dispatch import measure_dispatch
 from tests.campaigns.measure_drivers import measure_drivers
 from tests.campaigns.measure_gateway import measure_gateway
@@ -21,7 +22,7 @@ PARTS: dict[str, tuple[Part, ...]] = {
     "dispatch": (measure_dispatch,),
     "commitment": (measure_commitment,),
     "control": (measure_control, measure_daemon),
-    "drivers": (measure_drivers,),
+    "drivers": (measure_drivers, measure_decoding),
     "gateway": (measure_gateway,),
     "studies": (measure_studies,),
 }

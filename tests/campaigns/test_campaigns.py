@@ -16,6 +16,7 @@ from tests.campaigns.fuzz import SUITES, fuzz_rows
 from tests.campaigns.measure_commitment import Scope, commitment_rows, target_rows, was_crowded_out
 from tests.campaigns.measure_control import measure_control
 from tests.campaigns.measure_daemon import measure_daemon
+from tests.campaigns.measure_decoding import measure_decoding
 from tests.campaigns.measure_dispatch import measure_dispatch
 from tests.campaigns.measure_drivers import measure_drivers
 from tests.campaigns.measure_gateway import measure_gateway
@@ -48,6 +49,10 @@ def test_measuring_the_gateway() -> None:
 def test_measuring_studies() -> None:
     # computing times are measured by `make bench`, not asserted here
     _judge(measure_studies(days=0.05), but="studies.speed")
+
+
+def test_measuring_decoding() -> None:
+    _judge(measure_decoding(), but="drivers.decode")
 
 
 @pytest.mark.wire

@@ -19,6 +19,7 @@ from drivers.sim.wire.words import Value, command_value, fitting_power, point_wo
 from ems.ports import Clock
 
 _COUNTER_RANGE: Final = 0x10000
+_GREATEST_POWER: Final = 10
 _TABLES: Final = {
     READ_COILS: Table.COIL,
     READ_DISCRETE: Table.DISCRETE,
@@ -100,7 +101,7 @@ class RegisterBank:
             words = [self._written.get((table, register + offset), 0) for offset in range(count)]
         for place in places:
             factor = place.point.coding.factor
-            power = 0 if factor is None else self.powers[factor]
+            power = self._power(factor)
             encoded = point_words(place.point, self._shown.get(place.point.name), power=power)
             for index, word in enumerate(encoded, start=place.offset):
                 if 0 <= index < count:
@@ -134,7 +135,7 @@ class RegisterBank:
         if faults.ignore_writes or faults.local:
             return True
         factor = command.coding.factor
-        value = command_value(command, words, power=0 if factor is None else self.powers[factor])
+        value = command_value(command, words, power=self._power(factor))
         self._pretended[command.name] = value
         if faults.deaf:
             return True
@@ -167,6 +168,11 @@ class RegisterBank:
             if point.at in self.powers:
                 image[point.name] = self.powers[point.at]
         return image
+
+    def _power(self, factor: Address | None) -> int:
+        """Return the factor that values are shown with; a device that shows none that can be still has values."""
+        power = 0 if factor is None else self.powers[factor]
+        return power if abs(power) <= _GREATEST_POWER else 0
 
     def _identity(self) -> dict[str, Value]:
         return {name: value for name, value in self._device.values().items() if name in self._map.identity}
