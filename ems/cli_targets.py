@@ -24,7 +24,7 @@ WhereArgument = Annotated[
     str, typer.Argument(metavar="CONFIG_DIR|HOST:PORT", help="A configuration, or an endpoint with --map.")
 ]
 DeviceArgument = Annotated[str, typer.Argument(metavar="[DEVICE]", help="A device of the configuration.")]
-MapOption = Annotated[str, typer.Option("--map", metavar="NAME", help="Map of the device at HOST:PORT.")]
+MapOption = Annotated[str, typer.Option("--map", metavar="NAME", help="Map for HOST:PORT, or a driver: sunspec.pv.")]
 UnitOption = Annotated[int, typer.Option("--unit", min=0, max=255, help="Unit of the device at HOST:PORT.")]
 
 YesFlag = Annotated[bool, typer.Option("--yes", help="Do not ask.")]

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -11,14 +12,17 @@ from drivers.modbus.mapfile import load_map
 from drivers.sim.wire.bank import RegisterBank
 from drivers.sim.wire.faults import Faults
 from drivers.sim.wire.server import WireServer
+from drivers.sim.wire.sunspec.bank import SunSpecBank
+from ems.app.commissioning.audit import AuditLog
 from ems.app.commissioning.read import ReadResult, read, watch
 from ems.app.commissioning.rows import PointRow, changes, document_number
 from ems.app.commissioning.targets import Target, endpoint_target
+from ems.app.commissioning.write import write
 from ems.cli_watch import watcher
 from ems.errors import ConfigError, DeviceUnreachableError
 from tests.commissioning.devices import serving, timed
 from tests.drivers.clock import SteppedClock
-from tests.drivers.rig import PlantDevice, pcs
+from tests.drivers.rig import RATED_KW, PlantDevice, device_spec, pcs
 
 
 @asynccontextmanager
@@ -146,3 +150,41 @@ def test_documents_count_registers_from_1_with_the_table_in_front(table: Table, 
 def test_an_endpoint_without_a_map_is_refused() -> None:
     with pytest.raises(ConfigError, match="ems devices scan"):
         endpoint_target("192.0.2.1:502", map_name="", unit=1, framing="tcp", timeout_s=1.0, maps=())
+
+
+@pytest.mark.wire
+async def test_a_device_that_describes_itself_is_read_and_commanded_by_its_driver(tmp_path: Path) -> None:
+    clock = SteppedClock()
+    plant = PlantDevice(
+        {"power_kw": 1400.0, "available_kw": 1400.0, "limit_kw": 2000.0, "energy_wh": 12_345_000},
+        follows={"limit_kw": "limit_kw"},
+    )
+    spec = device_spec("", driver="sunspec.pv", map=None)
+    bank = SunSpecBank(clock=clock)
+    bank.add(spec, plant, rated_kw=RATED_KW)
+    async with serving({1: bank}, clock=clock) as server:
+        target = endpoint_target(
+            f"127.0.0.1:{server.port}", map_name="sunspec.pv", unit=1, framing="tcp", timeout_s=1.0, maps=()
+        )
+        result = await timed(asyncio.create_task(read(target, clock=clock)), clock)
+        work = write(
+            target,
+            "limit_kw",
+            900.0,
+            for_s=0.0,
+            audit=AuditLog(tmp_path / "audit.jsonl", clock),
+            forced="",
+            ask=lambda _: True,
+            clock=clock,
+        )
+        written = await timed(asyncio.create_task(work), clock)
+
+    assert row(result, "power_kw").value == pytest.approx(1400.0, abs=1.0)
+    assert row(result, "power_kw").words is None
+    assert written.done, written.text
+    assert plant.commanded("limit_kw")[-1] == pytest.approx(900.0, abs=1.0)
+
+
+def test_a_driver_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no driver is called"):
+        endpoint_target("192.0.2.1:502", map_name="sunspec.pw", unit=1, framing="tcp", timeout_s=1.0, maps=())

@@ -31,6 +31,8 @@ _DRIVERS: Final[Mapping[DeviceClass, str]] = {
 }
 # a device that no configuration names falls back this soon after the tool has gone
 _WATCHDOG_S: Final = 10.0
+# between the parts of a driver's name; no map has one
+_DRIVER_DOT: Final = "."
 # no single device of a site is larger: where nothing tells a rating, no power is implausible
 _LARGEST_KW: Final = 1e6
 
@@ -119,8 +121,10 @@ def endpoint_target(
 ) -> Target:
     """Return the device at a unit of HOST:PORT, driven as its map's class is.
 
+    `map_name` with a dot is a driver that finds the registers out by itself, such as `sunspec.pv`.
+
     Raises:
-        ConfigError: The endpoint, the framing or the map cannot be used.
+        ConfigError: The endpoint, the framing, the map or the driver cannot be used.
     """
     link = endpoint_link(endpoint, framing=framing, timeout_s=timeout_s)
     if not map_name:
@@ -128,26 +132,29 @@ def endpoint_target(
             ConfigProblem(
                 file="--map",
                 message=f"nothing says which registers the device at {endpoint} has",
-                allowed="a map; `ems devices scan` names those that fit",
+                allowed="a map, or a driver such as sunspec.pv; `ems devices scan` names what fits",
             )
         )
-    register_map = load_map(map_name, maps)
     name = f"{endpoint}/{unit}"
+    register_map = None if _DRIVER_DOT in map_name else load_map(map_name, maps)
+    spec = DeviceSpec(
+        id=name,
+        driver=map_name if register_map is None else _DRIVERS[register_map.device_class],
+        asset=name,
+        link=link.id,
+        unit=unit,
+        map=None if register_map is None else map_name,
+        fast_s=1.0,
+        slow_s=2.0,
+        watchdog_s=_WATCHDOG_S,
+        rated_kw=None,
+    )
+    # a driver of that name must exist, before anything is asked
+    driver_factory(spec)
     return Target(
-        spec=DeviceSpec(
-            id=name,
-            driver=_DRIVERS[register_map.device_class],
-            asset=name,
-            link=link.id,
-            unit=unit,
-            map=map_name,
-            fast_s=1.0,
-            slow_s=2.0,
-            watchdog_s=_WATCHDOG_S,
-            rated_kw=None,
-        ),
+        spec=spec,
         link=link,
-        rated_kw=_rating_kw(register_map),
+        rated_kw=_LARGEST_KW if register_map is None else _rating_kw(register_map),
         maps=tuple(maps),
         files=None,
     )
