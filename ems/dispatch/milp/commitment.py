@@ -4,7 +4,8 @@ Only the counts of running units are given: starts, stops and whether any unit r
 numbers are HiGHS's.
 """
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,20 +28,47 @@ def shifted_start(matrix: MatrixProblem, compiled: CompiledModel, problem: Plann
     return Start(columns=columns, values=values) if len(columns) else None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rounding:
+    """Columns of the counts that are decided in whole units, and their values."""
+
+    columns: Indices
+    values: Values
+
+
+def rounded_counts(
+    matrix: MatrixProblem,
+    compiled: CompiledModel,
+    problem: PlanningProblem,
+    relaxed: Values,
+    heights: Sequence[float],
+) -> Rounding:
+    """Return the relaxed counts, rounded up where they exceed a whole number by a class's height, and repaired."""
+    counts = relaxed[compiled.variables["genset_on"]].reshape(-1, problem.grid.n_steps)
+    wanted = np.ceil(counts - np.asarray(heights)[:, np.newaxis])
+    columns, values = _whole_counts(matrix, compiled, repaired(problem, wanted.astype(int).tolist()))
+    return Rounding(columns=columns, values=values)
+
+
+def with_counts(matrix: MatrixProblem, rounding: Rounding) -> MatrixProblem:
+    """Return the problem with counts that are given."""
+    lower, upper, integer = matrix.lower.copy(), matrix.upper.copy(), matrix.integer.copy()
+    lower[rounding.columns] = upper[rounding.columns] = rounding.values
+    integer[rounding.columns] = False
+    return replace(matrix, lower=lower, upper=upper, integer=integer)
+
+
 def with_rounded(
     matrix: MatrixProblem, compiled: CompiledModel, problem: PlanningProblem, relaxed: Values
 ) -> MatrixProblem:
     """Return the problem with its whole counts fixed: the relaxed ones rounded up, then repaired."""
-    wanted = np.ceil(relaxed[compiled.variables["genset_on"]].reshape(-1, problem.grid.n_steps) - _WHOLE)
-    counts = repaired(problem, wanted.astype(int).tolist())
-    columns, values = _whole_counts(matrix, compiled, counts)
-    lower, upper, integer = matrix.lower.copy(), matrix.upper.copy(), matrix.integer.copy()
-    lower[columns] = upper[columns] = values
+    rounding = rounded_counts(matrix, compiled, problem, relaxed, [_WHOLE] * len(problem.gensets))
+    fixed = with_counts(matrix, rounding)
+    upper = fixed.upper.copy()
     # counts that are given may break a minimum time anywhere
     for name in ("genset_up_slack", "genset_down_slack"):
-        upper[compiled.variables[name]] = values.max(initial=0.0)
-    integer[columns] = False
-    return replace(matrix, lower=lower, upper=upper, integer=integer)
+        upper[compiled.variables[name]] = rounding.values.max(initial=0.0)
+    return replace(fixed, upper=upper)
 
 
 def _whole_counts(matrix: MatrixProblem, compiled: CompiledModel, counts: Counts) -> tuple[Indices, Values]:

@@ -13,6 +13,7 @@ from ems.dispatch.milp.extract import extract_plan
 from ems.dispatch.milp.marginal import emitted_kg, marginals, with_marginals
 from ems.dispatch.milp.objective import TERMS, greatest_value
 from ems.dispatch.milp.phases import PhaseClock, together
+from ems.dispatch.milp.rounding import best_rounding
 from ems.dispatch.milp.screening import up_rows_bind_in
 from ems.dispatch.milp.shape import ModelShape, shape_of, with_up_rows
 from ems.dispatch.milp.solver import LinearSolution, Solution, Start, solve, solve_linear
@@ -191,14 +192,17 @@ def _solved(
 ) -> _Solved:
     """Solve for commitment and flows; the flows may still charge and discharge at once."""
     begin = perf_counter()
-    solution = solve(
-        matrix,
-        gap_frac=problem.options.gap_frac,
-        time_limit_s=time_limit_s,
-        threads=problem.options.threads,
-        shift=greatest_value(problem),
-        start=start,
-    )
+    tried = best_rounding(matrix, compiled, problem, time_limit_s=time_limit_s) if start is None else None
+    solution = None if tried is None else tried.solution
+    if solution is None:
+        solution = solve(
+            matrix,
+            gap_frac=problem.options.gap_frac,
+            time_limit_s=max(_LEAST_S, time_limit_s - (perf_counter() - begin)),
+            threads=problem.options.threads,
+            shift=greatest_value(problem),
+            start=start if tried is None else tried.start,
+        )
     left_s = max(_LEAST_S, time_limit_s - (perf_counter() - begin))
     return _Solved(
         flows=_priced(matrix, compiled, problem, solution, measured=measured, time_limit_s=left_s),
