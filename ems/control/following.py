@@ -14,6 +14,10 @@ from ems.model.snapshot import Problem, SiteSnapshot
 
 # what a unit has for following beside its ramp: a write, its latency, a poll and a cycle
 _FOLLOW_PERIODS: Final = 3.0
+# the last of them is a second look: one sample, or the moment of a transfer, proves nothing
+_SECOND_LOOK_PERIODS: Final = 1.0
+# cycles come a little early or late
+_SECOND_LOOK_FRAC: Final = 0.5
 # the first probe of a unit that missed a setpoint; later ones at a quarter of the time since, up to the longest pause
 _FIRST_PROBE_PERIODS: Final = 2.0
 _LONGEST_PROBE_PERIODS: Final = 30.0
@@ -31,13 +35,14 @@ class Evidence:
     `asked_kw` is what the unit was asked for last, narrowed to what its driver allows; None: nothing, or nothing
     that its power would show. `free` is false while the measured power need not be the one asked for: a unit that
     forms an island, a set that does not carry load. `one_sided`: only a power above the one asked for is a miss (a
-    limit). `withheld`: the driver itself says that it takes no commands.
+    limit). `withheld`: the driver itself says that it takes no commands. `heard`: it answers.
     """
 
     asked_kw: float | None
     power_kw: float | None
     outcome: WriteOutcome | None
     withheld: bool
+    heard: bool
     free: bool
     one_sided: bool
     tolerance_kw: float
@@ -63,14 +68,20 @@ class Probe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Track:
-    """How a unit has followed. `missed` is why it is planned without; `by_power`: its measured power said so."""
+    """How a unit has followed. `missed` is why it is planned without; `by_power`: its measured power said so.
+
+    `lost`: the newest write was lost with the line; `heard_since`: the unit was heard again after that.
+    """
 
     asks: tuple[Ask, ...] = ()
     free_since_s: float | None = None
+    off_since_s: float | None = None
     heard_s: float = float("-inf")
     missed: str | None = None
     missed_since_s: float = 0.0
     by_power: bool = False
+    lost: bool = False
+    heard_since: bool = False
     probe_at_s: float = 0.0
     probe: Probe | None = None
 
@@ -132,7 +143,7 @@ def without(snapshot: SiteSnapshot, missed: Mapping[str, str], *, device_ids: Ma
 def _remembered(track: Track, evidence: Evidence, *, now_s: float, period_s: float) -> Track:
     """Keep what was asked for, as far back as it may still be under way, and since when the power must show it."""
     if evidence.asked_kw is None or not evidence.free:
-        return replace(track, asks=(), free_since_s=None)
+        return replace(track, asks=(), free_since_s=None, off_since_s=None)
     if track.free_since_s is None:
         if evidence.power_kw is None:
             return track
@@ -148,8 +159,13 @@ def _heard(track: Track, evidence: Evidence, *, now_s: float, period_s: float) -
     """Take what the driver says became of the newest write."""
     outcome = evidence.outcome
     if outcome is None or outcome.at_s <= track.heard_s:
-        return track
+        return replace(track, heard_since=True) if track.lost and evidence.heard else track
     track = replace(track, heard_s=outcome.at_s)
+    if outcome.outcome is Outcome.ACCEPTED:
+        track = replace(track, lost=False, heard_since=False)
+    elif outcome.outcome is Outcome.LOST and outcome.written_kw is None and not track.heard_since:
+        # the line went, which says nothing about the unit: it is commanded again as soon as it is heard
+        return replace(track, lost=True)
     if outcome.outcome is not Outcome.ACCEPTED:
         return _missing(track, outcome.detail, by_power=track.by_power, now_s=now_s, period_s=period_s)
     if track.missed is not None and not track.by_power:
@@ -168,17 +184,22 @@ def _compared(track: Track, evidence: Evidence, *, now_s: float, period_s: float
     first = max(index for index, ask in enumerate(track.asks) if ask.at_s <= began_s)
     in_force = [ask.power_kw for ask in track.asks[first:]]
     low, high = min(in_force) - evidence.tolerance_kw, max(in_force) + evidence.tolerance_kw
-    if evidence.power_kw > high or (evidence.power_kw < low and not evidence.one_sided):
-        reason = f"{evidence.power_kw:.0f} kW measured, {in_force[-1]:.0f} kW asked for {window_s:.0f} s or longer"
-        return _missing(track, reason, by_power=True, now_s=now_s, period_s=period_s)
-    return track
+    if low <= evidence.power_kw <= high or (evidence.one_sided and evidence.power_kw < low):
+        return replace(track, off_since_s=None)
+    if track.off_since_s is None:
+        return replace(track, off_since_s=now_s)
+    if now_s - track.off_since_s < _SECOND_LOOK_FRAC * period_s:
+        return track
+    asked_s = window_s + now_s - track.off_since_s
+    reason = f"{evidence.power_kw:.0f} kW measured, {in_force[-1]:.0f} kW asked for {asked_s:.0f} s or longer"
+    return _missing(replace(track, off_since_s=None), reason, by_power=True, now_s=now_s, period_s=period_s)
 
 
 def _window_s(track: Track, evidence: Evidence, *, period_s: float) -> float:
-    """Return how long the unit may take to follow: the time of its ramp over what was asked, and some periods."""
+    """Return the time before the first look: that of the ramp over what was asked, and some periods."""
     asked = [ask.power_kw for ask in track.asks]
     ramp_s = 0.0 if evidence.ramp_kw_per_s is None else (max(asked) - min(asked)) / evidence.ramp_kw_per_s
-    return _FOLLOW_PERIODS * period_s + min(ramp_s, evidence.longest_ramp_s)
+    return (_FOLLOW_PERIODS - _SECOND_LOOK_PERIODS) * period_s + min(ramp_s, evidence.longest_ramp_s)
 
 
 def _probed(track: Track, evidence: Evidence, *, now_s: float, period_s: float) -> Track:

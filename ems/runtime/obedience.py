@@ -67,10 +67,11 @@ class Obedience:
 
     def judge(self, snapshot: SiteSnapshot, mode: Mode) -> SiteSnapshot:
         """Judge every unit by the newest measurements; return the snapshot without those that miss setpoints."""
-        sets_follow = mode is Mode.GRID or self._storage_has_room(snapshot)
+        on_grid = _on_grid(snapshot, mode)
+        sets_follow = on_grid or self._storage_has_room(snapshot)
         for state in _states(snapshot):
             if (unit := self._units.get(state.id)) is not None:
-                evidence = self._evidence(unit, state, mode, sets_follow=sets_follow)
+                evidence = self._evidence(unit, state, on_grid=on_grid, sets_follow=sets_follow)
                 self._tracks[state.id] = judged(
                     self._tracks[state.id], evidence, now_s=snapshot.at_s, period_s=self._site.control.period_s
                 )
@@ -122,7 +123,7 @@ class Obedience:
         if isinstance(state, PvState):
             # a limit shows only where it lies below what the block delivers
             power_kw = max(0.0, state.power_kw - step_kw) if state.power_kw > step_kw else high_kw
-        elif not self._is_free(state, context.mode, snapshot):
+        elif not self._is_free(state, snapshot, context.mode):
             shown_kw = state.power_kw if state.setpoint_kw is None else state.setpoint_kw
             power_kw = min(max(shown_kw, low_kw), high_kw)
         else:
@@ -130,10 +131,11 @@ class Obedience:
         self._tracks[state.id] = probing(track, power_kw, now_s=snapshot.at_s)
         return _setpoint(state, power_kw)
 
-    def _is_free(self, state: _State, mode: Mode, snapshot: SiteSnapshot) -> bool:
-        return _is_free(state, mode, sets_follow=mode is Mode.GRID or self._storage_has_room(snapshot))
+    def _is_free(self, state: _State, snapshot: SiteSnapshot, mode: Mode) -> bool:
+        on_grid = _on_grid(snapshot, mode)
+        return _is_free(state, on_grid=on_grid, sets_follow=on_grid or self._storage_has_room(snapshot))
 
-    def _evidence(self, unit: _Unit, state: _State, mode: Mode, *, sets_follow: bool) -> Evidence:
+    def _evidence(self, unit: _Unit, state: _State, *, on_grid: bool, sets_follow: bool) -> Evidence:
         outcome = unit.commanded.outcome()
         if (
             isinstance(state, GensetState)
@@ -153,7 +155,8 @@ class Obedience:
             power_kw=state.power_kw,
             outcome=outcome,
             withheld=withheld is not None,
-            free=_is_free(state, mode, sets_follow=sets_follow),
+            heard=unit.device.trouble() is None,
+            free=_is_free(state, on_grid=on_grid, sets_follow=sets_follow),
             one_sided=isinstance(state, PvState),
             tolerance_kw=unit.tolerance_kw,
             ramp_kw_per_s=_ramp_kw_per_s(unit, limits),
@@ -196,12 +199,17 @@ def _states(snapshot: SiteSnapshot) -> Iterator[_State]:
     yield from snapshot.pv
 
 
-def _is_free(state: _State, mode: Mode, *, sets_follow: bool) -> bool:
+def _on_grid(snapshot: SiteSnapshot, mode: Mode) -> bool:
+    """Return whether the grid carries what the units leave; the breaker is known before the mode follows it."""
+    return mode is Mode.GRID and snapshot.pcc is not None and snapshot.pcc.breaker_closed is True
+
+
+def _is_free(state: _State, *, on_grid: bool, sets_follow: bool) -> bool:
     """Return whether the measured power must be the one asked for."""
     match state:
         case BlockState():
             # islanded, the droop of a forming unit goes where the load is; a tapering battery gives less than asked
-            return state.ready and not state.alarm and (mode is Mode.GRID or state.forming is False)
+            return state.ready and not state.alarm and (on_grid or state.forming is False)
         case GensetState():
             return state.carries and sets_follow
         case PvState():

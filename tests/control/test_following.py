@@ -18,6 +18,7 @@ def evidence(**changes: Any) -> Evidence:  # values of any field
         power_kw=500.0,
         outcome=None,
         withheld=False,
+        heard=True,
         free=True,
         one_sided=False,
         tolerance_kw=TOLERANCE_KW,
@@ -138,7 +139,7 @@ def test_a_power_that_need_not_show_the_setpoint_proves_nothing(changes: dict[st
     assert found is None
 
 
-@pytest.mark.parametrize("kind", [Outcome.REFUSED, Outcome.FAILED, Outcome.LOST])
+@pytest.mark.parametrize("kind", [Outcome.REFUSED, Outcome.FAILED])
 def test_a_write_that_is_not_accepted_counts_at_once_until_one_is(kind: Outcome) -> None:
     unit = Unit()
 
@@ -148,6 +149,39 @@ def test_a_write_that_is_not_accepted_counts_at_once_until_one_is(kind: Outcome)
 
     assert missed == f"power_kw: {kind.value}"
     assert unit.track.missed is None
+
+
+def test_a_write_whose_read_back_is_unknown_counts_at_once() -> None:
+    unit = Unit()
+
+    unit.run(1, evidence(outcome=replace(outcome(Outcome.LOST, 0.5), written_kw=500.0)))
+
+    assert unit.track.missed == "power_kw: lost"
+
+
+def test_a_write_that_was_lost_with_the_line_says_nothing_about_the_unit() -> None:
+    unit = Unit()
+
+    # the connection breaks, the command expires, the device answers again and takes the next one
+    unit.run(3, evidence(heard=False, outcome=outcome(Outcome.LOST, 0.5)))
+    unit.run(20, evidence(heard=False, outcome=outcome(Outcome.LOST, 15.0)))
+    unit.run(2, evidence(outcome=outcome(Outcome.LOST, 15.0)))
+    found = unit.run(5, evidence(outcome=outcome(Outcome.ACCEPTED, 25.5)))
+
+    assert found is None
+    assert not unit.track.lost
+
+
+def test_a_unit_that_answers_and_loses_write_after_write_is_missed() -> None:
+    unit = Unit()
+
+    unit.run(1, evidence(outcome=outcome(Outcome.LOST, 0.5)))
+    unit.run(2, evidence(outcome=outcome(Outcome.LOST, 0.5)))
+    first = unit.track.missed
+    unit.run(1, evidence(outcome=outcome(Outcome.LOST, 3.5)))
+
+    assert first is None
+    assert unit.track.missed == "power_kw: lost"
 
 
 def test_a_unit_that_says_itself_that_it_takes_nothing_has_not_missed_anything() -> None:

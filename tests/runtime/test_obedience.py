@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -14,6 +15,7 @@ from ems.ports import Device
 from ems.runtime.condition import condition_of
 from ems.runtime.cycle import ControlCycle, CycleRecord
 from tests.runtime.fakes import PortSite
+from tests.twin.settings import START
 
 BLOCK = "bess01"
 
@@ -204,3 +206,33 @@ def test_what_an_excluded_unit_could_give_is_in_no_limit_of_the_store(site: Site
     assert before is not None
     assert after is not None
     assert after.max_discharge_kw < before.max_discharge_kw
+
+
+@pytest.mark.parametrize("name", ["weak-grid-campus", "desert-offgrid"])
+def test_no_unit_of_a_healthy_site_is_ever_missed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = PowerLimits(lowest_kw=-1e6, highest_kw=1e6, lowest_reason="none", highest_reason="none")
+    monkeypatch.setattr(PortDevice, "power_limits", lambda _: wide, raising=False)
+    # by night, when the stores are what carries the load
+    port = PortSite(name, start=START + timedelta(hours=12))
+    cycle = ControlCycle(port.site, port.devices, port.clock, state=ControlState())
+    found: dict[str, str] = {}
+    modes = set()
+
+    for second in range(600):
+        if second == 200 and port.plant.grid is not None:
+            port.plant.grid.forced = True
+        if second == 400 and port.plant.grid is not None:
+            port.plant.grid.forced = False
+        if second == 100:
+            # the stores are nearly empty: sets start, come on load and follow
+            for block in port.plant.blocks.values():
+                for container in block.containers:
+                    container.stored_kwh = 0.12 * container.full_kwh
+        record = cycle.run(None)
+        found |= record.missed
+        modes.add(cycle.state.mode)
+        port.advance(1.0)
+
+    assert found == {}
+    assert any(genset.n_starts for genset in port.plant.gensets.values())
+    assert Mode.ISLAND in modes
