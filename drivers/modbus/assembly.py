@@ -1,6 +1,6 @@
 """Makes a typed reading of the samples of a device. Pure: samples in, a reading with its reasons out."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Generic, TypeVar
@@ -134,7 +134,7 @@ def _sources(fills: Mapping[str, str]) -> Mapping[str, tuple[str, ...]]:
 
 
 def _fill(field: str, points: Iterable[str], values: dict[str, Value | None], bad: dict[str, str]) -> None:
-    """Put the value of one point, or the names of several bit fields, into a field.
+    """Put the value of one point, the names of several bit fields, or the highest of several numbers into a field.
 
     Of several bit fields, those that are known still show their names; the field is bad as long as one is not.
     """
@@ -144,6 +144,12 @@ def _fill(field: str, points: Iterable[str], values: dict[str, Value | None], ba
     if unknown:
         bad[field] = ", ".join(unknown)
     if known:
-        values[field] = (names or None) if unknown else names if isinstance(known[0], tuple) else known[0]
+        values[field] = (names or None) if unknown else names if isinstance(known[0], tuple) else _highest(known)
     else:
         values[field] = None
+
+
+def _highest(known: Sequence[Value]) -> Value:
+    """Return the highest of some numbers, the first of what are none."""
+    numbers = [value for value in known if isinstance(value, int | float)]
+    return max(numbers) if numbers else known[0]

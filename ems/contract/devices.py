@@ -109,6 +109,9 @@ class PccMessage(DeviceMessage):
     frequency_hz: Frequency | None = Field(description="Hz.")
     import_wh: int | None = Field(description="Counter of import; Wh.")
     export_wh: int | None = Field(description="Counter of export; Wh.")
+    voltage_thd_pct: Percentage | None = Field(description="Harmonics of the voltage, worst phase; % of fundamental.")
+    current_thd_pct: Percentage | None = Field(description="Harmonics of the current, worst phase; % of fundamental.")
+    voltage_unbalance_pct: Percentage | None = Field(description="Unbalance of the voltages; %.")
 
 
 class LoadMessage(DeviceMessage):
@@ -117,6 +120,9 @@ class LoadMessage(DeviceMessage):
     load_kw: Power | None = Field(description="kW, never negative.")
     load_max_kw: Power | None = Field(description="Highest value since the last poll window; kW.")
     energy_wh: int | None = Field(description="Counter of energy; Wh.")
+    voltage_thd_pct: Percentage | None = Field(description="Harmonics of the voltage, worst phase; % of fundamental.")
+    current_thd_pct: Percentage | None = Field(description="Harmonics of the current, worst phase; % of fundamental.")
+    voltage_unbalance_pct: Percentage | None = Field(description="Unbalance of the voltages; %.")
 
 
 class CoolingMessage(DeviceMessage):

@@ -152,7 +152,11 @@ class PvReading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PccReading:
-    """The meter and breaker at the point of common coupling; power > 0 imports."""
+    """The meter and breaker at the point of common coupling; power > 0 imports.
+
+    Total harmonic distortion is that of the worst phase, in % of the fundamental; it and the unbalance of the voltages
+    are given by meters of power quality only.
+    """
 
     device_id: str
     at_s: float
@@ -163,18 +167,27 @@ class PccReading:
     frequency_hz: float | None
     import_wh: int | None
     export_wh: int | None
+    voltage_thd_pct: float | None = None
+    current_thd_pct: float | None = None
+    voltage_unbalance_pct: float | None = None
     bad: Mapping[str, str] = field(default_factory=no_faults)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadReading:
-    """A feeder meter; `load_max_kw` is the highest value since the last poll window, from its registers."""
+    """A feeder meter; `load_max_kw` is the highest value since the last poll window, from its registers.
+
+    The power quality is that of `PccReading`.
+    """
 
     device_id: str
     at_s: float
     load_kw: float | None
     load_max_kw: float | None
     energy_wh: int | None
+    voltage_thd_pct: float | None = None
+    current_thd_pct: float | None = None
+    voltage_unbalance_pct: float | None = None
     bad: Mapping[str, str] = field(default_factory=no_faults)
 
 

@@ -28,9 +28,9 @@ NUMBERS = {"frequency_hz": 50.0, "cell_max_v": 3.4, "cell_min_v": 3.2}
 def shown_values(register_map: RegisterMap) -> dict[str, Value]:
     """Return plausible values for every point of a map."""
     kinds = reading_fields(register_map.device_class)
-    values: dict[str, Value] = dict(IDENTITY)
+    values: dict[str, Value] = {name: text for name, text in IDENTITY.items() if name in register_map.identity}
     for point in register_map.points.values():
-        field = kinds.get(point.name)
+        field = kinds.get(point.field)
         if field is None:
             continue
         low, high = point.valid or (0.0, 60.0)
@@ -53,7 +53,9 @@ async def record(name: str) -> None:
     clock = SystemClock()
     register_map = load_map(name, ())
     values = shown_values(register_map)
-    bank = RegisterBank(register_map, PlantDevice(values), clock=clock)
+    # several points may show one field of the device
+    fields = {point.field: values[point.name] for point in register_map.points.values() if point.name in values}
+    bank = RegisterBank(register_map, PlantDevice(values | fields), clock=clock)
     async with WireServer("127.0.0.1", 0, units={1: bank}, clock=clock) as server:
         target = endpoint_target(
             f"127.0.0.1:{server.port}", map_name=name, unit=1, framing="tcp", timeout_s=5.0, maps=()

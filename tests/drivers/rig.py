@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from drivers.modbus.link import ModbusLink
-from drivers.modbus.mapfile import load_map
+from drivers.modbus.mapfile import device_map
 from drivers.sim.wire.bank import RegisterBank
 from drivers.sim.wire.faults import Faults
 from drivers.sim.wire.panels import unit_registers
@@ -38,6 +38,13 @@ GENSETS = {
     "gencomm-genset": "genset.start_stop",
     "comap-intelilite-style": "genset.start_stop",
     "comap-igsnt-style": "genset.start_stop",
+}
+# maps of makers' meters, which give less than the generic one: test_meters.py
+METERS = {
+    "schneider-pm5000": "meter.load",
+    "janitza-umg604": "meter.load",
+    "janitza-umg96": "meter.load",
+    "abb-b23": "meter.load",
 }
 D = TypeVar("D")
 
@@ -91,7 +98,7 @@ def device_spec(map_: str, *, unit: int = 1, **changes: Any) -> DeviceSpec:  # v
     """Return the specification of a device on the line."""
     fields: dict[str, Any] = {
         "id": f"dev{unit}",
-        "driver": DRIVERS.get(map_, "battery.pcs"),
+        "driver": {**DRIVERS, **METERS}.get(map_, "battery.pcs"),
         "asset": f"asset{unit}",
         "link": LINK,
         "unit": unit,
@@ -186,8 +193,9 @@ def registers(
     """Return the registers of each unit; a device without a map describes itself."""
     units: dict[int, RegisterBank | SunSpecBank] = {}
     for spec, plant in placed:
-        if spec.map is not None:
-            units[spec.unit] = unit_registers(load_map(spec.map, tuple(maps)), plant, clock=clock)
+        register_map = device_map(spec, tuple(maps))
+        if register_map is not None:
+            units[spec.unit] = unit_registers(register_map, plant, clock=clock)
             continue
         bank = units.setdefault(spec.unit, SunSpecBank(clock=clock))
         assert isinstance(bank, SunSpecBank)

@@ -78,8 +78,9 @@ class Subject:
     def plant(self, **values: Value) -> FollowingPlant:
         """Return a healthy device in operation, with other values where a test needs them."""
         shown: dict[str, Value] = {}
+        points = {} if self.register_map is None else {each.field: each for each in self.register_map.points.values()}
         for name, field in reading_fields(self.device_class).items():
-            point = None if self.register_map is None else self.register_map.points.get(name)
+            point = points.get(name)
             if self.register_map is None or point is not None:
                 shown[name] = _sample(name, field, point)
         if {"engine_state", "power_kw"} <= shown.keys() and "breaker_closed" not in shown:
@@ -92,7 +93,7 @@ class Subject:
 
     def shows(self, field: str) -> bool:
         """Return whether the device has a register for a field of its reading."""
-        return self.register_map is None or field in self.register_map.points
+        return self.register_map is None or any(point.field == field for point in self.register_map.points.values())
 
 
 def find_subjects() -> Iterator[Subject]:
