@@ -13,6 +13,7 @@ from drivers.modbus.layout import (
     Coding,
     Command,
     FallbackRule,
+    LifeSign,
     Point,
     PointType,
     RegisterMap,
@@ -92,6 +93,9 @@ def _section(register_map: RegisterMap) -> Iterator[str]:
 
 
 def _fallback(rule: FallbackRule) -> Iterator[str]:
+    if rule.misses is LifeSign.NOTHING:
+        yield f"Fall-back: none. {rule.text}"
+        return
     after = "" if rule.after_s is None else f" Fixed time: {rule.after_s:g} s."
     yield f"Fall-back: {rule.text} Waits for: {rule.misses}. Armed by: {_ARMED_BY[rule.armed_by]}.{after}"
 

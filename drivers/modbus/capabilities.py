@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 
-from drivers.modbus.layout import RegisterMap
+from drivers.modbus.layout import LifeSign, RegisterMap
 from ems.model.capability import Capability
 from ems.ports import DEVICE_PROTOCOLS, READING_PROTOCOLS
 
@@ -18,7 +18,7 @@ def capabilities_of(
         device,
         shown={point.field for point in register_map.points.values()} | derived,
         has_heartbeat=register_map.heartbeat is not None,
-        has_fallback=register_map.fallback is not None,
+        has_fallback=register_map.fallback is not None and register_map.fallback.misses is not LifeSign.NOTHING,
     )
     return implemented if register_map.capabilities is None else implemented & register_map.capabilities
 

@@ -4,13 +4,15 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from drivers.modbus.capabilities import members
-from drivers.modbus.layout import RegisterMap
+from drivers.modbus.layout import LifeSign, RegisterMap
 from ems.model.capability import Capability
 from ems.ports import READING_PROTOCOLS
 
 # key, message, what is allowed
 Finding = tuple[str, str, str | None]
 
+# fields that a driver makes of another one (drivers.genset.state)
+_FOLLOWS_FROM: Final[Mapping[str, str]] = {"phase": "engine_state"}
 _COMMANDS: Final[Mapping[Capability, str]] = {
     Capability.SETS_POWER: "power_kw",
     Capability.CURTAILS: "limit_kw",
@@ -28,11 +30,14 @@ def capability_findings(register_map: RegisterMap) -> Iterator[Finding]:
 def _missing(capability: Capability, register_map: RegisterMap) -> Iterator[str]:
     fields = {point.field for point in register_map.points.values()}
     for protocol in READING_PROTOCOLS.get(capability, ()):
-        yield from (f"a point {name}" for name in sorted(members(protocol)) if name not in fields)
+        for name in sorted(members(protocol)):
+            if name not in fields and _FOLLOWS_FROM.get(name) not in fields:
+                yield f"a point {name}"
     command = _COMMANDS.get(capability)
     if command is not None and command not in {*register_map.commands, *register_map.sequences}:
         yield f"a command {command}"
     if capability is Capability.HEARTBEAT and register_map.heartbeat is None:
         yield "[heartbeat]"
-    if capability is Capability.REVERTS and register_map.fallback is None:
-        yield "[fallback]"
+    rule = register_map.fallback
+    if capability is Capability.REVERTS and (rule is None or rule.misses is LifeSign.NOTHING):
+        yield "[fallback] of a device that misses something"

@@ -82,6 +82,8 @@ class LifeSign(StrEnum):
     HEARTBEAT = "heartbeat"
     SETPOINTS = "setpoints"
     REQUESTS = "requests"
+    # it goes on as it was told last
+    NOTHING = "nothing"
 
 
 class Arming(StrEnum):

@@ -271,6 +271,8 @@ def _fallback(register_map: RegisterMap) -> Iterator[Finding]:
         yield "fallback.misses", "the map has no heartbeat", "[heartbeat], or setpoints or requests"
     if rule.armed_by is Arming.WATCHDOG and register_map.watchdog is None:
         yield "fallback.armed_by", "the map has no watchdog time", "[watchdog], or setting or always"
+    if rule.misses is LifeSign.NOTHING and (register_map.watchdog is not None or rule.after_s is not None):
+        yield "fallback.misses", "a device that misses nothing acts after no time", "no [watchdog] and no after_s"
     if rule.armed_by is Arming.WATCHDOG and rule.after_s is not None:
         yield "fallback.after_s", "the watchdog time of the site says when it acts", "no after_s"
     for name, command in register_map.commands.items():

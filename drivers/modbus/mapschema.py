@@ -337,7 +337,8 @@ class FallbackTable(MapTable):
     )
     misses: Annotated[LifeSign, Field(strict=False)] | None = Field(
         None,
-        description="What it waits for: `heartbeat` (if there is one), `setpoints` (else), or any `requests`.",
+        description="What it waits for: `heartbeat` (if there is one), `setpoints` (else), any `requests`, "
+        "or `nothing`: it does not notice.",
     )
     armed_by: Annotated[Arming, Field(strict=False)] | None = Field(
         None,

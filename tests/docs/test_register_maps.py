@@ -40,8 +40,9 @@ def test_the_page_of_supported_devices_has_every_point_and_command_of_every_map(
 
 
 @pytest.mark.parametrize("name", map_names(()))
-def test_a_shipped_map_begins_by_saying_what_it_is(name: str) -> None:
+def test_a_shipped_map_begins_by_saying_what_it_is_and_declares_what_it_can_be_relied_on_for(name: str) -> None:
     assert len(description(name)) > 20
+    assert load_map(name, ()).capabilities is not None
 
 
 @pytest.mark.parametrize("name", map_names(()))

@@ -201,6 +201,7 @@ def test_a_wrong_value_is_refused_with_its_key_and_what_is_allowed(
         ('class = "pcs"', 'class = "pcs"\ncapabilities = ["curtails"]', "device.capabilities", "a command limit_kw"),
         ("volatile = true", "volatile = false\nwrites_per_day = 100000", "commands.power_kw.volatile", "wears this"),
         ('to zero"', 'to zero"\nmisses = "heartbeat"', "fallback.misses", "no heartbeat"),
+        ('to zero"', 'to zero"\nmisses = "nothing"', "fallback.misses", "acts after no time"),
         ('to zero"', 'to zero"\nafter_s = 60.0', "fallback.after_s", "the watchdog time"),
         ('[watchdog]\nat = "holding:310"\nvolatile = false', "", "fallback.armed_by", "no watchdog time"),
         ('[identity.serial]\nat = "input:0"', '[identity.serial]\nat = "input:65530"', "identity.serial.at", "last"),
