@@ -132,6 +132,8 @@ class ReadinessMessage(Message):
     n_blocks_armed: Count | None = Field(description="AC blocks that report their fall-back as armed.")
     n_gensets: Count = Field(description="Number of gensets.")
     n_gensets_available: Count | None = Field(description="Gensets that answer, take commands and report no fault.")
+    n_gensets_armed: Count | None = Field(description="Gensets whose fall-back is armed.")
+    n_pv_armed: Count | None = Field(description="PV blocks whose fall-back is armed.")
     above_floor_kwh: Energy | None = Field(description="Stored energy minus the floor; kWh; negative: below.")
     above_technical_kwh: Energy | None = Field(
         description="Stored energy above the technical minimum and the uncertainty of SoC; kWh."

@@ -356,6 +356,23 @@ def test_what_no_pcs_reports_is_not_counted_as_none(desert: Operation) -> None:
     assert message.quality["n_blocks_armed"] == "unknown: none reports it"
 
 
+def test_readiness_counts_the_sets_and_pv_blocks_whose_fall_back_is_armed(desert: Operation) -> None:
+    record = desert.record
+    first, second, *others = record.snapshot.gensets
+    gensets = (
+        replace(first, fallback_armed=True),
+        replace(second, fallback_armed=False),
+        *(replace(genset, fallback_armed=True) for genset in others),
+    )
+    pv = tuple(replace(block, fallback_armed=None) for block in record.snapshot.pv)
+
+    message = readiness_message(desert.site, replace(record.snapshot, gensets=gensets, pv=pv), record.decision)
+
+    assert message.n_gensets_armed == 9
+    assert message.n_pv_armed is None
+    assert message.quality["n_pv_armed"] == "unknown: none reports it"
+
+
 def test_a_genset_with_a_fault_or_in_local_control_is_not_available(desert: Operation) -> None:
     record = desert.record
     first, second, *others = record.snapshot.gensets

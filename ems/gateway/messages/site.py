@@ -168,6 +168,8 @@ def readiness_message(site: Site, snapshot: SiteSnapshot, decision: Decision) ->
                 for genset in snapshot.gensets
             ]
         ),
+        "n_gensets_armed": _count([genset.fallback_armed for genset in snapshot.gensets]),
+        "n_pv_armed": _count([block.fallback_armed for block in snapshot.pv]),
         "above_floor_kwh": None if storage is None else storage.stored_kwh - storage.floor_kwh,
         "above_technical_kwh": above_kwh,
         "ride_through_h": ride_h,
@@ -177,6 +179,8 @@ def readiness_message(site: Site, snapshot: SiteSnapshot, decision: Decision) ->
         ("n_blocks_forming", snapshot.blocks),
         ("n_blocks_armed", snapshot.blocks),
         ("n_gensets_available", snapshot.gensets),
+        ("n_gensets_armed", snapshot.gensets),
+        ("n_pv_armed", snapshot.pv),
     ):
         if name in quality:
             quality[name] = "unknown: none reports it" if assets else ABSENT
