@@ -54,7 +54,7 @@ def best_rounding(
         for height in _OWN_HEIGHTS:
             if search.best is None or search.gap_frac <= problem.options.gap_frac:
                 break
-            search.consider(tuple(height if k == c else h for k, h in enumerate(search.best.heights)))
+            search.consider(tuple(height if k == c else h for k, h in enumerate(search.best.heights_frac)))
     return search.result()
 
 
@@ -72,7 +72,7 @@ def _worth_trying(matrix: MatrixProblem, compiled: CompiledModel, problem: Plann
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Found:
-    heights: _Heights
+    heights_frac: _Heights
     rounding: Rounding
     values: Values
     cost: float
@@ -119,7 +119,7 @@ class _Search:
         if found.values is None or found.objective is None or not found.optimal:
             return
         if self.best is None or found.objective < self.best.cost:
-            self.best = _Found(heights=heights, rounding=rounding, values=found.values, cost=found.objective)
+            self.best = _Found(heights_frac=heights, rounding=rounding, values=found.values, cost=found.objective)
 
     def result(self) -> Tried | None:
         """Return what the search has found."""
