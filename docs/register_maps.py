@@ -12,7 +12,7 @@ from drivers.modbus.mapproblems import COLLECTIONS, TABLES
 from drivers.modbus.mapschema import MapFile
 
 _PAGE: Final = Path(__file__).resolve().parent / "register-maps.md"
-_LISTS: Final = frozenset({"blocks", "alarms"})
+_LISTS: Final = frozenset({"blocks", "rack_blocks", "alarms"})
 _PLACE: Final = re.compile(r"(<!-- keys -->\n).*?(<!-- end -->)", re.DOTALL)
 
 

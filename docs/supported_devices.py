@@ -81,6 +81,9 @@ def _section(register_map: RegisterMap) -> Iterator[str]:
     if register_map.commands or register_map.heartbeat or register_map.watchdog:
         yield ""
         yield from _writes(register_map)
+    if len(register_map.racks) > 1:
+        yield ""
+        yield _racks(register_map)
     for alarms in register_map.alarms:
         yield ""
         yield _alarms(register_map, alarms)
@@ -106,8 +109,9 @@ def _reads(register_map: RegisterMap) -> Iterator[str]:
     for text in sorted(register_map.identity.values(), key=_place):
         yield f"| {text.at} | {_type(text)} | {text.name} | | | once per connection |"
     factors = {factor_name(each.coding.factor) for each in register_map.commands.values() if each.coding.factor}
+    repeated = {name for rack in register_map.racks[1:] for name in rack.values()}
     for point in sorted(register_map.points.values(), key=_place):
-        if point.name not in factors and not point.name.startswith(alarm_name("")):
+        if point.name not in {*factors, *repeated} and not point.name.startswith(alarm_name("")):
             yield (
                 f"| {point.at} | {_type(point)} | {_meaning(point)} | {_scaling(point.coding)} | {_codes(point)} | "
                 f"{_period(register_map, point)} |"
@@ -129,6 +133,18 @@ def _writes(register_map: RegisterMap) -> Iterator[str]:
             f"| {watchdog.at} | {watchdog.function} | {_words(watchdog.coding)} | watchdog time, s | "
             f"{_scaling(watchdog.coding)} | | written only where it differs | the same register |"
         )
+
+
+def _racks(register_map: RegisterMap) -> str:
+    """Return a sentence about the racks behind the first one."""
+    first, second = register_map.racks[:2]
+    strides = {
+        name: register_map.points[second[name]].at.register - register_map.points[first[name]].at.register
+        for name in first
+    }
+    usual = max(strides.values(), key=list(strides.values()).count)
+    others = "".join(f" {name}: {stride}." for name, stride in strides.items() if stride != usual)
+    return f"Racks: {len(register_map.racks)}; registers from one to the next: {usual}.{others}"
 
 
 def _alarms(register_map: RegisterMap, alarms: AlarmList) -> str:

@@ -10,9 +10,10 @@ from drivers.modbus.fields import FieldKind, reading_fields
 from drivers.modbus.layout import AlarmList, DeviceClass
 from drivers.modbus.narrowing import PowerCommand
 from drivers.modbus.plausibility import Band
+from drivers.modbus.racks import complete, rack_readings
 from drivers.modbus.rounds import Sample
 from drivers.modbus.values import Value
-from ems.model.readings import NO_FAULTS, Reading
+from ems.model.readings import NO_FAULTS, RackReading, Reading
 
 R = TypeVar("R", bound=Reading)
 Values = Mapping[str, Value | None]
@@ -54,6 +55,7 @@ class Assembler(Generic[R]):
         fills: Mapping[str, str] | None = None,
         interpret: Interpretation | None = None,
         alarms: tuple[AlarmList, ...] = (),
+        racks: Sequence[Mapping[str, str]] = (),
     ) -> None:
         """Take the fields that points of another name fill, by the names of these points, and those with alarms.
 
@@ -61,6 +63,7 @@ class Assembler(Generic[R]):
         """
         self._interpret = interpret
         self._alarms = alarms
+        self._racks = racks
         self._family = family
         self._device_id = device_id
         self._rated_kw = rated_kw
@@ -95,6 +98,10 @@ class Assembler(Generic[R]):
         for field, points in self._sources.items():
             _fill(field, points, values, bad)
         fill_alarms(self._alarms, values, bad)
+        parts: dict[str, tuple[RackReading, ...]] = {}
+        if self._racks:
+            parts["racks"] = rack_readings(self._racks, values, bad)
+            complete(parts["racks"], values, bad)
         self._refuse_implausible(values, bad)
         if self._family.derive is not None:
             self._family.derive(values, bad, self._rated_kw)
@@ -106,6 +113,7 @@ class Assembler(Generic[R]):
             at_s=base.at_s,
             bad={name: reason for name, reason in bad.items() if name in self._names} if bad else NO_FAULTS,
             **{name: values.get(name) for name in self._names},
+            **parts,
         )
 
     def _refuse_implausible(self, values: dict[str, Value | None], bad: dict[str, str]) -> None:

@@ -40,8 +40,8 @@ class AttachedDevice(Generic[R]):
     """A device that is read; it attaches itself to its link.
 
     `script` begins the handshake of a connection. What is polled is said by `_poll`, at the latest when the device
-    has been met; `fills`, `interpret` and `alarms` as for `Assembler`; `_life_counter` names the device's own counter
-    and how long it may stand still.
+    has been met; `fills`, `interpret`, `alarms`, `racks` as for `Assembler`; `_life_counter` names the device's own
+    counter and how long it may stand still.
 
     Raises:
         ConfigError: The link does not exist.
@@ -57,6 +57,7 @@ class AttachedDevice(Generic[R]):
         fills: Mapping[str, str] | None = None,
         interpret: Interpretation | None = None,
         alarms: tuple[AlarmList, ...] = (),
+        racks: Sequence[Mapping[str, str]] = (),
     ) -> None:
         self._spec = spec
         self._clock = environment.clock
@@ -69,6 +70,7 @@ class AttachedDevice(Generic[R]):
             fills=fills,
             interpret=interpret,
             alarms=alarms,
+            racks=racks,
         )
         self._handshake = Handshake(script, retry_s=_HANDSHAKE_RETRY_PERIODS * spec.fast_s, finished=self._met)
         self._fast = Round(period_s=spec.fast_s, finished=self._fast_read, failed=self._fast_failed)

@@ -14,6 +14,7 @@ from drivers.modbus.fields import FieldKind, reading_fields
 from drivers.modbus.handshake import MapScript
 from drivers.modbus.layout import Block, RegisterMap, Speed
 from drivers.modbus.mapfile import device_map
+from drivers.modbus.racks import derived_fields
 from drivers.modbus.rounds import Part, planned_parts
 from ems.model.capability import Capability
 from ems.model.device import DeviceSpec
@@ -29,7 +30,7 @@ class PolledDevice(AttachedDevice[R]):
 
     def __init__(self, spec: DeviceSpec, environment: DriverEnvironment, family: Family[R]) -> None:
         self._map = _map_for(spec, environment, family)
-        self._derived = family.derives
+        self._derived = family.derives | derived_fields(self._map)
         super().__init__(
             spec,
             environment,
@@ -37,6 +38,7 @@ class PolledDevice(AttachedDevice[R]):
             script=MapScript(self._map, watchdog_s=spec.watchdog_s, may_write=self._is_known).run,
             fills={point.name: point.fills for point in self._map.points.values() if point.fills is not None},
             alarms=self._map.alarms,
+            racks=self._map.racks,
         )
         self._life_counter = _life_counter(self._map)
         self._step_limits = {

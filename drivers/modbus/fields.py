@@ -18,6 +18,7 @@ from ems.model.readings import (
     PccReading,
     PcsReading,
     PvReading,
+    RackReading,
     Reading,
     TankReading,
 )
@@ -33,7 +34,7 @@ READING_TYPES: Final[Mapping[DeviceClass, type[Reading]]] = {
     DeviceClass.COOLING: CoolingReading,
 }
 # what every reading has and no register map may name
-_OWN_FIELDS: Final = frozenset({"device_id", "at_s", "bad"})
+_OWN_FIELDS: Final = frozenset({"device_id", "at_s", "bad", "racks", "number"})
 
 
 class FieldKind(Enum):
@@ -58,8 +59,17 @@ class ReadingField:
 @cache
 def reading_fields(device_class: DeviceClass) -> Mapping[str, ReadingField]:
     """Return the measured fields of a class's reading, by name."""
-    hints = get_type_hints(READING_TYPES[device_class])
-    return {name: _field(hint) for name, hint in hints.items() if name not in _OWN_FIELDS}
+    return _fields(READING_TYPES[device_class])
+
+
+@cache
+def rack_fields() -> Mapping[str, ReadingField]:
+    """Return the measured fields of a rack, by name."""
+    return _fields(RackReading)
+
+
+def _fields(kind: type) -> Mapping[str, ReadingField]:
+    return {name: _field(hint) for name, hint in get_type_hints(kind).items() if name not in _OWN_FIELDS}
 
 
 def numeric_fields(device_class: DeviceClass) -> frozenset[str]:

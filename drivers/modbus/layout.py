@@ -280,6 +280,11 @@ def alarm_name(name: str) -> str:
     return f"alarm {name}"
 
 
+def rack_name(number: int, name: str) -> str:
+    """Return the name of a point of a rack, which counts from 1; no point of a file can have it."""
+    return f"rack {number} {name}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawWrite:
     """Registers that are written as they stand, in one request."""
@@ -450,3 +455,5 @@ class RegisterMap:
     actions: Mapping[str, Action] = field(default_factory=dict)
     sequences: Mapping[str, SequenceCommand] = field(default_factory=dict)
     alarms: tuple[AlarmList, ...] = ()
+    # the names of the points of each rack by the field of its reading, the first rack first
+    racks: tuple[Mapping[str, str], ...] = ()

@@ -34,6 +34,7 @@ from drivers.modbus.layout import (
     Speed,
     Table,
     factor_name,
+    rack_name,
 )
 from drivers.modbus.mapactions import action, sequence_command
 from drivers.modbus.mapalarms import alarm_list
@@ -50,6 +51,7 @@ from drivers.modbus.mapschema import (
     PointTable,
     WatchdogTable,
 )
+from drivers.modbus.racklint import rack_findings
 from drivers.modbus.values import FACTOR_ABSENT, FACTOR_RANGE
 from ems.errors import ConfigError, ConfigProblem
 from ems.model.device import DeviceSpec
@@ -107,7 +109,7 @@ def _checked(table: Mapping[str, object], file: Path) -> RegisterMap:
         tables = MapFile.model_validate(table)
     except ValidationError as error:
         raise ConfigError(*problems(file, error)) from error
-    if wrong := tuple(form_findings(tables)):
+    if wrong := (*form_findings(tables), *rack_findings(tables)):
         raise ConfigError(*(_problem(file, *finding) for finding in wrong))
     register_map = _build(tables)
     if contradictions := tuple(find_contradictions(register_map, file)):
@@ -163,6 +165,7 @@ def _build(tables: MapFile) -> RegisterMap:
     commands = {name: _command(name, table, endpoint) for name, table in tables.commands.items()}
     points = {name: _point(name, table, endpoint) for name, table in tables.points.items()}
     actions = {name: action(name, table, tables) for name, table in tables.actions.items()}
+    racks = _racks(tables)
     alarms = [alarm_list(table, endpoint) for table in tables.alarms]
     return RegisterMap(
         id=tables.device.id,
@@ -171,8 +174,9 @@ def _build(tables: MapFile) -> RegisterMap:
         max_registers=endpoint.max_registers,
         max_bits=endpoint.max_bits,
         forbidden=tuple(_span(text) for text in endpoint.never_read),
-        blocks=tuple(_block(table) for table in tables.blocks),
+        blocks=(*(_block(table) for table in tables.blocks), *_rack_blocks(tables)),
         points=points
+        | {point.name: point for rack in racks for point in rack.values()}
         | {point.name: point for alarm, _ in alarms for point in alarm}
         | {point.name: point for point in _factor_points(commands.values())},
         commands=commands,
@@ -183,6 +187,7 @@ def _build(tables: MapFile) -> RegisterMap:
         fallback=_fallback(tables),
         capabilities=None if tables.device.capabilities is None else frozenset(tables.device.capabilities),
         alarms=tuple(names for _, names in alarms),
+        racks=tuple({field: point.name for field, point in rack.items()} for rack in racks),
         actions=actions,
         sequences={name: sequence_command(name, table, actions) for name, table in tables.sequences.items()},
     )
@@ -249,6 +254,33 @@ def _factor_points(commands: Iterable[SetpointCommand]) -> Iterator[Point]:
                 invalid=frozenset({FACTOR_ABSENT}),
                 valid=FACTOR_RANGE,
             )
+
+
+def _rack_blocks(tables: MapFile) -> Iterator[Block]:
+    """Yield the blocks of every rack."""
+    if tables.racks is not None:
+        for index in range(tables.racks.count):
+            for block in map(_block, tables.rack_blocks):
+                yield replace(block, at=_shifted(block.at, index * tables.racks.stride))
+
+
+def _racks(tables: MapFile) -> tuple[Mapping[str, Point], ...]:
+    """Return the points of every rack by the field that they fill."""
+    if tables.racks is None:
+        return ()
+    first = {name: _point(name, table, tables.endpoint) for name, table in tables.rack_points.items()}
+    strides = {name: table.stride or tables.racks.stride for name, table in tables.rack_points.items()}
+    return tuple(
+        {
+            name: replace(point, name=rack_name(index + 1, name), at=_shifted(point.at, index * strides[name]))
+            for name, point in first.items()
+        }
+        for index in range(tables.racks.count)
+    )
+
+
+def _shifted(at: Address, n_registers: int) -> Address:
+    return Address(table=at.table, register=at.register + n_registers)
 
 
 def _range(limits: list[float] | None) -> tuple[float, float] | None:

@@ -12,7 +12,7 @@ from typing import Final
 from drivers.modbus.actionlint import action_findings
 from drivers.modbus.blocks import overlapping_blocks, torn_points, unplaced, unreadable
 from drivers.modbus.capabilitylint import capability_findings
-from drivers.modbus.fields import FieldKind, ReadingField, reading_fields
+from drivers.modbus.fields import FieldKind, ReadingField, rack_fields, reading_fields
 from drivers.modbus.layout import (
     FLOATS,
     UNSIGNED,
@@ -23,6 +23,7 @@ from drivers.modbus.layout import (
     Arming,
     Coding,
     Command,
+    DeviceClass,
     LifeSign,
     Point,
     PointType,
@@ -53,6 +54,7 @@ def find_contradictions(register_map: RegisterMap, file: Path) -> Iterator[Confi
         *_layout(register_map),
         *_identity(register_map),
         *_points(register_map),
+        *_racks(register_map),
         *_commands(register_map),
         *_writes(register_map),
         *action_findings(register_map),
@@ -123,6 +125,10 @@ def _factors(points: Iterable[Point]) -> Iterator[Point]:
 
 def _key_of(register_map: RegisterMap, point: Point) -> str:
     """Return where a point stands in the file; what is no point of its own belongs to the one that needs it."""
+    for rack in register_map.racks:
+        for field, name in rack.items():
+            if point.name.removeprefix("the factor of ") == name:
+                return f"rack_points.{field}"
     if point is register_map.identity.get(point.name):
         return f"identity.{point.name}"
     for name, command in register_map.commands.items():
@@ -141,11 +147,12 @@ def _identity(register_map: RegisterMap) -> Iterator[Finding]:
 
 def _points(register_map: RegisterMap) -> Iterator[Finding]:
     fields = reading_fields(register_map.device_class)
+    in_racks = {name for rack in register_map.racks for name in rack.values()}
     readbacks = {command.readback for command in register_map.commands.values()}
     for point in register_map.points.values():
         key = _key_of(register_map, point)
         is_factor = point.name.startswith("factor ")
-        if point.name.startswith(alarm_name("")):
+        if point.name.startswith(alarm_name("")) or point.name in in_racks:
             continue
         yield from _form(point, key)
         is_urgent = point.stale_after_s is not None or point.name == "remote" or is_factor
@@ -161,6 +168,22 @@ def _points(register_map: RegisterMap) -> Iterator[Finding]:
                 f"a {register_map.device_class} has no such value",
                 ", ".join(sorted(fields)) + ", the read-back of a command, or a life counter with stale_after_s",
             )
+
+
+def _racks(register_map: RegisterMap) -> Iterator[Finding]:
+    """Check the points of the first rack; the others are its copies."""
+    fields = rack_fields()
+    for name, point_name in register_map.racks[0].items() if register_map.racks else ():
+        key, point = f"rack_points.{name}", register_map.points[point_name]
+        yield from _form(point, key)
+        if point.coding.factor is not None or point.fills is not None or point.stale_after_s is not None:
+            yield key, "a point of a rack has no scale register, fills no other field and is no life counter", None
+        if name in fields:
+            yield from _fit(point, fields[name], key)
+        else:
+            yield key, "a rack has no such value", ", ".join(sorted(fields))
+    if register_map.racks and register_map.device_class is not DeviceClass.BMS:
+        yield "racks", f"a {register_map.device_class} has no racks", "a map of class bms"
 
 
 def _form(point: Point, key: str) -> Iterator[Finding]:

@@ -22,6 +22,8 @@ from drivers.modbus.mapschema import (
     MapFile,
     MapTable,
     PointTable,
+    RackPointTable,
+    RacksTable,
     ReturnsTable,
     SequenceTable,
     WatchdogTable,
@@ -36,6 +38,9 @@ TABLES: Final[Mapping[str, type[MapTable]]] = {
     "blocks": BlockTable,
     "points": PointTable,
     "commands": CommandTable,
+    "racks": RacksTable,
+    "rack_blocks": BlockTable,
+    "rack_points": RackPointTable,
     "alarms": AlarmTable,
     "unlock": WriteTable,
     "returns": ReturnsTable,
@@ -46,7 +51,9 @@ TABLES: Final[Mapping[str, type[MapTable]]] = {
     "fallback": FallbackTable,
 }
 # tables with a name or a number of their own between the top and their keys
-COLLECTIONS: Final = frozenset({"identity", "blocks", "points", "commands", "alarms", "actions", "sequences"})
+COLLECTIONS: Final = frozenset(
+    {"identity", "blocks", "points", "commands", "rack_blocks", "rack_points", "alarms", "actions", "sequences"}
+)
 
 KeyPath = tuple[str | int, ...]
 

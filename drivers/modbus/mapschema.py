@@ -175,6 +175,22 @@ class PointTable(MapTable):
         return self
 
 
+class RacksTable(MapTable):
+    """[racks]: a container's racks, whose registers repeat."""
+
+    count: Annotated[int, Field(ge=1, le=64)] = Field(description="Number of racks.")
+    stride: Annotated[int, Field(ge=1, le=16384)] = Field(description="Registers from one rack to the next.")
+
+
+class RackPointTable(PointTable):
+    """[rack_points.<field of a rack>]: where the first rack has it."""
+
+    stride: Annotated[int, Field(ge=1, le=16384)] | None = Field(
+        None,
+        description="Registers from one rack to the next, if it differs; then [[blocks]] has them all.",
+    )
+
+
 class CommandTable(MapTable):
     """[commands.<name>]."""
 
@@ -359,8 +375,15 @@ class MapFile(MapTable):
         default_factory=dict, description="Texts that name the device."
     )
     blocks: list[BlockTable] = Field(min_length=1, description="What is polled.")
-    points: dict[Name, PointTable] = Field(min_length=1, description="What is read.")
+    points: dict[Name, PointTable] = Field(default_factory=dict, description="What is read.")
     commands: dict[Name, CommandTable] = Field(default_factory=dict, description="What is written.")
+    racks: RacksTable | None = Field(None, description="How often the registers of a rack are repeated.")
+    rack_blocks: list[BlockTable] = Field(
+        default_factory=list, description="What is polled of each rack; addresses are those of the first."
+    )
+    rack_points: dict[Name, RackPointTable] = Field(
+        default_factory=dict, description="What is read of each rack; addresses are those of the first."
+    )
     alarms: list[AlarmTable] = Field(default_factory=list, description="Alarms by name.")
     unlock: WriteTable | None = Field(None, description="Written before every action, for a password level.")
     returns: ReturnsTable | None = Field(None, description="Where the result of an action is shown.")

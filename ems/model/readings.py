@@ -82,8 +82,36 @@ class PcsReading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RackReading:
+    """One rack of a container; `number` counts from 1, current > 0 discharges.
+
+    `in_service` is None where the device does not say; `alarms` are the names of those that are active. The limits
+    are those of the rack at its own terminals. `bad` has the reasons for what is unknown.
+    """
+
+    number: int
+    in_service: bool | None = None
+    soc_pct: float | None = None
+    soh_pct: float | None = None
+    voltage_v: float | None = None
+    current_a: float | None = None
+    cell_max_v: float | None = None
+    cell_min_v: float | None = None
+    cell_max_degc: float | None = None
+    cell_min_degc: float | None = None
+    max_charge_a: float | None = None
+    max_discharge_a: float | None = None
+    insulation_kohm: float | None = None
+    alarms: tuple[str, ...] | None = None
+    bad: Mapping[str, str] = field(default_factory=no_faults)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BmsReading:
-    """A battery container as its battery management system sees it."""
+    """A battery container as its battery management system sees it.
+
+    `racks` is None where the device does not tell of its racks; then there is no spread of their SoC either.
+    """
 
     device_id: str
     at_s: float
@@ -96,6 +124,9 @@ class BmsReading:
     cell_max_v: float | None
     cell_min_v: float | None
     alarm: bool | None
+    rack_soc_min_pct: float | None = None
+    rack_soc_max_pct: float | None = None
+    racks: tuple[RackReading, ...] | None = None
     bad: Mapping[str, str] = field(default_factory=no_faults)
 
 

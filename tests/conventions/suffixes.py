@@ -19,7 +19,7 @@ SUFFIXES: Final = frozenset(
         # time, rates
         "s", "min", "h", "per_h",
         # electricity, weather, place
-        "hz", "v", "a", "rpm", "w_per_m2", "m_per_s", "deg", "m",
+        "hz", "v", "a", "kohm", "rpm", "w_per_m2", "m_per_s", "deg", "m",
         # reports, summaries and the cluster contract only
         "gco2e_per_kwh", "g_per_kwh", "kw_per_min",
     }

@@ -46,6 +46,8 @@ METERS = {
     "janitza-umg96": "meter.load",
     "abb-b23": "meter.load",
 }
+# maps of containers that are shown as racks: test_racks.py
+RACKED = {"soltaro-cluster-c": "battery.bms"}
 D = TypeVar("D")
 
 
@@ -98,7 +100,7 @@ def device_spec(map_: str, *, unit: int = 1, **changes: Any) -> DeviceSpec:  # v
     """Return the specification of a device on the line."""
     fields: dict[str, Any] = {
         "id": f"dev{unit}",
-        "driver": {**DRIVERS, **METERS}.get(map_, "battery.pcs"),
+        "driver": {**DRIVERS, **METERS, **RACKED}.get(map_, "battery.pcs"),
         "asset": f"asset{unit}",
         "link": LINK,
         "unit": unit,

@@ -11,6 +11,7 @@ from drivers.modbus.layout import AlarmList, RegisterMap, Severity
 from drivers.sim.wire.bank import RegisterBank, TwinDevice
 from drivers.sim.wire.faults import NO_FAULTS, Faults
 from drivers.sim.wire.framing import READ_HOLDING, WRITE_MULTIPLE, WRITE_SINGLE, ExceptionCode
+from drivers.sim.wire.racks import RackedContainer
 from drivers.sim.wire.words import Value
 from ems.ports import Clock
 
@@ -236,6 +237,8 @@ def _number_of(text: str) -> int:
 
 def unit_registers(register_map: RegisterMap, device: TwinDevice, *, clock: Clock) -> RegisterBank:
     """Return the registers of a device of the plant, with the panel that its map speaks to, if any."""
+    if register_map.racks:
+        device = RackedContainer(register_map, device)
     if not register_map.actions:
         return RegisterBank(register_map, device, clock=clock)
     returns = [action.returns for action in register_map.actions.values() if action.returns is not None]

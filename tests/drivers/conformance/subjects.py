@@ -15,6 +15,7 @@ from drivers.modbus.fields import FieldKind, ReadingField, reading_fields
 from drivers.modbus.layout import DeviceClass, Point, RegisterMap
 from drivers.modbus.link import ModbusLink
 from drivers.modbus.mapfile import load_map, map_names
+from drivers.modbus.racks import derived_fields
 from ems.errors import ConfigError
 from ems.model.capability import Capability
 from ems.model.device import DeviceSpec, ModelFamily, SunSpecSpec
@@ -81,7 +82,7 @@ class Subject:
         points = {} if self.register_map is None else {each.field: each for each in self.register_map.points.values()}
         for name, field in reading_fields(self.device_class).items():
             point = points.get(name)
-            if self.register_map is None or point is not None:
+            if self.register_map is None or point is not None or self.shows(name):
                 shown[name] = _sample(name, field, point)
         if {"engine_state", "power_kw"} <= shown.keys() and "breaker_closed" not in shown:
             shown["power_kw"] = POWER_KW
@@ -93,7 +94,11 @@ class Subject:
 
     def shows(self, field: str) -> bool:
         """Return whether the device has a register for a field of its reading."""
-        return self.register_map is None or any(point.field == field for point in self.register_map.points.values())
+        return (
+            self.register_map is None
+            or field in derived_fields(self.register_map) - {"rack_soc_min_pct", "rack_soc_max_pct"}
+            or any(point.field == field for point in self.register_map.points.values())
+        )
 
 
 def find_subjects() -> Iterator[Subject]:

@@ -1,0 +1,71 @@
+"""A container of the plant seen as racks: a BMS shows those, and what it shows of the whole is for others to add up."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from drivers.modbus.layout import RegisterMap, rack_name
+from drivers.sim.wire.bank import TwinDevice
+from drivers.sim.wire.words import Value
+
+# a container's direct voltage follows its cells; a string of them has so many in series
+_N_CELLS: Final = 240
+# racks differ by this much from one to the next, symmetrically about the container's own state of charge
+_SOC_STEP_PCT: Final = 1.0
+_INSULATION_KOHM: Final = 800.0
+_ALARM: Final = "insulation low"
+
+
+class RackedContainer:
+    """Shows a container as its racks, which share its limits evenly."""
+
+    def __init__(self, register_map: RegisterMap, device: TwinDevice) -> None:
+        self._racks = register_map.racks
+        self._device = device
+
+    def values(self) -> Mapping[str, Value]:
+        """Return what the device shows, with the points of every rack that it does not show by itself."""
+        shown = dict(self._device.values())
+        racks = {
+            rack_name(number, name): value
+            for number in range(1, len(self._racks) + 1)
+            for name, value in self._rack(number, shown).items()
+        }
+        return {**racks, **shown}
+
+    def command(self, name: str, value: float) -> bool:
+        """Pass a command on."""
+        return self._device.command(name, value)
+
+    def _rack(self, number: int, shown: Mapping[str, Value]) -> Mapping[str, Value]:
+        middle = (len(self._racks) + 1) / 2.0
+        soc_pct, highest_v, lowest_v = (_number(shown.get(n)) for n in ("soc_pct", "cell_max_v", "cell_min_v"))
+        voltage_v = None if highest_v is None or lowest_v is None else _N_CELLS * (highest_v + lowest_v) / 2.0
+        alarm = shown.get("alarm")
+        return {
+            "in_service": True,
+            "soc_pct": None
+            if soc_pct is None
+            else min(100.0, max(0.0, round(soc_pct) + _SOC_STEP_PCT * (number - middle))),
+            "soh_pct": shown.get("soh_pct"),
+            "voltage_v": voltage_v,
+            "current_a": None if voltage_v is None else 0.0,
+            "cell_max_v": highest_v,
+            "cell_min_v": lowest_v,
+            "cell_max_degc": shown.get("cell_max_degc"),
+            "cell_min_degc": shown.get("cell_min_degc"),
+            "max_charge_a": self._current_a(shown.get("max_charge_kw"), voltage_v),
+            "max_discharge_a": self._current_a(shown.get("max_discharge_kw"), voltage_v),
+            "insulation_kohm": None if voltage_v is None else _INSULATION_KOHM,
+            "alarms": (_ALARM,) if alarm else (),
+        }
+
+    def _current_a(self, power_kw: Value, voltage_v: float | None) -> float | None:
+        """Return a rack's part of a power; a BMS rounds its limits down."""
+        power = _number(power_kw)
+        if power is None or voltage_v is None:
+            return None
+        return int(10_000.0 * power / voltage_v / len(self._racks)) / 10.0
+
+
+def _number(value: Value) -> float | None:
+    return value if isinstance(value, float) else None
