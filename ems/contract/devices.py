@@ -57,6 +57,8 @@ class BmsMessage(DeviceMessage):
     cell_max_v: Voltage | None = Field(description="Highest cell voltage; V.")
     cell_min_v: Voltage | None = Field(description="Lowest cell voltage; V.")
     alarm: bool | None = Field(description="Whether it reports an alarm.")
+    rack_soc_min_pct: Percentage | None = Field(description="State of charge of its emptiest rack; %.")
+    rack_soc_max_pct: Percentage | None = Field(description="State of charge of its fullest rack; %.")
 
 
 class GensetMessage(DeviceMessage):

@@ -51,6 +51,8 @@ BMS = BmsReading(
     cell_max_v=3.4,
     cell_min_v=3.3,
     alarm=False,
+    rack_soc_min_pct=38.0,
+    rack_soc_max_pct=42.0,
     bad={"soc_pct": "131.1 is outside 0 to 100"},
 )
 
