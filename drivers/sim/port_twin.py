@@ -59,16 +59,20 @@ class PortPcs(PortDevice):
         self._write("power_kw", power_kw)
 
 
-class PortGenset(PortDevice):
+class PortStartStop(PortDevice):
+    """A genset controller without power setpoint in process."""
+
+    def set_run(self, *, run: bool, valid_until_s: float) -> None:  # noqa: ARG002 - acts at once
+        """Ask for running or standing still."""
+        self._write("run", float(run))
+
+
+class PortGenset(PortStartStop):
     """A genset controller in process."""
 
     def set_power(self, power_kw: float, *, valid_until_s: float) -> None:  # noqa: ARG002 - acts at once
         """Ask for a power into the site bus."""
         self._write("power_kw", power_kw)
-
-    def set_run(self, *, run: bool, valid_until_s: float) -> None:  # noqa: ARG002 - acts at once
-        """Ask for running or standing still."""
-        self._write("run", float(run))
 
 
 class PortPv(PortDevice):
@@ -82,6 +86,7 @@ class PortPv(PortDevice):
 _KINDS = {
     "battery.pcs": PortPcs,
     "genset.controller": PortGenset,
+    "genset.start_stop": PortStartStop,
     "pv.block": PortPv,
     "sunspec.pv": PortPv,
     "sunspec.storage": PortPcs,

@@ -1,7 +1,7 @@
 """Builds links and devices from a configuration; drivers are found by the entry point group `ems.drivers`."""
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -13,7 +13,7 @@ from ems.config.build import Wiring
 from ems.errors import ConfigError, ConfigProblem
 from ems.model.device import DeviceSpec
 from ems.model.site import Site
-from ems.ports import Clock, Device, DriverEnvironment, DriverFactory
+from ems.ports import Clock, Device, DriverEnvironment, DriverFactory, SetsPower
 
 GROUP = "ems.drivers"
 # where drivers, which know no directories, say that a device is wrong
@@ -63,7 +63,23 @@ def build_fleet(
             devices[spec.asset] = driver_factory(spec)(spec, environment)
         except ConfigError as error:
             raise ConfigError(*(located(problem, directories) for problem in error.problems)) from error
+    if wrong := tuple(_without_power(site, wiring, devices)):
+        raise ConfigError(*(located(problem, directories) for problem in wrong))
     return Fleet(devices=devices, links=tuple(links.values()))
+
+
+def _without_power(site: Site, wiring: Wiring, devices: Mapping[str, Device]) -> Iterator[ConfigProblem]:
+    """Yield the gensets that control would steer although their driver takes no power."""
+    for kind in site.gensets:
+        for spec in wiring.devices:
+            device = devices.get(spec.asset)
+            if spec.asset in kind.unit_ids and kind.takes_power and not isinstance(device, SetsPower):
+                yield ConfigProblem(
+                    file=_DEVICES_FILE,
+                    key=f"device '{spec.id}'.driver",
+                    message=f"{spec.driver} takes no power, and the sets of class '{kind.id}' are said to follow one",
+                    allowed=f"takes_power = false in [genset.{kind.id}] of assets.toml, or driver genset.controller",
+                )
 
 
 def rated_kw_by_asset(site: Site) -> dict[str, float]:

@@ -152,10 +152,11 @@ def _gensets(
     allowed: list[GensetSetpoint] = []
     for setpoint in requested:
         state, kind = states[setpoint.id], kinds[setpoint.id]
-        if not _finite(setpoint.id, setpoint.power_kw, clips):
+        requested_kw = 0.0 if setpoint.power_kw is None else setpoint.power_kw
+        if not _finite(setpoint.id, requested_kw, clips):
             continue
         if not state.controllable or state.phase is None:
-            clips.append(_dropped(Rule.DATA_AGE, setpoint.id, setpoint.power_kw, "no fresh reading or local control"))
+            clips.append(_dropped(Rule.DATA_AGE, setpoint.id, requested_kw, "no fresh reading or local control"))
             continue
         stopped = {other.id for other in allowed if not other.run}
         if not setpoint.run and state.carries and _last_former(snapshot, setpoint.id, stopped):
@@ -171,6 +172,8 @@ def _genset(
     setpoint: GensetSetpoint, state: GensetState, kind: GensetClass, context: GuardContext, clips: list[Clip]
 ) -> GensetSetpoint:
     """Keep a running set between minimum and rating (G6) and within its permitted load step (G8)."""
+    if setpoint.power_kw is None:
+        return setpoint
     power = min(max(setpoint.power_kw, kind.min_stable_kw), kind.rated_kw)
     rule, reason = Rule.SITE_LIMIT, f"{kind.min_stable_kw:.0f} to {kind.rated_kw:.0f} kW allowed"
     if state.carries and state.power_kw is not None:

@@ -25,7 +25,7 @@ def held_setpoints(site: Site, snapshot: SiteSnapshot, state: ControlState) -> S
             GensetSetpoint(
                 id=unit,
                 run=state.gensets[unit].wanted,
-                power_kw=powers.get(unit) or kind.band_low_frac * kind.rated_kw,
+                power_kw=(powers.get(unit) or kind.band_low_frac * kind.rated_kw) if kind.takes_power else None,
                 reasons=reason,
             )
             for kind in site.gensets
@@ -45,7 +45,7 @@ def shared_setpoints(
             GensetSetpoint(
                 id=unit,
                 run=track.wanted,
-                power_kw=targets.gensets_kw.get(unit, kind.min_stable_kw),
+                power_kw=targets.gensets_kw.get(unit, kind.min_stable_kw) if kind.takes_power else None,
                 reasons=() if track.cause is None else (Reason(cause=track.cause, text=track.cause.value),),
             )
             for kind in site.gensets

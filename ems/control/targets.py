@@ -218,12 +218,15 @@ def _gensets(
     *,
     trim_kw: float,
 ) -> dict[str, float]:
-    """Return the power of each set that carries load: the plan's, else the net load inside the economic band."""
+    """Return the power of each set that carries load: the plan's, else the net load inside the economic band.
+
+    Sets that take no setpoint have none here; what they carry is measured and left to them.
+    """
     powers: dict[str, float] = {}
-    left_kw = flows.net_load_kw
+    left_kw = flows.net_load_kw - sum(_own_kw(kind, snapshot) for kind in site.gensets)
     for place, kind in enumerate(site.gensets):
         carrying = _carrying(kind, snapshot)
-        if not carrying:
+        if not carrying or not kind.takes_power:
             continue
         n = len(carrying)
         lowest, highest = n * kind.min_stable_kw, n * kind.band_high_frac * kind.rated_kw
@@ -250,8 +253,18 @@ def _carrying(kind: GensetClass, snapshot: SiteSnapshot) -> list[str]:
 
 
 def _least_kw(site: Site, snapshot: SiteSnapshot) -> float:
-    """Return the lowest total that the running sets can go down to."""
-    return sum(len(_carrying(kind, snapshot)) * kind.min_stable_kw for kind in site.gensets)
+    """Return the lowest total that the running sets can go down to; those without setpoint stay where they are."""
+    return sum(
+        len(_carrying(kind, snapshot)) * kind.min_stable_kw if kind.takes_power else _own_kw(kind, snapshot)
+        for kind in site.gensets
+    )
+
+
+def _own_kw(kind: GensetClass, snapshot: SiteSnapshot) -> float:
+    """Return what the sets of a class carry whose power is a matter of their governors."""
+    if kind.takes_power:
+        return 0.0
+    return sum(genset.power_kw or 0.0 for genset in snapshot.gensets if genset.id in kind.unit_ids and genset.carries)
 
 
 def _pv_limit_kw(site: Site, flows: Flows, *, taken_kw: float, gensets_kw: float) -> float | None:

@@ -39,6 +39,8 @@ class GensetClass:
     start_wear_cost: float
     run_wear_cost_per_h: float
     start_failure_frac: float
+    # whether a running unit follows a power that is commanded; else its own governor and load sharing decide
+    takes_power: bool = True
     # run without load after a start, before it may carry any
     warm_up_s: float = 0.0
     derating: Derating | None = None

@@ -47,11 +47,11 @@ class BlockSetpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GensetSetpoint:
-    """Run request and power of one set; `power_kw` counts only while the set runs."""
+    """Run request and power of one set; `power_kw` counts only while the set runs, None for one that takes none."""
 
     id: str
     run: bool
-    power_kw: float
+    power_kw: float | None
     reasons: tuple[Reason, ...] = ()
 
 

@@ -78,8 +78,11 @@ class ControlCycle:
         for genset in setpoints.gensets:
             if genset.id in self._run and self._due(f"{genset.id} run", genset.run, 0.5, now_s):
                 self._run[genset.id].set_run(run=genset.run, valid_until_s=until_s)
-            if genset.id in self._power and self._due(genset.id, genset.power_kw, self._scale_kw[genset.id], now_s):
-                self._power[genset.id].set_power(genset.power_kw, valid_until_s=until_s)
+            power_kw = genset.power_kw
+            if power_kw is None or genset.id not in self._power:
+                continue
+            if self._due(genset.id, power_kw, self._scale_kw[genset.id], now_s):
+                self._power[genset.id].set_power(power_kw, valid_until_s=until_s)
         for pv in setpoints.pv:
             if pv.id in self._limit and self._due(pv.id, pv.limit_kw, self._scale_kw[pv.id], now_s):
                 self._limit[pv.id].set_limit(pv.limit_kw, valid_until_s=until_s)

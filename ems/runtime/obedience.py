@@ -81,7 +81,9 @@ class Obedience:
     def asked(self, setpoints: Setpoints) -> None:
         """Remember what a cycle asked for, as the drivers narrow it."""
         asked = {block.id: block.power_kw for block in setpoints.blocks}
-        asked |= {genset.id: genset.power_kw for genset in setpoints.gensets if genset.run}
+        asked |= {
+            genset.id: genset.power_kw for genset in setpoints.gensets if genset.run and genset.power_kw is not None
+        }
         asked |= {pv.id: pv.limit_kw for pv in setpoints.pv}
         self._asked_kw = {
             asset: min(max(kw, limits.lowest_kw), limits.highest_kw)
@@ -107,7 +109,8 @@ class Obedience:
         for block in allowed.blocks:
             self._tracks[block.id] = narrowed_probe(self._tracks[block.id], block.power_kw)
         for genset in allowed.gensets:
-            self._tracks[genset.id] = narrowed_probe(self._tracks[genset.id], genset.power_kw)
+            if genset.power_kw is not None:
+                self._tracks[genset.id] = narrowed_probe(self._tracks[genset.id], genset.power_kw)
         return allowed
 
     def _probe(
@@ -183,7 +186,8 @@ class Obedience:
 def _units(site: Site, devices: Mapping[str, Device]) -> Iterator[tuple[str, _Unit]]:
     rated: dict[str, tuple[BatteryPool | GensetClass | None, float]] = {}
     rated |= {block.id: (pool, pool.pcs_kw) for pool in site.batteries for block in pool.blocks}
-    rated |= {unit: (kind, kind.rated_kw) for kind in site.gensets for unit in kind.unit_ids}
+    # a set that takes no power has none that it could miss; whether it starts its state tells
+    rated |= {unit: (kind, kind.rated_kw) for kind in site.gensets if kind.takes_power for unit in kind.unit_ids}
     rated |= {block: (None, plant.ac_kw) for plant in site.pv for block in plant.block_ids}
     share = max(_TOLERANCE_FRAC, _TOLERANCE_DEADBANDS * site.control.deadband_frac)
     for asset, (kind, rated_kw) in rated.items():

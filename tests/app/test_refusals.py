@@ -120,3 +120,18 @@ def test_device_that_its_driver_refuses_is_named_with_the_file(
 
     line = (site / "devices.toml").read_text(encoding="utf-8").splitlines().index(new) + 1
     assert errors.startswith(f"{site / 'devices.toml'}:{line}: {key}: ")
+
+
+def test_a_genset_without_power_setpoint_needs_a_class_that_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = copy_of("edge-node", tmp_path / "site")
+    replace(site / "devices.toml", 'driver = "genset.controller"', 'driver = "genset.start_stop"')
+
+    errors = refused(capsys, "check", str(site))
+    replace(site / "assets.toml", "[genset.gen]", "[genset.gen]\ntakes_power = false")
+    said = execute(["check", str(site)])
+
+    assert "device 'gen01-ctl'.driver: genset.start_stop takes no power" in errors
+    assert "takes_power = false in [genset.gen] of assets.toml" in errors
+    assert said == 0

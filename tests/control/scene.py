@@ -190,6 +190,13 @@ def with_sets(snapshot: SiteSnapshot, powers_kw: Mapping[str, float]) -> SiteSna
     )
 
 
+def genset_kw(decision: Decision, unit: str = "gen01") -> float:
+    """Return the power setpoint of a set, which must have one."""
+    power_kw = next(setpoint.power_kw for setpoint in decision.setpoints.gensets if setpoint.id == unit)
+    assert power_kw is not None
+    return power_kw
+
+
 def at(snapshot: SiteSnapshot, at_s: float) -> SiteSnapshot:
     """Return the same picture at another time."""
     return replace(snapshot, at_s=at_s, utc=START + timedelta(seconds=at_s - NOW_S))

@@ -124,6 +124,7 @@ def test_sets_stay_between_minimum_and_rating_and_within_their_load_step(site: S
     for setpoint in allowed.setpoints.gensets:
         state = next(item for item in snapshot.gensets if item.id == setpoint.id)
         assert state.controllable
+        assert setpoint.power_kw is not None
         assert kind.min_stable_kw <= setpoint.power_kw <= kind.rated_kw
         if state.carries and state.power_kw is not None:
             step_kw = kind.rated_kw * max(kind.step_frac, kind.ramp_frac_per_s * context.dt_s)

@@ -149,6 +149,7 @@ def _check(site: Site, snapshot: SiteSnapshot, setpoints: Setpoints) -> None:
     for genset in setpoints.gensets:
         assert gensets[genset.id].controllable
         assert gensets[genset.id].phase is not None
+        assert genset.power_kw is not None
         assert kind.min_stable_kw <= genset.power_kw <= kind.rated_kw
     for limit in setpoints.pv:
         assert pv[limit.id].controllable

@@ -10,7 +10,7 @@ from ems.control.step import Decision, step
 from ems.model.setpoints import Cause
 from ems.model.site import Site
 from ems.model.snapshot import PvState, SiteSnapshot
-from tests.control.scene import NOW_S, at, flat_plan, healthy, run_for, small, steady, with_sets
+from tests.control.scene import NOW_S, at, flat_plan, genset_kw, healthy, run_for, small, steady, with_sets
 
 CAMPUS = small("weak-grid-campus")
 DESERT = small("desert-offgrid")
@@ -280,4 +280,4 @@ def _storage_kw(decision: Decision) -> float:
 
 
 def _genset_kw(decision: Decision, unit: str) -> float:
-    return next(setpoint.power_kw for setpoint in decision.setpoints.gensets if setpoint.id == unit)
+    return genset_kw(decision, unit)

@@ -10,7 +10,7 @@ from ems.control.step import Decision, step
 from ems.model.plan import Plan
 from ems.model.site import Site
 from ems.model.snapshot import SiteSnapshot
-from tests.control.scene import at, flat_plan, healthy, small, steady, with_sets
+from tests.control.scene import at, flat_plan, genset_kw, healthy, small, steady, with_sets
 
 DESERT = small("desert-offgrid")
 POOL = DESERT.batteries[0]
@@ -90,7 +90,7 @@ def test_a_set_that_is_being_trimmed_takes_a_share_of_a_wrong_sample_and_gives_i
     plan = flat_plan(DESERT, n_on=1, genset_kw=1500.0, load_kw=5000.0, stored_kwh=0.3 * STORE_KWH)
     wrong = SAMPLES["a block charges 1.5 times its rating"]
 
-    powers = [decision.setpoints.gensets[0].power_kw for decision in course(DESERT, picture, plan, wrong=wrong)]
+    powers = [genset_kw(decision) for decision in course(DESERT, picture, plan, wrong=wrong)]
 
     assert powers[0] == pytest.approx(1500.0)
     assert SET.min_stable_kw <= powers[WRONG] < 1500.0

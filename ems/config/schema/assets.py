@@ -215,6 +215,11 @@ class GensetClassTable(Table):
     run_wear_cost_per_h: Cost = Field(description="Wear of one running hour.")
     start_failure_frac: Annotated[float, Field(ge=0.0, le=0.5)] = Field(description="Failures per demand to start.")
     fuel: list[FuelPointTable] = Field(min_length=2, description="The fuel table, in order of power.")
+    takes_power: bool = Field(
+        True,
+        description="Whether a running unit follows a power setpoint; false: it is only started and stopped, its "
+        "governor, load sharing or own base load decide what it carries (driver `genset.start_stop`).",
+    )
     warm_up_s: Annotated[float, Field(ge=0.0, le=7200.0)] = Field(
         0.0, description="Run without load after a start, beside start and synchronising; 0: none is planned."
     )

@@ -128,7 +128,9 @@ def _commands(setpoints: Setpoints) -> dict[str, _Command]:
 def _takes(site: Site) -> dict[str, tuple[str, ...]]:
     """Return which values each asset takes."""
     takes: dict[str, tuple[str, ...]] = {block.id: ("power_kw",) for pool in site.batteries for block in pool.blocks}
-    takes |= {unit: ("power_kw", "run") for kind in site.gensets for unit in kind.unit_ids}
+    takes |= {
+        unit: ("power_kw", "run") if kind.takes_power else ("run",) for kind in site.gensets for unit in kind.unit_ids
+    }
     return takes | {block: ("limit_kw",) for plant in site.pv for block in plant.block_ids}
 
 
