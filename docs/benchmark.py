@@ -162,6 +162,7 @@ single instance, so only means over several say something.
 | minimum times without their slack where neither history nor availability can break them | the same ten: 2.25 to 2.30 s; L on 84 steps to 0.5 %: 0.90, 1.04, 8.99 to 0.27, 0.29, 4.95 s | yes |
 | rounding of the relaxation at several heights before the search, on problems of 4,000 rows and more (`ems/dispatch/milp/rounding.py`) | L on 84 steps to 0.5 %, p95 of 20: 13.6 to 1.2 s, p50 3.8 to 0.8 s | yes |
 | the same on M | p50 of 20: 1.4 to 0.1 s; fifty following cycles cost 0.4 % (island) and 1.4 % (grid) more | no |
+| fewer cuts kept on problems of more than 10,000 rows (`ems/dispatch/milp/solver.py`) | L on 192 steps, islanded, to 0.1 %: 547 to 392 MB, 47 to 31 s; on nine smaller ones 7 % slower | yes |
 | HiGHS without RINS and RENS | eight instances to 0.5 %: mean 1.55 to 2.76 s | no |
 | interior point for the relaxations | the same eight: 1.71 s | no |
 | rounding and shifting heuristics | 1.67 s | no |

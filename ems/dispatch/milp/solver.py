@@ -1,6 +1,7 @@
 """HiGHS on a matrix problem: a gap, a time limit, a start; the incumbent is kept, and flows have prices."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import highspy
 import numpy as np
@@ -42,6 +43,11 @@ class Start:
 
     columns: Indices
     values: Values
+
+
+# problems whose pool of cuts and search tree would take more memory than the rest of the controller
+_MANY_ROWS: Final = 10_000
+_LEAN: Final = {"mip_pool_soft_limit": 1000, "mip_pool_age_limit": 5, "mip_lp_age_limit": 3}
 
 
 @dataclass(slots=True)
@@ -107,6 +113,9 @@ def highs_of(problem: MatrixProblem, *, time_limit_s: float, threads: int, shift
     solver.setOptionValue("threads", threads)
     solver.setOptionValue("time_limit", time_limit_s)
     solver.setOptionValue("random_seed", 0)
+    if len(problem.row_lower) > _MANY_ROWS:
+        for option, value in _LEAN.items():
+            solver.setOptionValue(option, value)
     solver.passModel(_highs_lp(problem, shift))
     return solver
 
