@@ -5,7 +5,7 @@ rule 1 of section 2.4).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -52,6 +52,8 @@ class OfferInbox:
         self._cluster = cluster
         self._on_refusal = on_refusal
         self._newest: FlexOffer | None = None
+        # each class as it was last seen
+        self._classes: dict[str, OfferClass] = {}
 
     def receive(self, payload: bytes, utc: datetime) -> None:
         """Take a payload; an offer that is older than the one at hand changes nothing, one that is wrong ends it."""
@@ -63,12 +65,22 @@ class OfferInbox:
         elif self._newest is not None and offer.issued_utc < self._newest.issued_utc:
             self._on_refusal(f"offer {offer.seq} is older than offer {self._newest.seq}")
         else:
-            self._newest = offer
+            self._newest = self._with_turns(offer)
 
     def offer_at(self, utc: datetime) -> FlexOffer | None:
         """Return the offer to plan with, None without a valid one."""
         newest = self._newest
         return newest if newest is not None and utc < newest.valid_until_utc else None
+
+    def _with_turns(self, offer: FlexOffer) -> FlexOffer:
+        """Return the offer with the time at which each class began to run or to rest, as far as it was seen."""
+        classes = []
+        for each in offer.classes:
+            before = self._classes.get(each.id)
+            since = None if before is None else before.turned_utc if before.runs == each.runs else offer.issued_utc
+            classes.append(replace(each, turned_utc=since))
+        self._classes = {each.id: each for each in classes}
+        return replace(offer, classes=tuple(classes))
 
 
 def _judged(offer: FlexOffer, *, cluster: ItCluster, utc: datetime) -> FlexOffer | Refused:
@@ -125,5 +137,10 @@ def _class(part: OfferClassPart) -> OfferClass:
         max_slowdown_frac=part.max_slowdown_share,
         energy_kwh=part.energy_kwh,
         deadline_utc=None if part.deadline is None else part.deadline.astimezone(UTC),
+        min_run_h=part.min_run_min / MINUTES_PER_HOUR,
+        min_pause_h=part.min_pause_min / MINUTES_PER_HOUR,
+        max_pauses=part.max_pauses,
+        restart_kwh=part.restart_kwh,
+        whole=part.whole,
         max_hours_per_day_h=part.max_hours_per_day,
     )

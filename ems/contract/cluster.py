@@ -57,6 +57,7 @@ _MAX_KW = 1e6
 OfferedPower = Annotated[float, Field(ge=0.0, le=_MAX_KW)]
 OfferedPrice = Annotated[float, Field(ge=0.0, le=1e4)]
 Seconds = Annotated[float, Field(ge=0.0, le=86_400.0)]
+Minutes = Annotated[float, Field(ge=0.0, le=2880.0)]
 OfferName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -89,16 +90,15 @@ class OfferClassPart(Payload):
     max_slowdown_share: Fraction | None = Field(None, description="Shapeable: progress that may be lost.")
     energy_kwh: Annotated[float, Field(ge=0.0, le=1e9)] = Field(0.0, description="Deferrable: energy to be had; kWh.")
     deadline: AwareDatetime | None = Field(None, description="Deferrable: when it must be had.")
-    min_run_min: Annotated[float, Field(ge=0.0)] = Field(
-        0.0, description="Deferrable: least run; min. Not planned with."
+    min_run_min: Minutes = Field(0.0, description="Deferrable: how long work runs at least once it starts; min.")
+    min_pause_min: Minutes = Field(0.0, description="Deferrable: how long work rests at least once it pauses; min.")
+    max_pauses: Annotated[int, Field(ge=0, le=1000)] | None = Field(
+        None, description="Deferrable: how often it may still be paused before the deadline; null: any number of times."
     )
-    min_pause_min: Annotated[float, Field(ge=0.0)] = Field(
-        0.0, description="Deferrable: least pause; min. Not planned with."
+    restart_kwh: Annotated[float, Field(ge=0.0, le=1e6)] = Field(
+        0.0, description="Deferrable: what a start of all of it takes on top of `energy_kwh`; kWh."
     )
-    max_pauses: Count | None = Field(None, description="Deferrable: pauses allowed. Not planned with.")
-    restart_kwh: Annotated[float, Field(ge=0.0)] = Field(
-        0.0, description="Deferrable: energy of a restart; kWh. Not planned with."
-    )
+    whole: bool = Field(False, description="Deferrable: all of it runs or none; else any share of its jobs may.")
     max_hours_per_day: Annotated[float, Field(ge=0.0, le=24.0)] | None = Field(
         None, description="Curtailable: hours of curtailment per day; null: any."
     )

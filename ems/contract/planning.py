@@ -82,6 +82,8 @@ class OfferStepPart(Payload):
     power_kw: Power = Field(description="IT power; kW.")
     cut_kw: Power = Field(description="Taken back within what the class lets the site do; kW, never negative.")
     unserved_kw: Power = Field(description="Not served beyond that; kW, never negative.")
+    running_frac: Share | None = Field(description="Share of its work that runs; null where no rule binds its runs.")
+    started_frac: Share = Field(description="Share that starts with the step.")
 
 
 class ChillerStepPart(Payload):

@@ -149,7 +149,13 @@ def _genset(genset: GensetStep) -> dict[str, object]:
 
 
 def _offer(offer: OfferStep) -> dict[str, object]:
-    return {"power_kw": offer.power_kw, "cut_kw": offer.cut_kw, "unserved_kw": offer.unserved_kw}
+    return {
+        "power_kw": offer.power_kw,
+        "cut_kw": offer.cut_kw,
+        "unserved_kw": offer.unserved_kw,
+        "running_frac": offer.running_frac,
+        "started_frac": offer.started_frac,
+    }
 
 
 def _chillers(chillers: ChillerStep) -> dict[str, object]:

@@ -46,7 +46,7 @@ def unshaped_steps(problem: PlanningProblem) -> tuple[PlanStep, ...]:
     steps = []
     for t, chillers in enumerate(_resting_chillers(problem)):
         offers = tuple(
-            OfferStep(id=offer.id, power_kw=power[t], cut_kw=offer.asked_kw(t) - power[t])
+            _with_run(offer, OfferStep(id=offer.id, power_kw=power[t], cut_kw=offer.asked_kw(t) - power[t]), power, t)
             for offer, power in zip(problem.offers, powers, strict=True)
         )
         it_kw = problem.load.it_kw[t] + sum(offer.power_kw for offer in offers)
@@ -56,11 +56,27 @@ def unshaped_steps(problem: PlanningProblem) -> tuple[PlanStep, ...]:
     return tuple(steps)
 
 
+def _with_run(offer: OfferProblem, step: OfferStep, power: list[float], t: int) -> OfferStep:
+    """Return the step with the share of a class's work that runs and starts, where its runs have rules."""
+    if offer.runs is None:
+        return step
+    before_frac = offer.runs.running_frac if t == 0 else _running_frac(offer, power, t - 1)
+    running_frac = _running_frac(offer, power, t)
+    return replace(step, running_frac=running_frac, started_frac=max(0.0, running_frac - before_frac))
+
+
+def _running_frac(offer: OfferProblem, power: list[float], t: int) -> float:
+    span_kw = offer.asked_kw(t) - offer.min_kw[t]
+    return (power[t] - offer.min_kw[t]) / span_kw if span_kw > 0.0 else 0.0
+
+
 def _unshaped_kw(problem: PlanningProblem, offer: OfferProblem) -> list[float]:
     asked = [offer.asked_kw(t) for t in range(problem.grid.n_steps)]
     if offer.kind is not OfferKind.DEFERRABLE:
         return asked
     left_kwh = offer.due_kwh(problem.grid.duration_h)
+    # work that rests is started at once, all of it
+    left_kwh += 0.0 if offer.runs is None else offer.runs.restart_kwh * (1.0 - offer.runs.running_frac)
     powers = []
     for t, (kw, hours) in enumerate(zip(asked, problem.grid.duration_h, strict=True)):
         powers.append(max(offer.min_kw[t], min(kw, left_kwh / hours)))

@@ -44,7 +44,20 @@ class OfferClass:
     max_slowdown_frac: float | None = None
     energy_kwh: float = 0.0
     deadline_utc: datetime | None = None
+    # runs of deferrable work: least run and pause, pauses that are still allowed, energy of a start of all of it
+    min_run_h: float = 0.0
+    min_pause_h: float = 0.0
+    max_pauses: int | None = None
+    restart_kwh: float = 0.0
+    whole: bool = False
+    # since when more, or less, than half of it runs; None: not known
+    turned_utc: datetime | None = None
     max_hours_per_day_h: float | None = None
+
+    @property
+    def runs(self) -> bool:
+        """Return whether at least half of what the class may draw above its least power is drawn now."""
+        return self.now_kw - self.min_kw >= 0.5 * (self.max_kw - self.min_kw)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

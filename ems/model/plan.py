@@ -78,6 +78,9 @@ class OfferStep:
     power_kw: float
     cut_kw: float = 0.0
     unserved_kw: float = 0.0
+    # of a class with minimum runs: the share of its work that runs, and that starts with the step
+    running_frac: float | None = None
+    started_frac: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,6 +57,8 @@ class ReasonCode(StrEnum):
     OFFER_DEFERRED = "offer_deferred"
     OFFER_SERVED = "offer_served"
     OFFER_REDUCED = "offer_reduced"
+    OFFER_MIN_RUN = "offer_min_run"
+    OFFER_MIN_PAUSE = "offer_min_pause"
     COLD_STORED = "cold_stored"
     COLD_USED = "cold_used"
     RULES = "rules"
@@ -189,6 +191,18 @@ MEANINGS: Final[Mapping[ReasonCode, CodeMeaning]] = MappingProxyType(
             "max_kw",
             "value_per_kwh",
             "marginal_price_per_kwh",
+        ),
+        ReasonCode.OFFER_MIN_RUN: _why(
+            "the class runs no further than its least run asks for; `left_h`: until the first of it may pause",
+            "power_kw",
+            "running_frac",
+            "left_h",
+        ),
+        ReasonCode.OFFER_MIN_PAUSE: _why(
+            "what rests of the class is within its least pause; `left_h`: until the first of it may start",
+            "power_kw",
+            "running_frac",
+            "left_h",
         ),
         ReasonCode.COLD_STORED: _why("the cold tank is charged", "tank_charge_kw_th", "marginal_price_per_kwh"),
         ReasonCode.COLD_USED: _why("the cold tank is discharged", "tank_discharge_kw_th", "marginal_price_per_kwh"),

@@ -84,6 +84,8 @@ def plan_definitions(version: str) -> dict[str, Node]:
             power_kw=_number("IT power."),
             cut_kw=_number("Taken back within what the class lets the site do."),
             unserved_kw=_number("Not served beyond that."),
+            running_frac=_optional(_number("Share of its work that runs; null: no rule binds its runs.")),
+            started_frac=_number("Share that starts with the step."),
         ),
         "Chillers": _object(
             "Chillers and cold tank in a step.",

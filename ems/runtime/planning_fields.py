@@ -208,6 +208,16 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "max_curtailed_h": "Hours for which all of it may be cut (curtailable); left out: no limit.",
             "ramp_kw_per_min": "Change of its power, both ways; left out: any.",
             "now_kw": "Power before the first step, for the ramp.",
+            "runs": "How its work may be paused and taken up (deferrable); left out: its power is moved freely.",
+        },
+        "OfferRuns": {
+            "min_run_h": "Least time that work runs once it has started.",
+            "min_pause_h": "Least time that work rests once it is paused.",
+            "max_pauses": "How often it may be paused before its deadline; left out: any number of times.",
+            "restart_kwh": "Energy on top of what is due for each start of all of it.",
+            "whole": "Whether all of it runs or none; else any share may run.",
+            "running_frac": "Share that runs at the start.",
+            "since_h": "For how long that has been so; left out: long enough.",
         },
         "ProgressPiece": {"width_kw": "Length of the stretch.", "value_per_kwh": "Worth of each kWh in it."},
         "ChillerProblem": {

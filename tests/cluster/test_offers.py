@@ -158,3 +158,31 @@ def test_older_offer_changes_nothing_and_a_garbled_one_ends_the_last() -> None:
     assert kept.seq == 907
     assert inbox.offer_at(NOW) is None
     assert ["older" in refused[0], len(refused)] == [True, 2]
+
+
+def test_rules_of_runs_are_read_with_their_times_in_hours() -> None:
+    offer = read(changed(2, whole=True))
+
+    assert isinstance(offer, FlexOffer)
+    batch = offer.classes[2]
+    assert (batch.min_run_h, batch.min_pause_h, batch.max_pauses) == (0.5, 0.25, 4)
+    assert (batch.restart_kwh, batch.whole, batch.turned_utc) == (140.0, True, None)
+
+
+def test_inbox_remembers_since_when_a_class_runs_or_rests() -> None:
+    inbox = OfferInbox(HALL, pytest.fail)
+    turned = []
+    # of 5000 kW: runs, runs still, rests, rests still, and gone from the offer for once
+    for minute, now_kw in enumerate([3100, 2600, 400, 0, None, 4000]):
+        issued = NOW + timedelta(minutes=minute)
+        stamps = {"issued": issued.isoformat(), "valid_until": (issued + timedelta(minutes=20)).isoformat()}
+        payload = json.loads(changed(2, now_kw=now_kw)) | stamps
+        if now_kw is None:
+            payload["classes"].pop(2)
+        inbox.receive(json.dumps(payload).encode(), issued)
+        newest = inbox.offer_at(issued)
+        assert newest is not None
+        turned.append(next((each.turned_utc for each in newest.classes if each.id == "batch"), None))
+
+    rests = NOW + timedelta(minutes=2)
+    assert turned == [None, None, rests, rests, None, None]

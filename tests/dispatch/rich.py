@@ -17,6 +17,7 @@ from ems.model.problem import (
     LoadProblem,
     OfferKind,
     OfferProblem,
+    OfferRuns,
     OutWindow,
     PlanningProblem,
     PollutantProblem,
@@ -182,6 +183,19 @@ def _offers() -> tuple[OfferProblem, ...]:
             value_per_kwh=0.45,
             energy_kwh=2.5,
             deadline_step=5,
+            runs=OfferRuns(
+                min_run_h=1.0, min_pause_h=0.5, max_pauses=2, restart_kwh=0.1, running_frac=0.3, since_h=0.2
+            ),
+        ),
+        OfferProblem(
+            id="render",
+            kind=OfferKind.DEFERRABLE,
+            min_kw=none_kw,
+            max_kw=most_kw,
+            value_per_kwh=0.4,
+            energy_kwh=1.7,
+            deadline_step=6,
+            runs=OfferRuns(min_run_h=1.0, restart_kwh=0.1, whole=True),
         ),
         OfferProblem(
             id="preemptible",

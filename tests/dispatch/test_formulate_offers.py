@@ -7,7 +7,7 @@ import pytest
 
 from ems.dispatch.formulate import formulate
 from ems.model.offer import FlexOffer, OfferClass, OfferForecast, ProgressPoint
-from ems.model.problem import OfferKind, OfferProblem, PlanningProblem
+from ems.model.problem import OfferKind, OfferProblem, OfferRuns, PlanningProblem
 from tests.dispatch.sites import NOON, condition, outlook, site
 from tests.dispatch.solving import solved
 
@@ -164,3 +164,32 @@ def test_plan_of_a_site_with_an_offer_passes_its_check() -> None:
     batch_kwh = sum(step.duration_h * step.offers[1].power_kw for step in plan.steps[: problem.offers[1].deadline_step])
     assert batch_kwh <= 3000.0 + 1.0
     assert all(step.it_kw >= problem.load.it_kw[t] - 1.0 for t, step in enumerate(plan.steps))
+
+
+RULED = replace(BATCH, min_run_h=0.5, min_pause_h=0.25, max_pauses=4, restart_kwh=140.0)
+
+
+def test_runs_of_an_offer_are_its_rules_with_what_runs_now_and_since_when() -> None:
+    (free,) = stated(offer_of(BATCH)).offers
+    (ruled,) = stated(offer_of(replace(RULED, turned_utc=NOON - timedelta(minutes=10)))).offers
+
+    assert free.runs is None
+    assert ruled.runs is not None
+    assert ruled.runs.since_h == pytest.approx(1.0 / 6.0)
+    # 500 of 800 kW
+    assert replace(ruled.runs, since_h=None) == OfferRuns(
+        min_run_h=0.5, min_pause_h=0.25, max_pauses=4, restart_kwh=140.0, running_frac=0.625
+    )
+
+
+@pytest.mark.parametrize(("now_kw", "running_frac"), [(500.0, 1.0), (300.0, 0.0)])
+def test_class_that_moves_as_a_whole_runs_from_half_of_its_range_upwards(now_kw: float, running_frac: float) -> None:
+    (offer,) = stated(offer_of(replace(BATCH, whole=True, now_kw=now_kw))).offers
+
+    assert offer.runs == OfferRuns(whole=True, running_frac=running_frac)
+
+
+def test_rules_of_runs_are_those_of_deferrable_work_alone() -> None:
+    offers = stated(offer_of(replace(SPOT, min_run_h=1.0), replace(BATCH, max_pauses=0))).offers
+
+    assert [offer.runs is None for offer in offers] == [True, False]

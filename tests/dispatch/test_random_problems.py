@@ -23,6 +23,7 @@ from ems.model.problem import (
     GroupProblem,
     OfferKind,
     OfferProblem,
+    OfferRuns,
     PlanningProblem,
     PoolProblem,
     PowerBySoc,
@@ -114,6 +115,20 @@ def pool_of(draw: st.DrawFn, n_steps: int) -> PoolProblem:
 
 
 @st.composite
+def runs_of(draw: st.DrawFn) -> OfferRuns:
+    whole = draw(st.booleans())
+    return OfferRuns(
+        min_run_h=draw(st.sampled_from([0.0, 0.5, 1.5])),
+        min_pause_h=draw(st.sampled_from([0.0, 0.5, 1.5])),
+        max_pauses=draw(st.sampled_from([None, 0, 1])),
+        restart_kwh=draw(st.sampled_from([0.0, 5.0])),
+        whole=whole,
+        running_frac=draw(st.sampled_from([0.0, 1.0] if whole else [0.0, 0.4, 1.0])),
+        since_h=draw(st.sampled_from([None, 0.0, 0.25])),
+    )
+
+
+@st.composite
 def offers_of(draw: st.DrawFn, n_steps: int) -> tuple[OfferProblem, ...]:
     def offer(kind: OfferKind) -> OfferProblem:
         least = draw(st.sampled_from([0.0, 10.0]))
@@ -129,6 +144,7 @@ def offers_of(draw: st.DrawFn, n_steps: int) -> tuple[OfferProblem, ...]:
             max_curtailed_h=draw(st.sampled_from([None, 0.5])),
             ramp_kw_per_min=draw(st.sampled_from([None, 0.5])),
             now_kw=draw(st.sampled_from([0.0, 60.0])),
+            runs=draw(st.none() | runs_of()) if kind is OfferKind.DEFERRABLE else None,
         )
 
     return tuple(offer(kind) for kind in OfferKind if draw(st.booleans()))

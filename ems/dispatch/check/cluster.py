@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from ems.dispatch.check.findings import TIME_TOLERANCE_H, Violation, above, differs
+from ems.dispatch.check.offer_runs import offer_runs, restarts_kwh
 from ems.model.plan import Plan
 from ems.model.problem import OfferKind, OfferProblem, PlanningProblem
 
@@ -13,13 +14,14 @@ def offers(problem: PlanningProblem, plan: Plan) -> Iterator[Violation]:
     """Re-simulate every class."""
     for o, offer in enumerate(problem.offers):
         yield from _powers(offer, plan, o)
+        yield from offer_runs(problem, offer, plan, o)
         yield from _ramp(offer, plan, o)
         over_h = _over_h(offer, plan, o)
         if over_h > _tolerance_h(plan) and "curtailed hours" not in plan.relaxed:
             limit_h = offer.max_curtailed_h or 0.0
             yield Violation(step=None, what=f"{offer.id} curtailed, h", value=limit_h + over_h, limit=limit_h)
         if offer.kind is OfferKind.DEFERRABLE:
-            due_kwh, served_kwh = _due_kwh(offer, plan), _served_kwh(offer, plan, o)
+            due_kwh, served_kwh = _due_kwh(offer, plan, o), _served_kwh(offer, plan, o)
             yield from above(None, f"{offer.id} energy, kWh", served_kwh, due_kwh)
 
 
@@ -34,7 +36,7 @@ def job_cost(problem: PlanningProblem, plan: Plan) -> float:
             case OfferKind.CURTAILABLE:
                 cost += offer.value_per_kwh * sum(hours * cut_kw for hours, cut_kw, _ in cuts)
             case OfferKind.DEFERRABLE:
-                cost += offer.value_per_kwh * max(0.0, _due_kwh(offer, plan) - _served_kwh(offer, plan, o))
+                cost += offer.value_per_kwh * max(0.0, _due_kwh(offer, plan, o) - _served_kwh(offer, plan, o))
             case OfferKind.FIRM:
                 pass
     return cost
@@ -48,13 +50,14 @@ def over_curtailed_cost(problem: PlanningProblem, plan: Plan) -> float:
 
 
 def _powers(offer: OfferProblem, plan: Plan, o: int) -> Iterator[Violation]:
-    """Power, cut and unserved part are what the class asks for, and only the minimum is unserved."""
+    """Power, cut and unserved part are what the class asks for; only the minimum, and what must run, is unserved."""
     for t, step in enumerate(plan.steps):
         part = step.offers[o]
         asked_kw, least_kw = _asked_kw(offer, t), _least_kw(offer, t)
         yield from differs(t, f"{offer.id} power_kw", part.power_kw, asked_kw - part.cut_kw - part.unserved_kw)
         yield from above(t, f"{offer.id} cut_kw", part.cut_kw, asked_kw - least_kw)
-        yield from above(t, f"{offer.id} unserved_kw", part.unserved_kw, least_kw)
+        served_or_lost_kw = least_kw if offer.runs is None else asked_kw - part.cut_kw
+        yield from above(t, f"{offer.id} unserved_kw", part.unserved_kw, served_or_lost_kw)
 
 
 def _ramp(offer: OfferProblem, plan: Plan, o: int) -> Iterator[Violation]:
@@ -82,9 +85,10 @@ def _least_kw(offer: OfferProblem, t: int) -> float:
     return _asked_kw(offer, t) if offer.kind is OfferKind.FIRM else offer.min_kw[t]
 
 
-def _due_kwh(offer: OfferProblem, plan: Plan) -> float:
+def _due_kwh(offer: OfferProblem, plan: Plan, o: int) -> float:
+    """Return the energy due by the deadline, with what the plan's restarts take."""
     least_kwh = sum(step.duration_h * offer.min_kw[t] for t, step in enumerate(plan.steps) if t < offer.deadline_step)
-    return max(offer.energy_kwh, least_kwh)
+    return max(offer.energy_kwh, least_kwh) + restarts_kwh(offer, plan, o)
 
 
 def _served_kwh(offer: OfferProblem, plan: Plan, o: int) -> float:

@@ -1,11 +1,23 @@
 """What the next kWh costs and whence it comes; load that is lost, deferred or reduced; the cold tank."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from ems.dispatch.explain.scene import FLOW_KW, NEAR_FRAC, Scene, next_genset_cost_per_kwh
 from ems.model.plan import OfferStep
-from ems.model.problem import OfferKind, OfferProblem
+from ems.model.problem import OfferKind, OfferProblem, OfferRuns
 from ems.model.reason import CHILLERS, PV, SITE, Reason, ReasonCode
+
+# shares of a class that differ by less are equal
+_SHARE = 1e-3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Held:
+    """The share of a class that its rules hold running, or at rest, and how long until the first of it is free."""
+
+    share_frac: float
+    left_h: float
 
 
 def demand_reasons(scene: Scene) -> Iterator[Reason]:
@@ -72,6 +84,9 @@ def _offer(scene: Scene, offer: OfferProblem, step: OfferStep) -> Reason:
             text=f"{offer.id}: all of {most_kw:.0f} kW",
             figures=(("power_kw", step.power_kw), ("value_per_kwh", offer.value_per_kwh), *prices),
         )
+    bound = _bound(scene, offer, step)
+    if bound is not None:
+        return bound
     if offer.kind is OfferKind.DEFERRABLE and step.power_kw <= offer.min_kw[scene.t] + FLOW_KW:
         left_h = max(0.0, scene.ahead_h(min(offer.deadline_step, scene.problem.grid.n_steps)))
         return Reason(
@@ -91,6 +106,46 @@ def _offer(scene: Scene, offer: OfferProblem, step: OfferStep) -> Reason:
             *prices,
         ),
     )
+
+
+def _bound(scene: Scene, offer: OfferProblem, step: OfferStep) -> Reason | None:
+    """Return the least run or pause where it leaves the class nothing else."""
+    if offer.runs is None or step.running_frac is None or scene.t >= offer.deadline_step:
+        return None
+    for code, share_frac, on, words in (
+        (ReasonCode.OFFER_MIN_RUN, step.running_frac, True, "must run on"),
+        (ReasonCode.OFFER_MIN_PAUSE, 1.0 - step.running_frac, False, "must rest"),
+    ):
+        held = _held(scene, offer, offer.runs, on=on)
+        if held is not None and _SHARE < share_frac <= held.share_frac + _SHARE:
+            return Reason(
+                code=code,
+                asset=offer.id,
+                text=f"{offer.id}: {100.0 * share_frac:.0f} % {words}, the first of it for {held.left_h:.2f} h",
+                figures=(
+                    ("power_kw", step.power_kw),
+                    ("running_frac", step.running_frac),
+                    ("left_h", held.left_h),
+                ),
+            )
+    return None
+
+
+def _held(scene: Scene, offer: OfferProblem, runs: OfferRuns, *, on: bool) -> _Held | None:
+    """Return what started or paused too short a time ago, in this plan or before it."""
+    minimum_h = runs.min_run_h if on else runs.min_pause_h
+    offset_h = scene.problem.grid.offset_h
+    initial = runs.running_frac if on else 1.0 - runs.running_frac
+    moved = [] if runs.since_h is None else [(initial, minimum_h - runs.since_h - offset_h[scene.t])]
+    before = runs.running_frac
+    for t in range(scene.t + 1):
+        step = next(each for each in scene.plan.steps[t].offers if each.id == offer.id)
+        running_frac = before if step.running_frac is None else step.running_frac
+        share = step.started_frac if on else step.started_frac - (running_frac - before)
+        moved.append((share, minimum_h - (offset_h[scene.t] - offset_h[t])))
+        before = running_frac
+    held = [(share, left_h) for share, left_h in moved if share > _SHARE and left_h > 1e-9]
+    return _Held(share_frac=sum(share for share, _ in held), left_h=min(left for _, left in held)) if held else None
 
 
 def _cold(scene: Scene) -> Iterator[Reason]:

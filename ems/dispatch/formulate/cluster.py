@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from ems.model.offer import FlexOffer, OfferClass, OfferForecast
-from ems.model.problem import OfferKind, OfferProblem, ProgressPiece
+from ems.model.problem import OfferKind, OfferProblem, OfferRuns, ProgressPiece
 from ems.model.timegrid import TimeGrid
 from ems.model.units import HOURS_PER_DAY, hours
 
@@ -58,6 +58,25 @@ def _offer_problem(each: OfferClass, grid: TimeGrid) -> OfferProblem:
         max_curtailed_h=_curtailed_h(each, grid),
         ramp_kw_per_min=each.ramp_kw_per_min,
         now_kw=each.now_kw,
+        runs=_runs(each, grid, least_kw=least_kw, most_kw=most_kw),
+    )
+
+
+def _runs(each: OfferClass, grid: TimeGrid, *, least_kw: float, most_kw: float) -> OfferRuns | None:
+    """Return the rules of a class whose offer has any; what runs now is told by its present power."""
+    ruled = each.whole or each.min_run_h or each.min_pause_h or each.restart_kwh or each.max_pauses is not None
+    if each.kind is not OfferKind.DEFERRABLE or not ruled:
+        return None
+    running_frac = (each.now_kw - least_kw) / (most_kw - least_kw) if most_kw > least_kw else 0.0
+    turned = each.turned_utc
+    return OfferRuns(
+        min_run_h=each.min_run_h,
+        min_pause_h=each.min_pause_h,
+        max_pauses=each.max_pauses,
+        restart_kwh=each.restart_kwh,
+        whole=each.whole,
+        running_frac=float(each.runs) if each.whole else min(1.0, max(0.0, running_frac)),
+        since_h=None if turned is None else max(0.0, hours((grid.start_utc - turned).total_seconds())),
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pyomo.environ as pyo
 
+from ems.dispatch.milp.offer_runs import add_offer_runs, offer_run_values, restarts_kwh
 from ems.dispatch.milp.parameters import ParameterValues, declare
 from ems.dispatch.milp.shape import ModelShape, offer_ramp_kw
 from ems.model.problem import OfferKind, OfferProblem, PlanningProblem
@@ -21,16 +22,21 @@ def add_offers(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     m.DEFERRED = pyo.Set(initialize=[o for o, offer in enumerate(offers) if offer.energy])
     m.CURTAILED = pyo.Set(initialize=[o for o, offer in enumerate(offers) if offer.curtailed])
     m.RAMPED = pyo.Set(initialize=[o for o, offer in enumerate(offers) if offer.ramp])
+    m.RUN = pyo.Set(initialize=[o for o, offer in enumerate(offers) if offer.runs])
     _parameters(m)
     m.offer_cut_kw = pyo.Var(m.PIECE, m.T, bounds=lambda m, o, k, t: (0, m.offer_piece_kw[o, k, t]))
-    m.offer_unserved_kw = pyo.Var(m.OFFER, m.T, bounds=lambda m, o, t: (0, m.offer_least_kw[o, t]))
-    m.offer_shortfall_kwh = pyo.Var(m.DEFERRED, bounds=lambda m, o: (0, m.offer_due_kwh[o]))
+    # what must run may go unserved as well
+    m.offer_unserved_kw = pyo.Var(
+        m.OFFER, m.T, bounds=lambda m, o, t: (0, m.offer_asked_kw[o, t] if o in m.RUN else m.offer_least_kw[o, t])
+    )
+    m.offer_shortfall_kwh = pyo.Var(m.DEFERRED, bounds=lambda m, o: (0, m.offer_short_most_kwh[o]))
     # more than the whole horizon cannot be curtailed
     m.offer_over_h = pyo.Var(m.CURTAILED, bounds=lambda m, o: (0, m.offer_horizon_h[o]))
     m.offer_kw = pyo.Expression(m.OFFER, m.T, rule=_power)
     m.offer_missing_kw = pyo.Expression(
         m.T, rule=lambda m, t: sum(_cut(m, o, t) + m.offer_unserved_kw[o, t] for o in m.OFFER)
     )
+    add_offer_runs(m, shape)
     m.offer_energy = pyo.Constraint(m.DEFERRED, rule=_energy)
     m.offer_hours = pyo.Constraint(m.CURTAILED, rule=_hours)
     m.offer_ramp_up = pyo.Constraint(m.RAMPED, m.T, rule=_ramp_up)
@@ -50,13 +56,14 @@ def offer_values(problem: PlanningProblem, shape: ModelShape) -> ParameterValues
         "offer_least_kw": [offer.least_kw(t) for offer in offers for t in steps],
         "offer_piece_kw": [x for offer in offers for piece in _pieces_kw(problem, offer) for x in piece],
         "offer_counted_h": [h * (t < offer.deadline_step) for offer in deferred for t, h in enumerate(dt)],
-        "offer_due_kwh": [offer.due_kwh(dt) for offer in deferred],
+        "offer_short_most_kwh": [offer.due_kwh(dt) + _restarts_most_kwh(problem, offer) for offer in deferred],
         "offer_spare_kwh": [_spare_kwh(offer, dt) for offer in deferred],
         "offer_cut_h_per_kw": [h / max(1e-9, offer.asked_kw(t)) for offer in curtailed for t, h in enumerate(dt)],
         "offer_max_curtailed_h": [0.0 if o.max_curtailed_h is None else o.max_curtailed_h for o in curtailed],
         "offer_horizon_h": [sum(dt)] * len(curtailed),
         "offer_ramp_kw": [offer_ramp_kw(offer, h) for offer in ramped for h in dt],
         "offer_start_kw": [_start_kw(problem, offer) for offer in ramped],
+        **offer_run_values(problem, shape),
     }
 
 
@@ -113,7 +120,7 @@ def _parameters(m: pyo.ConcreteModel) -> None:
     declare(m, "offer_asked_kw", "offer_least_kw", index=(m.OFFER, m.T))
     declare(m, "offer_piece_kw", index=(m.PIECE, m.T))
     declare(m, "offer_counted_h", index=(m.DEFERRED, m.T))
-    declare(m, "offer_due_kwh", "offer_spare_kwh", index=(m.DEFERRED,))
+    declare(m, "offer_short_most_kwh", "offer_spare_kwh", index=(m.DEFERRED,))
     declare(m, "offer_cut_h_per_kw", index=(m.CURTAILED, m.T))
     declare(m, "offer_max_curtailed_h", "offer_horizon_h", index=(m.CURTAILED,))
     declare(m, "offer_ramp_kw", index=(m.RAMPED, m.T))
@@ -130,10 +137,10 @@ def _cut(m: pyo.ConcreteModel, o: int, t: int) -> Any:  # a Pyomo expression
 
 
 def _energy(m: pyo.ConcreteModel, o: int) -> pyo.Expression:
-    """E16: sum of x * dt before the deadline + shortfall = energy, written with what is missing from x."""
+    """E16: sum of x * dt before the deadline + shortfall = energy and restarts, written with what is missing from x."""
     missing = sum(m.offer_counted_h[o, t] * (_cut(m, o, t) + m.offer_unserved_kw[o, t]) for t in m.T)
     # an equality: more than the energy would be a free dump load
-    return missing - m.offer_shortfall_kwh[o] == m.offer_spare_kwh[o]
+    return missing - m.offer_shortfall_kwh[o] + restarts_kwh(m, o) == m.offer_spare_kwh[o]
 
 
 def _hours(m: pyo.ConcreteModel, o: int) -> pyo.Expression:
@@ -173,6 +180,11 @@ def _spare_kwh(offer: OfferProblem, duration_h: Sequence[float]) -> float:
     """Return how much more than its energy a class could take before its deadline."""
     most_kwh = sum(offer.asked_kw(t) * duration_h[t] for t in range(offer.deadline_step))
     return most_kwh - offer.due_kwh(duration_h)
+
+
+def _restarts_most_kwh(problem: PlanningProblem, offer: OfferProblem) -> float:
+    """Return what a start in every step would take on top of the energy due."""
+    return 0.0 if offer.runs is None else offer.runs.restart_kwh * problem.grid.n_steps
 
 
 def _start_kw(problem: PlanningProblem, offer: OfferProblem) -> float:

@@ -37,6 +37,7 @@ _LATE = (
     "genset_more_on",
     "curtailed_counts",
     "chiller_on",
+    "offer_running",
 )
 
 

@@ -217,14 +217,25 @@ def _chillers(problem: PlanningProblem, columns: _Columns, t: int) -> ChillerSte
 
 def _offers(problem: PlanningProblem, shape: ModelShape, columns: _Columns, t: int) -> tuple[OfferStep, ...]:
     cut, unserved = columns.table("offer_cut_kw"), columns.table("offer_unserved_kw")
+    running, started = columns.table("offer_running"), columns.table("offer_started")
     steps = []
-    row = 0
+    row = ruled = 0
     for o, (offer, structure) in enumerate(zip(problem.offers, shape.offers, strict=True)):
         cut_kw = _flow(cut[row : row + structure.n_pieces, t].sum())
         row += structure.n_pieces
         unserved_kw = _flow(unserved[o, t])
         power_kw = max(0.0, offer.asked_kw(t) - cut_kw - unserved_kw)
-        steps.append(OfferStep(id=offer.id, power_kw=power_kw, cut_kw=cut_kw, unserved_kw=unserved_kw))
+        step = OfferStep(id=offer.id, power_kw=power_kw, cut_kw=cut_kw, unserved_kw=unserved_kw)
+        if structure.runs:
+            # after the deadline nothing is left that could run
+            due = t < offer.deadline_step
+            step = replace(
+                step,
+                running_frac=_share(due * running[ruled, t]),
+                started_frac=_share(due * started[ruled, t]),
+            )
+            ruled += 1
+        steps.append(step)
     return tuple(steps)
 
 
@@ -331,6 +342,10 @@ def _in_order(genset: GensetProblem, delivering: float, above: Values) -> Values
 def _whole(n_on: float) -> int:
     """Return the count; a fraction (beyond the integer horizon) stands for one more unit that runs for a part."""
     return ceil(float(n_on) - _COUNT_TOLERANCE)
+
+
+def _share(value: float) -> float:
+    return min(1.0, max(0.0, float(value)))
 
 
 def _flow(value: float) -> float:

@@ -93,6 +93,13 @@ class OfferShape:
     energy: bool
     curtailed: bool
     ramp: bool
+    # whether its work starts and pauses by rules, all of it at once, and only so many times
+    runs: bool = False
+    whole: bool = False
+    pauses: bool = False
+    # 0: no rules
+    n_run_lags: int = 0
+    n_pause_lags: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +241,7 @@ def offer_ramp_kw(offer: OfferProblem, duration_h: float) -> float:
 def _offer_shape(problem: PlanningProblem, offer: OfferProblem) -> OfferShape:
     n_pieces = {OfferKind.FIRM: 0, OfferKind.SHAPEABLE: max(1, len(offer.progress))}.get(offer.kind, 1)
     shortest_h = min(problem.grid.duration_h)
+    runs = offer.runs
     return OfferShape(
         n_pieces=n_pieces,
         energy=offer.kind is OfferKind.DEFERRABLE,
@@ -241,6 +249,11 @@ def _offer_shape(problem: PlanningProblem, offer: OfferProblem) -> OfferShape:
         # a ramp that covers the whole range within the shortest step never binds
         ramp=offer.kind in (OfferKind.SHAPEABLE, OfferKind.CURTAILABLE)
         and offer_ramp_kw(offer, shortest_h) < max(offer.now_kw, *offer.max_kw),
+        runs=runs is not None,
+        whole=runs is not None and runs.whole,
+        pauses=runs is not None and runs.max_pauses is not None,
+        n_run_lags=0 if runs is None else longest_window(problem, runs.min_run_h),
+        n_pause_lags=0 if runs is None else longest_window(problem, runs.min_pause_h),
     )
 
 

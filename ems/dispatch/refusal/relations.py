@@ -14,7 +14,9 @@ from ems.model.problem import (
     FuelStock,
     GensetProblem,
     Loss,
+    OfferKind,
     OfferProblem,
+    OfferRuns,
     PlanningProblem,
     PoolProblem,
     PvProblem,
@@ -231,6 +233,17 @@ def _offer(path: str, offer: OfferProblem, n_steps: int) -> Iterator[Refusal]:
     yield from _at_most(f"{path}.deadline_step", offer.deadline_step, n_steps, of="steps")
     values = [-piece.value_per_kwh for piece in offer.progress]
     yield from _rising(f"{path}.progress", values, "pieces from the most valued")
+    if offer.runs is not None:
+        yield from _runs(f"{path}.runs", offer, offer.runs)
+
+
+def _runs(path: str, offer: OfferProblem, runs: OfferRuns) -> Iterator[Refusal]:
+    """Rules of runs are those of deferrable work, all of which runs or none where it moves as a whole."""
+    if offer.kind is not OfferKind.DEFERRABLE:
+        allowed = "nothing, or a deferrable class"
+        yield Refusal(path=path, message=f"binds the runs of a {offer.kind.value} class", allowed=allowed)
+    if runs.whole and runs.running_frac not in (0.0, 1.0):
+        yield Refusal(path=f"{path}.running_frac", message=f"is {runs.running_frac:g}", allowed="0 or 1 of a whole")
 
 
 def _stock(path: str, stock: FuelStock) -> Iterator[Refusal]:

@@ -25,6 +25,7 @@ from ems.model.problem.load import (
     LoadProblem,
     OfferKind,
     OfferProblem,
+    OfferRuns,
     ProgressPiece,
 )
 from ems.model.problem.pv import PvProblem
@@ -64,6 +65,7 @@ __all__ = [
     "Loss",
     "OfferKind",
     "OfferProblem",
+    "OfferRuns",
     "OutWindow",
     "PlanningProblem",
     "PollutantProblem",

@@ -78,6 +78,26 @@ class ProgressPiece:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OfferRuns:
+    """How the work of a deferrable class may be paused and taken up again, until its deadline.
+
+    The class is taken as many equal jobs: the share of it that runs draws that share of what lies between its least
+    power and what it asks for. Every job that starts runs for `min_run_h` at least, every job that pauses rests for
+    `min_pause_h`; each is paused `max_pauses` times at most, and each start takes its share of `restart_kwh` on top of
+    the energy due. With `whole` all of the class runs or none.
+    """
+
+    min_run_h: float = 0.0
+    min_pause_h: float = 0.0
+    max_pauses: int | None = None
+    restart_kwh: float = 0.0
+    whole: bool = False
+    # the share that runs at the start, and for how long that has been so; None: long enough
+    running_frac: float = 0.0
+    since_h: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OfferProblem:
     """One class of the cluster's load beside the firm load; IT power, cooling and losses come on top.
 
@@ -101,6 +121,8 @@ class OfferProblem:
     ramp_kw_per_min: float | None = None
     # power before the first step, for the ramp
     now_kw: float = 0.0
+    # rules of a deferrable class; None: its power is moved freely
+    runs: OfferRuns | None = None
 
     def asked_kw(self, t: int) -> float:
         """Return the most that the class takes in step t."""
