@@ -8,6 +8,7 @@ from ems.model.units import frac
 from ems.reserve import (
     GensetUnit,
     GridUnit,
+    GroupLimit,
     Operation,
     PvUnit,
     Requirement,
@@ -25,6 +26,7 @@ def operation_now(site: Site, snapshot: SiteSnapshot, state: ControlState) -> Op
         pv=tuple(_pv(site, snapshot)),
         grid=_grid(site, snapshot, state),
         largest_load_block_kw=site.it.largest_block_kw,
+        groups=tuple(GroupLimit(members=frozenset(each.members), limit_kw=each.limit_kw) for each in site.groups),
     )
 
 

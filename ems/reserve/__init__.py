@@ -10,7 +10,7 @@ from ems.reserve.contingencies import assess
 from ems.reserve.energy import checkpoint_kwh, gap_kwh, lead_kwh, lead_time_s, reserve_kwh
 from ems.reserve.floor import soc_floor_pct
 from ems.reserve.headroom import down_headroom_kw, up_headroom_kw
-from ems.reserve.operation import GensetUnit, GridUnit, Operation, PvUnit, RestingSets, StorageUnit
+from ems.reserve.operation import GensetUnit, GridUnit, GroupLimit, Operation, PvUnit, RestingSets, StorageUnit
 from ems.reserve.requirements import (
     NO_LOSS,
     R2_WITHIN_S,
@@ -34,6 +34,7 @@ __all__ = [
     "ClassRequirement",
     "GensetUnit",
     "GridUnit",
+    "GroupLimit",
     "Operation",
     "PvUnit",
     "Requirement",

@@ -1,11 +1,13 @@
 """Every loss that is to be survived against what the units outside it hold (E19 to E23)."""
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from ems.model.problem import Contingency, ContingencyKind, Loss
+from ems.model.problem import GRID_MEMBER, Contingency, ContingencyKind, Loss
+from ems.reserve.groups import blocked_down_kw, blocked_up_kw
 from ems.reserve.headroom import down_headroom_kw, up_headroom_kw
-from ems.reserve.operation import GensetUnit, Operation
+from ems.reserve.operation import GensetUnit, Operation, PvUnit
 from ems.reserve.requirements import NO_LOSS, Assessment, ClassRequirement, Requirement, ReserveId
 
 
@@ -22,11 +24,15 @@ def _worst(assessments: Iterator[Assessment]) -> Assessment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
-    """A unit that may be lost: what it takes with it, and the headroom that it no longer gives."""
+    """A unit that may be lost: what it takes with it, and the headroom that it no longer gives.
+
+    `power_kw` is what flows from it through its groups.
+    """
 
     kind: ContingencyKind
     member: str
     id: str
+    power_kw: float
     loss_kw: float
     headroom_kw: float
 
@@ -76,13 +82,17 @@ def _up(operation: Operation, required: Requirement, reserve: ClassRequirement) 
     drop_kw = max(0.0, sum(unit.power_kw - kept_frac * unit.available_kw for unit in operation.pv))
     variation = reserve.variation_kw + drop_kw
     for lost in _losses(parts, required):
-        starts_kw = _starts_kw(operation, lost) if reserve.starts_count else 0.0
+        starts_kw = _starts_kw(operation, lost) if reserve.starts_count else {}
+        blocked_kw = 0.0
+        if operation.groups:
+            most_kw = _totals((*_left(parts, lost, sign=1.0), *starts_kw.items()))
+            blocked_kw = blocked_up_kw(operation.groups, most_kw)
         yield Assessment(
             id=reserve.id,
             contingency=lost.id,
             # what takes load off the bus when it trips frees no reserve for the rest
             required_kw=sum(max(0.0, part.loss_kw) for part in lost.parts) + variation,
-            held_kw=held + starts_kw - sum(part.headroom_kw for part in lost.parts),
+            held_kw=held + sum(starts_kw.values()) - sum(part.headroom_kw for part in lost.parts) - blocked_kw,
         )
 
 
@@ -93,6 +103,7 @@ def _up_parts(operation: Operation, required: Requirement, reserve: ClassRequire
             kind=ContingencyKind.BLOCK,
             member=block.member,
             id=block.id,
+            power_kw=block.power_kw,
             loss_kw=block.power_kw,
             headroom_kw=headroom,
         )
@@ -102,6 +113,7 @@ def _up_parts(operation: Operation, required: Requirement, reserve: ClassRequire
             kind=ContingencyKind.GENSET,
             member=genset.member,
             id=genset.id,
+            power_kw=genset.power_kw,
             loss_kw=genset.power_kw,
             headroom_kw=headroom,
         )
@@ -109,11 +121,43 @@ def _up_parts(operation: Operation, required: Requirement, reserve: ClassRequire
         certain_kw = min(pv.certain_kw, (1.0 - reserve.pv_drop_frac) * pv.available_kw)
         headroom = max(0.0, certain_kw - pv.power_kw) if reserve.curtailed_counts else 0.0
         yield _Part(
-            kind=ContingencyKind.PV_BLOCK, member=pv.member, id=pv.id, loss_kw=pv.power_kw, headroom_kw=headroom
+            kind=ContingencyKind.PV_BLOCK,
+            member=pv.member,
+            id=pv.id,
+            power_kw=_flow_kw(pv),
+            loss_kw=pv.power_kw,
+            headroom_kw=headroom,
         )
     if (grid := operation.grid) is not None:
         headroom = max(0.0, grid.import_limit_kw - grid.import_kw)
-        yield _Part(kind=ContingencyKind.GRID, member="", id="grid", loss_kw=grid.import_kw, headroom_kw=headroom)
+        yield _Part(
+            kind=ContingencyKind.GRID,
+            member="",
+            id="grid",
+            power_kw=grid.import_kw,
+            loss_kw=grid.import_kw,
+            headroom_kw=headroom,
+        )
+
+
+def _flow_kw(unit: PvUnit) -> float:
+    return unit.power_kw if unit.flow_kw is None else unit.flow_kw
+
+
+def _left(parts: Iterable[_Part], lost: _Lost, *, sign: float) -> Iterator[tuple[str, float]]:
+    """Yield member and power, with all headroom upwards or less all of it, of each unit that a loss leaves."""
+    gone = {part.id for part in lost.parts}
+    for part in parts:
+        if part.id not in gone:
+            member = GRID_MEMBER if part.kind is ContingencyKind.GRID else part.member
+            yield member, part.power_kw + sign * part.headroom_kw
+
+
+def _totals(powers: Iterable[tuple[str, float]]) -> Mapping[str, float]:
+    totals: dict[str, float] = defaultdict(float)
+    for member, power_kw in powers:
+        totals[member] += power_kw
+    return totals
 
 
 def _genset_headroom_kw(unit: GensetUnit, reserve: ClassRequirement) -> float:
@@ -124,17 +168,17 @@ def _genset_headroom_kw(unit: GensetUnit, reserve: ClassRequirement) -> float:
     return max(0.0, room_kw if reserve.starts_count else min(room_kw, unit.step_kw))
 
 
-def _starts_kw(operation: Operation, lost: _Lost) -> float:
-    """Return what sets at rest deliver within the class time after a loss.
+def _starts_kw(operation: Operation, lost: _Lost) -> Mapping[str, float]:
+    """Return by class what sets at rest deliver within the class time after a loss.
 
     A common loss takes sets at rest with it where fewer run; the loss of a single set is that of a running one.
     """
-    credited = 0.0
+    credited: dict[str, float] = {}
     for sets in operation.resting:
         n_running = sum(unit.member == sets.member for unit in operation.gensets)
         n_lost = sum(loss.count for loss in lost.sets if loss.member == sets.member)
         n_gone = max(0, n_lost - n_running) if n_lost > 1 else 0
-        credited += max(0, sets.n_sets - n_gone - sets.n_failures) * sets.max_kw
+        credited[sets.member] = max(0, sets.n_sets - n_gone - sets.n_failures) * sets.max_kw
     return credited
 
 
@@ -142,7 +186,12 @@ def _down(operation: Operation, required: Requirement, reserve: ReserveId) -> It
     """Yield E23: charge headroom, PV that can be cut, import that can fall away; within ten seconds sets too."""
     parts = tuple(_down_parts(operation, required, slow=reserve is ReserveId.DOWN_SLOW))
     held = sum(part.headroom_kw for part in parts)
-    yield Assessment(id=reserve, contingency="load_block", required_kw=operation.largest_load_block_kw, held_kw=held)
+    yield Assessment(
+        id=reserve,
+        contingency="load_block",
+        required_kw=operation.largest_load_block_kw,
+        held_kw=held - _blocked_down_kw(operation, parts, _Lost(id=NO_LOSS.id, parts=())),
+    )
     for lost in _losses(parts, required):
         loss_kw = lost.load_kw + sum(max(0.0, part.loss_kw) for part in lost.parts)
         if loss_kw > 0.0:
@@ -150,8 +199,14 @@ def _down(operation: Operation, required: Requirement, reserve: ReserveId) -> It
                 id=reserve,
                 contingency=lost.id,
                 required_kw=loss_kw,
-                held_kw=held - sum(part.headroom_kw for part in lost.parts),
+                held_kw=held - sum(part.headroom_kw for part in lost.parts) - _blocked_down_kw(operation, parts, lost),
             )
+
+
+def _blocked_down_kw(operation: Operation, parts: Iterable[_Part], lost: _Lost) -> float:
+    if not operation.groups:
+        return 0.0
+    return blocked_down_kw(operation.groups, _totals(_left(parts, lost, sign=-1.0)))
 
 
 def _down_parts(operation: Operation, required: Requirement, *, slow: bool) -> Iterator[_Part]:
@@ -160,18 +215,27 @@ def _down_parts(operation: Operation, required: Requirement, *, slow: bool) -> I
             kind=ContingencyKind.BLOCK,
             member=block.member,
             id=block.id,
+            power_kw=block.power_kw,
             loss_kw=-block.power_kw,
             headroom_kw=down_headroom_kw(block, sustain_s=required.sustain_s),
         )
     for genset in operation.gensets:
         headroom = max(0.0, genset.power_kw - genset.min_kw) if slow else 0.0
-        yield _Part(kind=ContingencyKind.GENSET, member=genset.member, id=genset.id, loss_kw=0.0, headroom_kw=headroom)
+        yield _Part(
+            kind=ContingencyKind.GENSET,
+            member=genset.member,
+            id=genset.id,
+            power_kw=genset.power_kw,
+            loss_kw=0.0,
+            headroom_kw=headroom,
+        )
     for pv in operation.pv:
         cut_frac = 1.0 if slow else pv.frequency_watt_credit_frac
         yield _Part(
             kind=ContingencyKind.PV_BLOCK,
             member=pv.member,
             id=pv.id,
+            power_kw=_flow_kw(pv),
             loss_kw=0.0,
             headroom_kw=cut_frac * pv.power_kw,
         )
@@ -180,6 +244,7 @@ def _down_parts(operation: Operation, required: Requirement, *, slow: bool) -> I
             kind=ContingencyKind.GRID,
             member="",
             id="grid",
+            power_kw=grid.import_kw,
             loss_kw=-grid.import_kw,
             headroom_kw=max(0.0, grid.import_kw + grid.export_limit_kw),
         )

@@ -44,6 +44,8 @@ class PvUnit:
     frequency_watt_credit_frac: float
     # 0.1 quantile of what is available: how far curtailed power counts where it counts at all
     certain_kw: float = 0.0
+    # what flows from it into its groups, where plants are not curtailed alike; None: `power_kw`
+    flow_kw: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,18 @@ class GridUnit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GroupLimit:
+    """A transformer, collector or feeder: what passes it of its members' power, either way.
+
+    Members of groups are the same, or lie within each other, or have nothing in common, as in a radial network; `grid`
+    stands for the connection.
+    """
+
+    members: frozenset[str]
+    limit_kw: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """The units in operation at one instant, and the largest load block that may vanish."""
 
@@ -75,3 +89,4 @@ class Operation:
     grid: GridUnit | None
     largest_load_block_kw: float
     resting: tuple[RestingSets, ...] = ()
+    groups: tuple[GroupLimit, ...] = ()

@@ -80,6 +80,11 @@ CONTRADICTIONS = (
         "limits.toml", "[reserve]", '[group.feeder]\nmembers = ["bess", "bess"]\nlimit_kw = 5000.0\n\n[reserve]',
         "group.feeder.members[1]", "'bess' is a member twice", "each member once",
     ),
+    (
+        "limits.toml", "[reserve]",
+        '[group.a]\nmembers = ["bess","pv"]\nlimit_kw=9.0\n[group.b]\nmembers = ["gen","pv"]\nlimit_kw=9.0\n[reserve]',
+        "group.b.members", "pv in common with group 'a', and others not", "as in a radial network",
+    ),
     # gensets
     (
         "limits.toml", "min_stable_kw = 600.0", "min_stable_kw = 1400.1",

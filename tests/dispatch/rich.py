@@ -129,7 +129,10 @@ def rich_problem() -> PlanningProblem:
     assert fuel is not None
     return replace(
         stated,
-        groups=(GroupProblem(id="feeder", members=("grid", "pv"), limit_kw=700.0),),
+        groups=(
+            GroupProblem(id="feeder", members=("grid", "pv"), limit_kw=700.0),
+            GroupProblem(id="collector", members=("bess", "diesel"), limit_kw=450.0),
+        ),
         carbon_budget=CarbonBudget(kgco2e=400.0, price_per_kg=0.01),
         offers=_offers(),
         chillers=_chillers(),

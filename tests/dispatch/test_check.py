@@ -429,7 +429,7 @@ def test_a_plan_beyond_the_pool_is_refused(
 @pytest.mark.parametrize(
     ("tighter", "what"),
     [
-        pytest.param({"max_kw": 80.0}, "diesel power_kw", id="rating"),
+        pytest.param({"max_kw": 70.0}, "diesel power_kw", id="rating"),
         pytest.param({"min_kw": 90.0}, "diesel power_kw", id="least power"),
         pytest.param({"min_up_h": 5.0}, "diesel minimum up time", id="minimum up time"),
     ],

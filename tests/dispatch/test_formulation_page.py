@@ -2,7 +2,7 @@
 
 import ast
 import re
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from ems.dispatch.milp import shape as model_shape
 from ems.dispatch.milp.assemble import build_model
 from ems.dispatch.milp.objective import TERMS
 from ems.model.fuel import FuelSegment
+from ems.model.problem import GroupProblem
 from tests.conventions.sources import ROOT
 from tests.dispatch.rich import rich_problem
 
@@ -29,7 +30,10 @@ def components() -> dict[type, set[str]]:
     """Return the names of a model that has every row, by kind."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(model_shape, "up_rows_can_bind", lambda _: True)
-        model = build_model(model_shape.shape_of(rich_problem()))
+        stated = rich_problem()
+        # a group that blocks in either direction
+        transformer = GroupProblem(id="transformer", members=("bess",), limit_kw=100.0)
+        model = build_model(model_shape.shape_of(replace(stated, groups=(*stated.groups, transformer))))
     return {
         kind: {component.name for component in model.component_objects(kind)}
         for kind in (pyo.Var, pyo.Constraint, pyo.Param, pyo.Expression)

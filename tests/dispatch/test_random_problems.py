@@ -186,6 +186,15 @@ def cooling_of(draw: st.DrawFn, n_steps: int) -> tuple[CoolingLineProblem, ...]:
 
 
 @st.composite
+def groups_of(draw: st.DrawFn, others: list[str]) -> tuple[GroupProblem, ...]:
+    """Return nothing, a transformer of the store, and a feeder around it with some of the others."""
+    transformer = GroupProblem(id="transformer", members=("bess",), limit_kw=draw(st.sampled_from([90.0, 250.0])))
+    around = tuple(member for member in others if draw(st.booleans()))
+    feeder = GroupProblem(id="feeder", members=("bess", *around), limit_kw=draw(st.sampled_from([120.0, 300.0])))
+    return draw(st.sampled_from([(), (transformer,), (feeder,), (transformer, feeder)]))
+
+
+@st.composite
 def problems(draw: st.DrawFn) -> PlanningProblem:
     n_steps = draw(st.integers(1, 5))
     sets = draw(st.none() | sets_of())
@@ -249,10 +258,11 @@ def problems(draw: st.DrawFn) -> PlanningProblem:
         previous=previous,
         duration_h=draw(per_step(st.sampled_from([0.25, 0.5, 1.0]), n_steps)),
     )
-    grouped = store is not None and draw(st.booleans())
+    present = [part.id for part in stated.gensets] + [part.id for part in stated.pv]
+    present += ["grid"] if grid is not None else []
     return replace(
         stated,
-        groups=(GroupProblem(id="transformer", members=("bess",), limit_kw=90.0),) if grouped else (),
+        groups=draw(groups_of(present)) if store is not None else (),
         carbon_budget=draw(st.none() | st.just(CarbonBudget(kgco2e=50.0, price_per_kg=0.2))),
     )
 

@@ -245,6 +245,16 @@ def with_options(**changes: object) -> PlanningProblem:
         (rich(groups=(GroupProblem(id="t1", members=(), limit_kw=5.0),)), "groups.0.members"),
         (rich(groups=(GroupProblem(id="t1", members=("pv", "grid", "pv"), limit_kw=5.0),)), "groups.0.members"),
         (
+            rich(
+                groups=(
+                    GroupProblem(id="t1", members=("pv", "grid"), limit_kw=5.0),
+                    GroupProblem(id="t2", members=("pv",), limit_kw=5.0),
+                    GroupProblem(id="t3", members=("pv", "bess"), limit_kw=5.0),
+                )
+            ),
+            "groups.2.members",
+        ),
+        (
             with_reserve(contingencies=(lost(Loss(kind=ContingencyKind.GENSET, member="diesel", count=5)),)),
             "reserve.contingencies.0.losses.0.count",
         ),

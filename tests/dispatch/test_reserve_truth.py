@@ -64,6 +64,8 @@ FAMILIES = (
     "down_power",
     "down_energy",
     "reserve_down",
+    "group_passes_up",
+    "group_passes_down",
 )
 CLASSES = ("r0", "r1", "r2")
 DOWN = ("down", "down_slow")
@@ -180,7 +182,7 @@ def believed(case: PlanningProblem, model: CompiledModel, drawn: list[Point], st
         lower[model.variables[name]] = upper[model.variables[name]] = np.asarray(at)
     kept = np.zeros(len(matrix.row_lower), dtype=bool)
     for family in FAMILIES:
-        kept[model.rows[family]] = True
+        kept[model.rows.get(family, slice(0))] = True
     cost = np.zeros_like(matrix.cost)
     slacks = [model.variables[name] for name in ("reserve_slack_kw", "down_slack_kw")]
     for place in slacks:

@@ -14,6 +14,7 @@ from ems.reserve import (
     ClassRequirement,
     GensetUnit,
     GridUnit,
+    GroupLimit,
     Operation,
     PvUnit,
     Requirement,
@@ -428,3 +429,66 @@ def test_lost_load_and_slow_providers_make_the_slow_downward_requirement() -> No
     # two blocks of 150 kW each; two sets 50 kW above their minimum
     assert fast == ("feeder", 70.0, 300.0)
     assert slow == ("feeder", 70.0, 400.0)
+
+
+def _behind(*groups: GroupLimit, power_kw: float = 100.0) -> Operation:
+    """Return a block of 300 kW, a running set of 200 kW and a plant, each behind the groups that name it."""
+    block = StorageUnit(
+        id="b1",
+        member="bess",
+        power_kw=power_kw,
+        max_discharge_kw=300.0,
+        max_charge_kw=300.0,
+        usable_kwh=1e6,
+        room_kwh=1e6,
+        charge_eff_frac=1.0,
+        discharge_eff_frac=1.0,
+    )
+    sets = GensetUnit(id="g1", member="diesel", power_kw=80.0, max_kw=200.0, min_kw=50.0, step_kw=200.0)
+    pv = PvUnit(id="p1", member="pv", power_kw=60.0, available_kw=60.0, frequency_watt_credit_frac=0.0)
+    return Operation(storage=(block,), gensets=(sets,), pv=(pv,), grid=None, largest_load_block_kw=10.0, groups=groups)
+
+
+def _limit(limit_kw: float, *members: str) -> GroupLimit:
+    return GroupLimit(members=frozenset(members), limit_kw=limit_kw)
+
+
+_PASSING = Requirement(
+    classes=(ClassRequirement(id=ReserveId.R1, gensets_count=True, variation_kw=0.0, pv_drop_frac=0.0),),
+    survive=frozenset(),
+    sustain_s=0.0,
+)
+
+
+@pytest.mark.parametrize(
+    ("groups", "up_kw", "down_kw"),
+    [
+        # the store has 200 kW free, the set 120 kW; downwards the store 400 kW
+        pytest.param((), 320.0, 400.0, id="no group"),
+        pytest.param((_limit(500.0, "bess", "diesel"),), 320.0, 400.0, id="all passes"),
+        pytest.param((_limit(150.0, "bess"),), 170.0, 250.0, id="transformer of the store"),
+        pytest.param((_limit(250.0, "bess", "diesel"),), 70.0, 400.0, id="collector of both"),
+        # 50 kW of the store's and all of the set's pass the transformer, and 350 kW the collector
+        pytest.param((_limit(400.0, "bess", "diesel"), _limit(150.0, "bess")), 170.0, 250.0, id="nested, inner one"),
+        pytest.param((_limit(300.0, "bess", "diesel"), _limit(150.0, "bess")), 120.0, 250.0, id="nested, both"),
+        pytest.param((_limit(150.0, "bess"), _limit(100.0, "diesel")), 70.0, 250.0, id="side by side"),
+    ],
+)
+def test_headroom_counts_as_far_as_it_passes_every_group(
+    groups: tuple[GroupLimit, ...], up_kw: float, down_kw: float
+) -> None:
+    up, down = assess(_behind(*groups), _PASSING)
+
+    assert [up.held_kw, down.held_kw] == pytest.approx([up_kw, down_kw])
+
+
+def test_loss_of_a_charging_block_leaves_its_feeder_with_more_than_passes() -> None:
+    # 60 kW of PV and 80 kW of a set feed a charging block: 100 kW pass without it
+    required = replace(_PASSING, survive=frozenset({ContingencyKind.BLOCK}))
+    charging = _behind(_limit(100.0, "bess", "diesel", "pv"), power_kw=-100.0)
+
+    up, _ = assess(charging, required)
+
+    # 160 kW of the set and of what exceeds the limit are blocked: 40 kW less pass than flow now
+    assert up.contingency == "b1"
+    assert up.held_kw == pytest.approx(-40.0)

@@ -1,13 +1,13 @@
 """Points of derating, taper and wear of battery pools, and the members of shared feeders."""
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations, pairwise
 
 from ems.config.crosscheck.finding import Finding
 from ems.config.files import ConfigFiles
 from ems.config.notation import KeyPath
 from ems.config.schema.assets import BatteryPoolTable
-from ems.config.schema.limits import BatteryLimits, TaperTable
+from ems.config.schema.limits import BatteryLimits, GroupTable, TaperTable
 from ems.model.problem import GRID_MEMBER
 
 # rounding of decimal figures
@@ -113,3 +113,17 @@ def _groups(files: ConfigFiles) -> Iterator[Finding]:
                     message=f"'{member}' is a member twice",
                     allowed="each member once",
                 )
+    yield from _crossing(files.limits.group)
+
+
+def _crossing(groups: Mapping[str, GroupTable]) -> Iterator[Finding]:
+    """Yield groups that hold some members of another beside their own: what passes both is not known of either."""
+    for (first, one), (second, other) in combinations(groups.items(), 2):
+        shared = set(one.members) & set(other.members)
+        if shared and shared != set(one.members) and shared != set(other.members):
+            yield Finding(
+                file="limits.toml",
+                path=("group", second, "members"),
+                message=f"{', '.join(sorted(shared))} in common with group '{first}', and others not",
+                allowed="all members of the other group, some of them only, or none, as in a radial network",
+            )

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ems.dispatch.check.findings import TIME_TOLERANCE_H
+from ems.dispatch.check.sharing import plants_kw
 from ems.dispatch.check.storage import allowed_kwh, lowest_kwh, power_limits_kw
 from ems.dispatch.check.units import n_settled, present, warms
 from ems.model.plan import Plan, PlanStep
 from ems.model.problem import GensetProblem, PlanningProblem, PoolProblem
-from ems.reserve import GensetUnit, GridUnit, Operation, PvUnit, RestingSets, StorageUnit
+from ems.reserve import GensetUnit, GridUnit, GroupLimit, Operation, PvUnit, RestingSets, StorageUnit
 
 
 def operation(problem: PlanningProblem, plan: Plan, t: int, *, sustain_h: float) -> Operation:
@@ -26,6 +27,7 @@ def operation(problem: PlanningProblem, plan: Plan, t: int, *, sustain_h: float)
         pv=tuple(_pv(problem, step, t)),
         grid=_grid(problem, step, t),
         largest_load_block_kw=problem.load.largest_block_kw,
+        groups=tuple(GroupLimit(members=frozenset(each.members), limit_kw=each.limit_kw) for each in problem.groups),
     )
 
 
@@ -99,7 +101,7 @@ def _resting(problem: PlanningProblem, data: GensetProblem, step: PlanStep, c: i
 def _pv(problem: PlanningProblem, step: PlanStep, t: int) -> Iterator[PvUnit]:
     """Yield the blocks of all plants, curtailed alike."""
     share = step.pv_kw / step.pv_available_kw if step.pv_available_kw > 0.0 else 0.0
-    for plant in problem.pv:
+    for plant, plant_kw in zip(problem.pv, plants_kw(problem, step, t), strict=True):
         for number in range(1, plant.n_blocks + 1):
             yield PvUnit(
                 id=f"{plant.id} block {number}",
@@ -108,6 +110,7 @@ def _pv(problem: PlanningProblem, step: PlanStep, t: int) -> Iterator[PvUnit]:
                 available_kw=plant.available_kw[t] / plant.n_blocks,
                 frequency_watt_credit_frac=plant.frequency_watt_credit_frac,
                 certain_kw=plant.q10_at(t) / plant.n_blocks,
+                flow_kw=plant_kw / plant.n_blocks,
             )
 
 

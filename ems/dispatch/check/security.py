@@ -155,6 +155,9 @@ def _shortfalls_at_rating_kw(problem: PlanningProblem, case: Case) -> dict[str, 
 def _at_rating_kw(operation: Operation, data: GensetProblem, count: int, item: Assessment) -> float:
     """Return what lost sets are taken to deliver, upwards; downwards the whole class counts for nothing."""
     running = [unit for unit in operation.gensets if unit.member == data.id]
+    if not item.id.upward and operation.groups:
+        # what sets that are lost in part go on delivering is no room behind a transformer either
+        return sum(unit.power_kw for unit in running)
     if not item.id.upward:
         return sum(max(0.0, unit.power_kw - unit.min_kw) for unit in running)
     n_ready = len(running) + sum(sets.n_sets for sets in operation.resting if sets.member == data.id)

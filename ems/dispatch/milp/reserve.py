@@ -6,6 +6,7 @@ import pyomo.environ as pyo
 
 from ems.dispatch.milp.parameters import ParameterValues, declare
 from ems.dispatch.milp.reserve_down import add_down
+from ems.dispatch.milp.reserve_groups import add_passing
 from ems.dispatch.milp.reserve_shape import (
     LossShape,
     ReserveShape,
@@ -30,6 +31,7 @@ def add_reserve(m: pyo.ConcreteModel, shape: ModelShape) -> None:
         add_down(m, reserve)
     if reserve.up_classes:
         add_up(m, shape)
+    add_passing(m, shape)
 
 
 def reserve_values(problem: PlanningProblem, shape: ModelShape) -> ParameterValues:

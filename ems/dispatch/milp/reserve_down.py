@@ -27,6 +27,8 @@ def add_down(m: pyo.ConcreteModel, reserve: ReserveShape) -> None:
     )
     m.down_energy = pyo.Constraint(m.POOL, m.T, m.DOWN_END, rule=_down_energy)
     m.DOWN_LOSS = pyo.RangeSet(0, len(reserve.down_contingencies) - 1)
+    m.DOWN_GROUP = pyo.Set(initialize=reserve.down_groups)
+    m.blocked_down_kw = pyo.Var(m.DOWN, m.DOWN_LOSS, m.DOWN_GROUP, m.T, bounds=(0, None))
     m.reserve_down = pyo.Constraint(m.DOWN, m.DOWN_LOSS, m.T, rule=lambda m, d, i, t: _down(m, reserve, d, i, t))
 
 
@@ -40,13 +42,13 @@ def _down_energy(m: pyo.ConcreteModel, p: int, t: int, end: int) -> _Expression:
 
 
 def _down(m: pyo.ConcreteModel, reserve: ReserveShape, d: int, row: int, t: int) -> _Expression:
-    """E23: what is left to take power back >= load block, lost load, lost charging and lost export."""
-    place = reserve.down_contingencies[row]
+    """E23: what is left to take power back, as far as it passes, >= load block, lost load, charging and export."""
+    place, slow = reserve.down_contingencies[row], reserve.down_classes[d]
+    passing = m.down_slack_kw[d, t] - sum(m.blocked_down_kw[d, row, g, t] for g in m.DOWN_GROUP)
     if place is None:
-        return _held(m, t, 0, (), slow=reserve.down_classes[d]) + m.down_slack_kw[d, t] >= m.load_block_kw
+        return _held(m, t, 0, (), slow=slow) + passing >= m.load_block_kw
     losses = reserve.contingencies[place]
-    lost = sum(_loss(m, place, t, loss) for loss in losses)
-    return _held(m, t, place, losses, slow=reserve.down_classes[d]) + m.down_slack_kw[d, t] >= lost
+    return _held(m, t, place, losses, slow=slow) + passing >= sum(_loss(m, place, t, loss) for loss in losses)
 
 
 def _held(m: pyo.ConcreteModel, t: int, i: int, losses: tuple[LossShape, ...], *, slow: bool) -> _Expression:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ems.dispatch.milp.group_screening import groups_that_block
 from ems.dispatch.unit_history import n_present
 from ems.model.problem import Contingency, ContingencyKind, GensetProblem, Loss, PlanningProblem, ReserveClassProblem
 
@@ -59,6 +60,9 @@ class ReserveShape:
     # downward classes, True where sets count; the contingencies that take load off the bus, None for the load block
     down_classes: tuple[bool, ...] = ()
     down_contingencies: tuple[int | None, ...] = ()
+    # places of the groups that could keep headroom from passing
+    up_groups: tuple[int, ...] = ()
+    down_groups: tuple[int, ...] = ()
 
     @property
     def modelled(self) -> bool:
@@ -98,6 +102,8 @@ def reserve_shape(problem: PlanningProblem, *, up: bool) -> ReserveShape:
         contingencies=contingencies,
         down_classes=down,
         down_contingencies=tuple(_down_contingencies(problem, contingencies)) if down else (),
+        up_groups=groups_that_block(problem, upward=True) if classes else (),
+        down_groups=groups_that_block(problem, upward=False) if down else (),
     )
 
 

@@ -26,6 +26,8 @@ def add_up(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     m.pv_drop_kw = pyo.Var(m.CLOUD, m.T, bounds=(0, None))
     m.pv_drop = pyo.Constraint(m.CLOUD, m.T, rule=_pv_drop)
     m.LOSS = pyo.RangeSet(0, len(reserve.contingencies) - 1)
+    m.UP_GROUP = pyo.Set(initialize=reserve.up_groups)
+    m.blocked_up_kw = pyo.Var(m.RESERVE, m.LOSS, m.UP_GROUP, m.T, bounds=(0, None))
     m.reserve_up = pyo.Constraint(m.RESERVE, m.LOSS, m.T, rule=lambda m, k, i, t: _up(m, reserve, k, i, t))
 
 
@@ -179,11 +181,12 @@ def _pv_drop(m: pyo.ConcreteModel, k: int, t: int) -> _Expression:
 
 
 def _up(m: pyo.ConcreteModel, reserve: ReserveShape, k: int, i: int, t: int) -> _Expression:
-    """E19, E20, E21, E22: headroom of the providers outside the contingency >= its loss + V_k."""
+    """E19, E20, E21, E22: headroom of the providers outside the contingency, as far as it passes, >= its loss + V_k."""
     kind, losses = reserve.up_classes[k], reserve.contingencies[i]
     held = _pools(m, kind, i, t, losses) + _sets(m, reserve, kind, t, losses) + _plants(m, k, i, t, losses)
     if t in m.GRID and not any(loss.kind is ContingencyKind.GRID for loss in losses):
         held += m.grid_limit_kw[t] - m.import_kw[t] + m.export_kw[t]
+    held -= sum(m.blocked_up_kw[k, i, g, t] for g in m.UP_GROUP)
     lost = sum(_loss(m, reserve, kind, i, t, loss) for loss in losses)
     drop = m.pv_drop_kw[k, t] if kind.cloud else 0
     return held + m.reserve_slack_kw[k, t] >= lost + m.reserve_variation_kw[k, t] + drop
@@ -198,13 +201,17 @@ def _sets(
     m: pyo.ConcreteModel, reserve: ReserveShape, kind: UpClassShape, t: int, losses: tuple[LossShape, ...]
 ) -> _Expression:
     """Return the headroom of all sets but those of a class that is lost as a whole."""
+    lost = {loss.member for loss in losses if loss.sets is SetsLost.ALL and loss.kind is ContingencyKind.GENSET}
+    return sum(headroom_of_sets_kw(m, reserve, kind, c, t) for c in m.CLASS if c not in lost)
+
+
+def headroom_of_sets_kw(m: pyo.ConcreteModel, reserve: ReserveShape, kind: UpClassShape, c: int, t: int) -> _Expression:
+    """Return the headroom of a class of sets in a response class."""
     if not kind.gensets_count:
         return 0
-    lost = {loss.member for loss in losses if loss.sets is SetsLost.ALL and loss.kind is ContingencyKind.GENSET}
-    left = [c for c in m.CLASS if c not in lost]
-    if not kind.starts_count:
-        return sum(m.genset_up_kw[c, t] if c in m.STEP_LIMITED else _free_kw(m, c, t) for c in left)
-    return sum(_ready_kw(m, reserve.ready[c], c, t) - m.genset_kw[c, t] for c in left)
+    if kind.starts_count:
+        return _ready_kw(m, reserve.ready[c], c, t) - m.genset_kw[c, t]
+    return m.genset_up_kw[c, t] if c in m.STEP_LIMITED else _free_kw(m, c, t)
 
 
 def _ready_kw(m: pyo.ConcreteModel, ready: Ready, c: int, t: int) -> _Expression:
@@ -238,7 +245,7 @@ def _loss(
         case ContingencyKind.GRID:
             return m.import_kw[t] if t in m.GRID else 0
         case ContingencyKind.GENSET:
-            return _sets_lost_kw(m, reserve, kind, i, t, loss)
+            return sets_lost_kw(m, reserve, kind, i, t, loss)
         case ContingencyKind.BLOCK:
             return m.block_frac[i, loss.member] * m.discharge_kw[loss.member, t]
         case ContingencyKind.PV_BLOCK:
@@ -249,7 +256,7 @@ def _loss(
             assert_never(loss.kind)
 
 
-def _sets_lost_kw(
+def sets_lost_kw(
     m: pyo.ConcreteModel, reserve: ReserveShape, kind: UpClassShape, i: int, t: int, loss: LossShape
 ) -> _Expression:
     """E20: a unit's headroom and output add up to pmax, whatever the load sharing; a whole class loses its output."""

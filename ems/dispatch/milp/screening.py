@@ -6,6 +6,7 @@ is judged again by what it stores itself: where its rows could bind it is solved
 """
 
 from ems.dispatch.losses import greatest_loss_kw
+from ems.dispatch.milp.group_screening import groups_that_block
 from ems.model.plan import Plan
 from ems.model.problem import (
     Contingency,
@@ -52,6 +53,9 @@ def _can_bind(problem: PlanningProblem, lowest_kwh: list[float]) -> bool:
     """Judge every class in every step by the least energy of the steps that its sustain time reaches."""
     if not problem.reserve.classes:
         return False
+    # what does not pass a transformer is not held, whatever the store could give
+    if groups_that_block(problem, upward=True):
+        return True
     # what a set does not deliver while it warms up, storage does
     if len(problem.pools) != 1 or any(genset.warm_up_h > 0.0 for genset in problem.gensets):
         return True

@@ -13,6 +13,7 @@ from ems.model.problem import (
     ExerciseProblem,
     FuelStock,
     GensetProblem,
+    GroupProblem,
     Loss,
     OfferKind,
     OfferProblem,
@@ -70,6 +71,7 @@ def _names(problem: PlanningProblem) -> Iterator[Refusal]:
         yield from _once(f"groups.{number}.members", group.members)
         for member in group.members:
             yield from _known(f"groups.{number}.members", member, [*pools, *classes, *plants, _GRID])
+        yield from _radial(f"groups.{number}.members", group, problem.groups[:number])
     known = {
         ContingencyKind.GENSET: classes,
         ContingencyKind.BLOCK: pools,
@@ -97,6 +99,19 @@ def _names(problem: PlanningProblem) -> Iterator[Refusal]:
             message=f"has {len(problem.previous)} classes, there are {len(classes)}",
             allowed="every class once, or none",
         )
+
+
+def _radial(path: str, group: GroupProblem, others: Sequence[GroupProblem]) -> Iterator[Refusal]:
+    """Groups hold each other or share nothing, as the equipment of a radial network does."""
+    members = set(group.members)
+    for other in others:
+        shared = members & set(other.members)
+        if shared and shared != members and shared != set(other.members):
+            yield Refusal(
+                path=path,
+                message=f"have {', '.join(sorted(shared))} in common with '{other.id}' and others not",
+                allowed="all members of the other group, some of them only, or none",
+            )
 
 
 def _present(problem: PlanningProblem, loss: Loss) -> float:
