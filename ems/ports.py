@@ -82,6 +82,18 @@ class StartsAndStops(Commanded, Protocol):
 
 
 @runtime_checkable
+class ResetsAlarms(Commanded, Protocol):
+    """Can take back latched alarms. Only a person's command does it: what is latched is there to be looked at."""
+
+    @property
+    def has_reset_key(self) -> bool:
+        """Return whether this device has one."""
+
+    def reset_alarms(self, *, valid_until_s: float) -> None:
+        """Press the reset key once."""
+
+
+@runtime_checkable
 class Curtails(Commanded, Protocol):
     """Limits its power."""
 

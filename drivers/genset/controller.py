@@ -52,15 +52,15 @@ class StartStopGenset(CommandedDevice[GensetReading]):
         """Ask for running or standing still."""
         self._command(_RUN, _RUN_VALUES[run], valid_until_s=valid_until_s)
 
-    def reset_alarms(self, *, valid_until_s: float) -> bool:
-        """Press the reset key, for a person who has seen to the cause; return whether the map has one.
+    @property
+    def has_reset_key(self) -> bool:
+        """Return whether the map knows the reset key."""
+        return _RESET in self._map.sequences
 
-        Nothing presses it by itself: a latched failure is there to be looked at.
-        """
-        if _RESET not in self._map.sequences:
-            return False
-        self._command(_RESET, 1.0, valid_until_s=valid_until_s)
-        return True
+    def reset_alarms(self, *, valid_until_s: float) -> None:
+        """Press the reset key, for a person who has seen to the cause; without effect where the map has none."""
+        if self.has_reset_key:
+            self._command(_RESET, 1.0, valid_until_s=valid_until_s)
 
 
 class GensetController(StartStopGenset):

@@ -367,6 +367,16 @@ class SequenceCommand:
     needs: Precondition | None
     latched: Condition | None
 
+    @property
+    def longest_s(self) -> float:
+        """Return the longest time that a value may take to come about, s."""
+        needs_s = 0.0 if self.needs is None or self.needs.ask is None else self.needs.wait.within_s
+        waits_s = [
+            sum(action.after.within_s for action in actions if action.after is not None)
+            for actions in self.actions.values()
+        ]
+        return needs_s + max(waits_s, default=0.0) + self.settle_s
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from drivers.modbus.mapfile import load_map
+from drivers.sim.wire.panels import unit_registers
 from ems.app.commissioning.audit import AuditLog
 from ems.app.commissioning.site_hold import daemon_signs, refuse_two_masters
+from ems.app.commissioning.targets import endpoint_target
 from ems.app.commissioning.write import WriteResult, parse_command, write
 from ems.app.daemon import state_home
 from ems.cli import execute
@@ -18,10 +21,11 @@ from ems.config.loader import load_files
 from ems.errors import ConfigError, StateError
 from ems.gateway.presence import daemon_is_online
 from ems.runtime.lock import only_daemon
-from tests.commissioning.devices import timed
+from tests.commissioning.devices import serving, timed
 from tests.commissioning.test_read import served_pcs
 from tests.config.directories import copy_of
 from tests.drivers.clock import SteppedClock
+from tests.drivers.conformance.plant import FollowingPlant
 from tests.drivers.rig import PlantDevice, pcs
 from tests.gateway.brokers import TOPICS, free_port, settings
 
@@ -77,6 +81,37 @@ async def test_a_value_is_written_read_back_and_noted(tmp_path: Path) -> None:
     assert end["user"]
     assert end["ts"].startswith("2026-06-21T")
     assert (end["command"], end["value"], end["unit"], end["forced"]) == ("power_kw", -250.5, 3, "a test")
+
+
+@pytest.mark.wire
+async def test_a_set_that_is_commanded_by_keys_is_started_and_reset_by_hand(tmp_path: Path) -> None:
+    clock = SteppedClock()
+    asked: list[str] = []
+    plant = FollowingPlant({"engine_state": "stopped", "mode": "auto", "remote": True, "power_kw": 0.0})
+    bank = unit_registers(load_map("gencomm-genset", ()), plant, clock=clock)
+    results = []
+    async with serving({1: bank}, clock=clock) as server:
+        target = endpoint_target(
+            f"127.0.0.1:{server.port}", map_name="gencomm-genset", unit=1, framing="tcp", timeout_s=1.0, maps=()
+        )
+        for name in ("run", "reset_alarms"):
+            work = write(
+                target,
+                name,
+                1.0,
+                for_s=0.0,
+                audit=AuditLog(tmp_path / "audit.jsonl", clock),
+                forced="",
+                ask=confirming(asked),
+                clock=clock,
+            )
+            results.append(await timed(asyncio.create_task(work), clock))
+            plant.shown["engine_state"] = "stopped"
+
+    assert target.spec.driver == "genset.start_stop"
+    assert [result.document["outcome"] for result in results] == ["accepted", "accepted"]
+    assert "telemetry_start: registers holding:4104: 8B94 746B (function 16)" in asked[0]
+    assert plant.commands == [("run", 1.0), ("reset", 1.0)]
 
 
 @pytest.mark.wire

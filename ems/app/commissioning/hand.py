@@ -7,13 +7,24 @@ from ems.app.commissioning.read import first_reading
 from ems.app.commissioning.targets import Target
 from ems.errors import ConfigError, ConfigProblem, DriverError
 from ems.model.setpoints import WriteOutcome
-from ems.ports import Clock, Commanded, Curtails, Device, LimitsPower, SetsPower, StartsAndStops, Withholds
+from ems.ports import (
+    Clock,
+    Commanded,
+    Curtails,
+    Device,
+    LimitsPower,
+    ResetsAlarms,
+    SetsPower,
+    StartsAndStops,
+    Withholds,
+)
 
 _RENEW_S: Final = 1.0
 _LOOK_S: Final = 0.1
 # a command and its read-back, beside what one answer may take
 _OUTCOME_S: Final = 20.0
 _VALID_RENEWALS: Final = 3.0
+_RESET: Final = "reset_alarms"
 
 Send = Callable[[float, float], None]
 
@@ -26,6 +37,8 @@ class Hand:
         self._target = target
         self._clock = clock
         self._senders = senders(device)
+        register_map = target.register_map()
+        self._sequences = {} if register_map is None else register_map.sequences
 
     @property
     def commands(self) -> tuple[str, ...]:
@@ -54,7 +67,9 @@ class Hand:
             raise _refused("COMMAND", f"{self._device.device_id} has no command '{name}'", ", ".join(self._senders))
         if name == "run" and value not in (0.0, 1.0):
             raise _refused("VALUE", f"{value:g} neither starts nor stops", "1 or 0")
-        if name != "run" and isinstance(self._device, LimitsPower):
+        if name == _RESET and value != 1.0:
+            raise _refused("VALUE", f"{value:g} is no press of a key", "1")
+        if name not in ("run", _RESET) and isinstance(self._device, LimitsPower):
             limits = self._device.power_limits()
             if not limits.lowest_kw <= value <= limits.highest_kw:
                 raise _refused(
@@ -86,9 +101,15 @@ class Hand:
             over = now_s - began_s >= for_s or (until is not None and until())
             if outcome is not None and (over or outcome.outcome != "accepted"):
                 return outcome
-            if outcome is None and now_s - began_s > _OUTCOME_S + self._target.link.timeout_s:
+            if outcome is None and now_s - began_s > self._patience_s(name):
                 raise DriverError(f"nothing is known of {name} = {value:g}", device=self._device.device_id)
             await self._clock.sleep(_LOOK_S)
+
+    def _patience_s(self, name: str) -> float:
+        """Return how long a command may take to come about: an engine cranks and warms up before it is on load."""
+        known_s = _OUTCOME_S + self._target.link.timeout_s
+        sequence = self._sequences.get(name)
+        return known_s if sequence is None else known_s + sequence.longest_s
 
     def _outcome_since(self, began_s: float) -> WriteOutcome | None:
         if not isinstance(self._device, Commanded):
@@ -106,6 +127,8 @@ def senders(device: Device) -> Mapping[str, Send]:
         found["limit_kw"] = lambda value, until_s: device.set_limit(value, valid_until_s=until_s)
     if isinstance(device, StartsAndStops):
         found["run"] = lambda value, until_s: device.set_run(run=value == 1.0, valid_until_s=until_s)
+    if isinstance(device, ResetsAlarms) and device.has_reset_key:
+        found[_RESET] = lambda _, until_s: device.reset_alarms(valid_until_s=until_s)
     return found
 
 

@@ -139,7 +139,7 @@ def endpoint_target(
     register_map = None if _DRIVER_DOT in map_name else load_map(map_name, maps)
     spec = DeviceSpec(
         id=name,
-        driver=map_name if register_map is None else _DRIVERS[register_map.device_class],
+        driver=map_name if register_map is None else _driver(register_map),
         asset=name,
         link=link.id,
         unit=unit,
@@ -158,6 +158,13 @@ def endpoint_target(
         maps=tuple(maps),
         files=None,
     )
+
+
+def _driver(register_map: RegisterMap) -> str:
+    """Return the driver for a map; a genset without power setpoint has one of its own."""
+    if register_map.device_class is DeviceClass.GENSET and "power_kw" not in register_map.commands:
+        return "genset.start_stop"
+    return _DRIVERS[register_map.device_class]
 
 
 def _rating_kw(register_map: RegisterMap) -> float:

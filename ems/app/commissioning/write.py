@@ -2,11 +2,12 @@
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from drivers.modbus.layout import SequenceCommand
 from drivers.modbus.link import ModbusLink
 from drivers.modbus.registers import encode
 from drivers.modbus.values import Bad
@@ -95,6 +96,8 @@ async def write(
 def _registers(target: Target, name: str, value: float) -> list[str]:
     """Return what would be written to the registers, for a command that is one number of a map."""
     register_map = target.register_map()
+    if register_map is not None and name in register_map.sequences:
+        return list(_keys(register_map.sequences[name], value))
     command = None if register_map is None else register_map.commands.get(name)
     if command is None or command.coding.factor is not None:
         return []
@@ -103,6 +106,15 @@ def _registers(target: Target, name: str, value: float) -> list[str]:
         return [f"  {encoded.reason}"]
     words = " ".join(f"{word:04X}" for word in encoded.registers)
     return [f"  registers {command.at}: {words} (function {command.function}), which means {encoded.value:g}"]
+
+
+def _keys(sequence: SequenceCommand, value: float) -> Iterator[str]:
+    """Yield the keys that would be pressed, in their order."""
+    for action in sequence.actions[value > 0.0]:
+        wait = "" if action.after is None else f", once it shows {action.after.condition}"
+        for write in action.writes:
+            words = " ".join(f"{word:04X}" for word in write.words)
+            yield f"  {action.name}: registers {write.at}: {words} (function {write.function}){wait}"
 
 
 def _result(command: HandCommand, *, outcome: str, detail: str, audit: AuditLog) -> WriteResult:
