@@ -99,6 +99,8 @@ class BatteryPool:
     aux_base_kw_per_container: float
     # containers' cooling that follows the power
     aux_frac_of_power: float = 0.0
+    # electric power of a container's cooling per heat that it removes (1 / COP); 0: none that follows the ambient
+    cooling_power_frac: float = 0.0
     # apparent power of one PCS, None: its active rating; reactive power that the site asks of it
     pcs_kva: float | None = None
     reactive_kvar: float = 0.0

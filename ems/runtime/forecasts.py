@@ -17,6 +17,7 @@ from ems.model.pv import PvPlant
 from ems.model.site import Site
 from ems.model.snapshot import SiteSnapshot
 from ems.model.timegrid import clock_floor
+from ems.thermal.container import resting_aux_kw
 from ems.thermal.plant import cooling_power
 
 # forecasts below this share of rating (night, dawn) teach nothing about PV
@@ -76,11 +77,6 @@ class ForecastMemory:
         self._aux_ratio = 1.0
         self._fitted = False
         self._unsaved = False
-        self._aux_model_kw = site.auxiliaries.constant_kw + sum(
-            pool.aux_base_kw_per_container * len(block.container_ids)
-            for pool in site.batteries
-            for block in pool.blocks
-        )
         self._now: SiteSnapshot | None = None
 
     def observe(self, snapshot: SiteSnapshot) -> None:
@@ -197,11 +193,10 @@ class ForecastMemory:
                 self._cooling_ratio, cooling_kw / model_kw, limits=_COOLING_RANGE_FRAC, weight=weight
             )
             self._fitted = True
-        if aux_kw is not None and self._aux_model_kw > 0.0:
+        aux_model_kw = self._site.auxiliaries.constant_kw + resting_aux_kw(self._site.batteries, ambient_degc=ambient)
+        if aux_kw is not None and aux_model_kw > 0.0:
             rest_kw = max(0.0, aux_kw - self._site.auxiliaries.frac_of_it * it_kw)
-            self._aux_ratio = _towards(
-                self._aux_ratio, rest_kw / self._aux_model_kw, limits=_AUX_RANGE_FRAC, weight=weight
-            )
+            self._aux_ratio = _towards(self._aux_ratio, rest_kw / aux_model_kw, limits=_AUX_RANGE_FRAC, weight=weight)
 
 
 def choose_weather(

@@ -1,7 +1,9 @@
-"""Battery container: cell temperature over the coming steps from the power through it and the ambient air."""
+"""Battery container: cell temperature over the coming steps, and what holds it there at rest in hot air."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import exp
+
+from ems.model.battery import BatteryPool
 
 # a 20 ft container of 5 MWh LFP: 27 t of cells at 1.0 kJ/kgK with frames and coolant; envelope; resistive loss of
 # 70 kW at 2.5 MW; a chiller of 50 kW that holds 28 degC (supplier figures and cell data, docs/formulation.md section 3)
@@ -30,6 +32,28 @@ def cell_path_degc(
     for power_kw, ambient, hours in zip(container_kw, ambient_degc, duration_h, strict=True):
         nodes.append(_after(nodes[-1], container_kwh, power_kw=power_kw, ambient_degc=ambient, hours=hours))
     return tuple(nodes)
+
+
+def resting_aux_kw(pools: Iterable[BatteryPool], *, ambient_degc: float | None) -> float:
+    """E11: return what the auxiliaries of all containers draw without any power through them.
+
+    Their base load, and the cooling of what comes through the envelope while the air is warmer than the cells are held;
+    without a known ambient the base load alone.
+    """
+    return sum(
+        len(block.container_ids)
+        * (pool.aux_base_kw_per_container + pool.cooling_power_frac * _envelope_kw_th(pool.container_kwh, ambient_degc))
+        for pool in pools
+        for block in pool.blocks
+    )
+
+
+def _envelope_kw_th(container_kwh: float, ambient_degc: float | None) -> float:
+    """Return the heat that comes through the envelope of a container whose cells are held; at most what is removed."""
+    if ambient_degc is None:
+        return 0.0
+    scale = container_kwh / _REFERENCE_KWH
+    return scale * min(_COOLING_MAX_KW_TH, max(0.0, _ENVELOPE_KW_PER_K * (ambient_degc - _HELD_DEGC)))
 
 
 def _after(cell_degc: float, container_kwh: float, *, power_kw: float, ambient_degc: float, hours: float) -> float:

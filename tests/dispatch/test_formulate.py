@@ -393,3 +393,35 @@ def test_common_losses_of_the_site_stand_beside_the_single_ones() -> None:
     plain, asked = stated_for(desert), stated_for(with_policy(desert, contingencies=(section,)))
 
     assert asked.reserve.contingencies == (*plain.reserve.contingencies, section)
+
+
+def test_auxiliaries_of_containers_follow_the_forecast_ambient_where_their_cooling_is_configured() -> None:
+    desert = site("desert-offgrid")
+    cooled = replace(desert, batteries=tuple(replace(pool, cooling_power_frac=0.4) for pool in desert.batteries))
+    n_containers = sum(len(block.container_ids) for pool in desert.batteries for block in pool.blocks)
+
+    def aux_kw(of: Site, ambient_degc: float) -> float:
+        believed = outlook(of, ambient_degc=ambient_degc)
+        problem = formulate(of, condition(of), believed, previous=None, problem_id="p")
+        assert set(problem.load.aux_constant_kw) == {problem.load.aux_constant_kw[0]}
+        return problem.load.aux_constant_kw[0]
+
+    # 0.08 kW/K through the envelope of 5 MWh above 28 degC, at a COP of 2.5
+    scale = desert.batteries[0].container_kwh / 5000.0
+    assert aux_kw(cooled, 48.0) - aux_kw(cooled, 20.0) == pytest.approx(n_containers * scale * 0.08 * 20.0 / 2.5)
+    assert aux_kw(cooled, 28.0) == pytest.approx(aux_kw(desert, 48.0))
+
+
+def test_auxiliaries_change_from_step_to_step_with_the_ambient() -> None:
+    desert = site("desert-offgrid")
+    cooled = replace(desert, batteries=tuple(replace(pool, cooling_power_frac=0.4) for pool in desert.batteries))
+    believed = outlook(cooled)
+    series = believed.ambient_degc.values
+    # 20 degC in the first 24 h, 45 degC afterwards
+    hot = replace(series, values=tuple(20.0 if hour < 25 else 45.0 for hour in range(len(series.values))))
+    believed = replace(believed, ambient_degc=replace(believed.ambient_degc, values=hot))
+
+    problem = formulate(cooled, condition(cooled), believed, previous=None, problem_id="p")
+
+    assert problem.load.aux_constant_kw[-1] > problem.load.aux_constant_kw[0] + 1.0
+    assert problem.demand_kw(0) < problem.demand_kw(problem.grid.n_steps - 1)

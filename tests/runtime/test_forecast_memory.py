@@ -18,6 +18,7 @@ from ems.runtime.forecasts import Climate, ForecastMemory, choose_weather
 from ems.runtime.inputs import load_climate
 from ems.runtime.memory import restore_forecasts
 from ems.runtime.persistence import StateStore
+from ems.thermal.container import resting_aux_kw
 from ems.thermal.plant import cooling_power
 from tests.control.scene import healthy, shipped
 from tests.twin.settings import START, files_of
@@ -290,6 +291,24 @@ def _picture(at_s: float, it_kw: float | None, *, cooling_kw: float | None = Non
     picture = replace(healthy(SITE), at_s=at_s, utc=START + timedelta(seconds=at_s))
     it = UNKNOWN if it_kw is None else replace(picture.it, load_kw=it_kw)
     return replace(picture, it=it, cooling_load=replace(picture.cooling_load, load_kw=cooling_kw))
+
+
+def test_auxiliaries_are_held_against_a_model_at_the_present_ambient() -> None:
+    # base load and, at 40 degC, the cooling of what comes through the envelopes
+    (pool,) = SITE.batteries
+    cooled = replace(SITE, batteries=(replace(pool, cooling_power_frac=0.4),))
+    picture = _picture(0.0, 40.0, cooling_kw=5.0)
+    picture = replace(picture, cooling=replace(picture.cooling, ambient_degc=40.0))
+    model_kw = SITE.auxiliaries.constant_kw + resting_aux_kw(cooled.batteries, ambient_degc=40.0)
+    rest_kw = SITE.auxiliaries.frac_of_it * 40.0
+    picture = replace(picture, aux=LoadState(load_kw=rest_kw + model_kw, load_max_kw=None, energy_wh=None))
+
+    plain, following = ForecastMemory(SITE, CLIMATE), ForecastMemory(cooled, CLIMATE)
+    for memory in (plain, following):
+        memory.observe(picture)
+
+    assert following._aux_ratio == pytest.approx(1.0)
+    assert plain._aux_ratio > 1.0
 
 
 def _observe(memory: ForecastMemory, course: list[tuple[float, float | None]]) -> None:

@@ -136,6 +136,13 @@ class BatteryPoolTable(Table):
     aux_frac_of_power: Annotated[float, Field(ge=0.0, le=0.2)] = Field(
         0.0, description="Containers' cooling that follows the power, as a share of it."
     )
+    cooling_power_frac: Annotated[float, Field(ge=0.0, le=2.0)] = Field(
+        0.0,
+        description=(
+            "Electric power of a container's cooling per heat removed (1 / COP): with it auxiliaries follow the "
+            "forecast ambient; 0: they do not."
+        ),
+    )
     pcs_kva: PowerKw | None = Field(None, description="Apparent power of one PCS; missing: as `pcs_kw`.")
     reactive_kvar: PowerOrZeroKw = Field(0.0, description="Reactive power that the site asks of one PCS.")
     depth_wear: list[DepthWearTable] = Field(

@@ -10,6 +10,7 @@ from ems.model.offer import FlexOffer
 from ems.model.problem import CoolingLineProblem, LoadProblem, OfferProblem, PvProblem
 from ems.model.site import Site
 from ems.model.timegrid import TimeGrid
+from ems.thermal.container import resting_aux_kw
 from ems.thermal.plant import cooling_lines
 
 
@@ -64,11 +65,11 @@ def load_problem(
         # what may not be shaped is planned as it may be at most
         it_kw = it_q90_kw
     offered = OfferedLoad(firm_kw=it_kw) if offer is None else offered_load(offer, grid, forecast_kw=it_kw)
-    aux = outlook.aux_ratio_frac * (site.auxiliaries.constant_kw + _container_base_kw(site))
+    ambient_degc = on_steps(outlook.ambient_degc.values, grid, name="ambient temperature")
     firm = LoadProblem(
         it_kw=offered.firm_kw,
-        cooling=_cooling_problems(site, outlook, grid),
-        aux_constant_kw=(aux,) * grid.n_steps,
+        cooling=_cooling_problems(site, outlook, ambient_degc),
+        aux_constant_kw=tuple(_aux_kw(site, outlook, degc) for degc in ambient_degc),
         aux_frac_of_it=site.auxiliaries.frac_of_it,
         site_loss_frac=site.economics.site_loss_frac,
         largest_block_kw=site.it.largest_block_kw,
@@ -88,10 +89,15 @@ def load_problem(
     return replace(firm, load_q90_kw=tuple(load_q90_kw), net_q90_kw=tuple(net_q90_kw)), offered.offers
 
 
-def _cooling_problems(site: Site, outlook: Outlook, grid: TimeGrid) -> tuple[CoolingLineProblem, ...]:
+def _aux_kw(site: Site, outlook: Outlook, ambient_degc: float) -> float:
+    """Return the auxiliaries that do not depend on IT power, scaled by what was measured (E11)."""
+    resting_kw = resting_aux_kw(site.batteries, ambient_degc=ambient_degc)
+    return outlook.aux_ratio_frac * (site.auxiliaries.constant_kw + resting_kw)
+
+
+def _cooling_problems(site: Site, outlook: Outlook, ambient_degc: tuple[float, ...]) -> tuple[CoolingLineProblem, ...]:
     """Return the plant's support lines at the forecast ambient, scaled by what was measured (E17)."""
-    ambient = on_steps(outlook.ambient_degc.values, grid, name="ambient temperature")
-    lines_of = [cooling_lines(site.cooling, ambient_degc=degc) for degc in ambient]
+    lines_of = [cooling_lines(site.cooling, ambient_degc=degc) for degc in ambient_degc]
     # a step with fewer lines than another has its last one again
     n_lines = max(len(lines) for lines in lines_of)
     chosen = [[lines[min(k, len(lines) - 1)] for lines in lines_of] for k in range(n_lines)]
@@ -106,9 +112,3 @@ def _cooling_problems(site: Site, outlook: Outlook, grid: TimeGrid) -> tuple[Coo
 
 def _between(median: tuple[float, ...], quantile: tuple[float, ...], share: float) -> tuple[float, ...]:
     return tuple(m + share * (q - m) for m, q in zip(median, quantile, strict=True))
-
-
-def _container_base_kw(site: Site) -> float:
-    return sum(
-        pool.aux_base_kw_per_container * len(block.container_ids) for pool in site.batteries for block in pool.blocks
-    )
