@@ -133,6 +133,12 @@ CATALOGUE: Final[Mapping[str, RelaxedMeaning]] = MappingProxyType(
             cause="reserve or room in the store is short in its window, or the run costs more than missing it",
             action="nothing once; start the set by hand if it is left out day after day",
         ),
+        "fuel": RelaxedMeaning(
+            term="missing_cost",
+            meaning="a set that warms up burns fuel that the tank does not have",
+            cause="the tank is measured as good as empty while a set starts",
+            action="check the gauge; order fuel now, or stop the set by hand",
+        ),
         "fuel reserve": RelaxedMeaning(
             term="limit_cost",
             meaning="the fuel tank falls below its reserve",

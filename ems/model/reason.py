@@ -33,6 +33,7 @@ class ReasonCode(StrEnum):
     GENSET_MINIMUM = "genset_minimum"
     MINIMUM_UP_TIME = "minimum_up_time"
     MINIMUM_DOWN_TIME = "minimum_down_time"
+    WARM_UP = "warm_up"
     QUIET_HOURS = "quiet_hours"
     MAINTENANCE = "maintenance"
     FUEL_STOCK = "fuel_stock"
@@ -126,6 +127,11 @@ MEANINGS: Final[Mapping[ReasonCode, CodeMeaning]] = MappingProxyType(
         ),
         ReasonCode.MINIMUM_DOWN_TIME: _limit(
             "sets must rest; `left_h`: until the first of them may start", "n_sets", "left_h"
+        ),
+        ReasonCode.WARM_UP: _limit(
+            "sets warm up: they run and do not deliver yet; `left_h`: from the step's start until the last one does",
+            "n_sets",
+            "left_h",
         ),
         ReasonCode.QUIET_HOURS: _limit("quiet hours allow no more sets", "n_sets"),
         ReasonCode.MAINTENANCE: _limit("maintenance leaves no more sets", "n_sets"),

@@ -118,6 +118,7 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "min_up_h": "Least time that a started unit runs.",
             "min_down_h": "Least time that a stopped unit rests.",
             "start_cost": "Cost of a start: fuel and wear.",
+            "start_fuel_l": "Fuel that a start draws from the tank; its price is in `start_cost`.",
             "run_wear_cost_per_h": "Wear of a running unit.",
             "step_kw": "Load that one unit accepts within R1; left out: all of its headroom.",
             "band_low_kw": "Lower edge of the economic band of one unit.",

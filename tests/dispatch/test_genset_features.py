@@ -322,3 +322,19 @@ def test_loss_of_a_set_takes_its_usable_power() -> None:
     )
 
     assert solved(stated).relaxed == ()
+
+
+def test_reserve_that_is_held_against_what_a_lost_block_leaves_while_sets_warm_up_passes_the_check() -> None:
+    # the store is below its floor: a set starts, and what it does not deliver yet is counted as storage's
+    sets = replace(gensets([unit(1)], start_cost=0.0, step_kw=30.0), warm_up_h=0.1)
+    stated = problem(
+        [0.0] * 3,
+        store=pool(3, stored_kwh=20.0, power_kw=100.0, n_blocks=2),
+        sets=sets,
+        requirements=reserve(
+            3, r2_kw=0.0, r2_sustain_h=0.25, losses=[loss(ContingencyKind.BLOCK)], floor_kwh=400.0, sustain_h=0.02
+        ),
+        duration_h=[0.25] * 3,
+    )
+
+    assert "floor" in solved(stated).relaxed

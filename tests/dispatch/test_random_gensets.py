@@ -28,6 +28,7 @@ def featured(draw: st.DrawFn) -> PlanningProblem:
         sets = replace(sets, permitted_run_h=draw(st.sampled_from([0.0, 0.5, 2.0])))
     if draw(st.booleans()):
         sets = replace(sets, pollutants=(replace(NOX, price_per_kg=draw(st.sampled_from([0.0, 2.0]))),))
+    sets = replace(sets, start_fuel_l=draw(st.sampled_from([0.0, 2.0, 15.0])))
     if draw(st.booleans()):
         sets = replace(sets, exercise=_exercise(draw, n_steps))
     fuel = stated.fuel

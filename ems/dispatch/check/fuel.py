@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from ems.dispatch.check.findings import Violation, is_firm, outside
-from ems.dispatch.check.units import CountRange
+from ems.dispatch.check.units import CountRange, UnitRange
 from ems.model.plan import GensetStep, Plan
 from ems.model.problem import GensetProblem, PlanningProblem, PollutantProblem
 from ems.model.units import G_PER_KG
@@ -63,34 +63,44 @@ def pollutant_cost(problem: PlanningProblem, plan: Plan) -> float:
     )
 
 
-def tank(problem: PlanningProblem, plan: Plan) -> Iterator[Violation]:
+def tank(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]) -> Iterator[Violation]:
     """The stock follows from what is burnt and delivered, is never negative, and keeps its reserve or says so."""
     stock = None if problem.fuel is None else problem.fuel.stock
     if stock is None:
         return
     tolerance = _TOLERANCE_L + _TOLERANCE_FRAC * stock.stock_l
-    for t, (step, level_l) in enumerate(zip(plan.steps, _levels_l(problem, plan), strict=True)):
-        end_l = level_l + stock.delivered_at(t)
+    for t, (step, level) in enumerate(zip(plan.steps, _levels_l(problem, plan, units), strict=True)):
+        low_l, high_l = (max(0.0, kept_l) + stock.delivered_at(t) for kept_l in level)
         reported = step.fuel_stock_end_l
-        if reported is None or abs(reported - end_l) > tolerance:
-            yield Violation(step=t, what="fuel_stock_end_l", value=-1.0 if reported is None else reported, limit=end_l)
-        if level_l < -tolerance:
-            yield Violation(step=t, what="fuel in the tank, l", value=level_l, limit=0.0)
-    short_l = fuel_shortfall_l(problem, plan)
+        if reported is None:
+            yield Violation(step=t, what="fuel_stock_end_l", value=-1.0, limit=high_l)
+        else:
+            yield from outside(t, "fuel_stock_end_l", reported, lowest=low_l, highest=high_l, tolerance=tolerance)
+        if level.high < -tolerance and "fuel" not in plan.relaxed:
+            yield Violation(step=t, what="fuel in the tank, l", value=level.high, limit=0.0)
+    short_l, _ = fuel_shortfall_range_l(problem, plan, units)
     if short_l > tolerance and "fuel reserve" not in plan.relaxed:
         yield Violation(step=None, what="fuel reserve, l", value=stock.reserve_l - short_l, limit=stock.reserve_l)
 
 
-def fuel_shortfall_l(problem: PlanningProblem, plan: Plan) -> float:
-    """Return the most that is missing to the tank's reserve at any time."""
+def fuel_shortfall_range_l(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]) -> tuple[float, float]:
+    """Return the most that is missing to the tank's reserve at any time: a range where starts are fractions."""
     stock = None if problem.fuel is None else problem.fuel.stock
     if stock is None:
-        return 0.0
-    return min(stock.reserve_l, max(0.0, stock.reserve_l - min(_levels_l(problem, plan))))
+        return 0.0, 0.0
+    levels = _levels_l(problem, plan, units)
+    least, most = (min(kept_l) for kept_l in ([level.high for level in levels], [level.low for level in levels]))
+    low_l, high_l = (min(stock.reserve_l, max(0.0, stock.reserve_l - kept_l)) for kept_l in (least, most))
+    return low_l, high_l
 
 
-def fuel_reserve_price_per_l(problem: PlanningProblem) -> float:
-    """Return the price of a missing litre: the limit's price of the energy that the best class makes of it.
+def missing_fuel_l(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]) -> float:
+    """Return what is burnt beyond what the tank has."""
+    return sum(max(0.0, -level.high) for level in _levels_l(problem, plan, units))
+
+
+def litre_price(problem: PlanningProblem, price_per_kwh: float) -> float:
+    """Return the price of a litre by that of the energy that the best class makes of it.
 
     Points of a curve that burn nothing make nothing of a litre; where all are such, a litre counts as a kWh.
     """
@@ -103,20 +113,23 @@ def fuel_reserve_price_per_l(problem: PlanningProblem) -> float:
             data, at_min=data.min_fuel_l_per_h, slopes=[segment.fuel_l_per_kwh for segment in data.segments]
         )
     ]
-    return problem.prices.limit_per_kwh / min((rate for rate in rates if rate > 0.0), default=1.0)
+    return price_per_kwh / min((rate for rate in rates if rate > 0.0), default=1.0)
 
 
-def _levels_l(problem: PlanningProblem, plan: Plan) -> list[float]:
-    """Return the stock at the end of each step, before what is delivered then."""
+def _levels_l(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]) -> list[CountRange]:
+    """Return the stock at the end of each step, before what is delivered then; below zero by what is missing."""
     stock = None if problem.fuel is None else problem.fuel.stock
     if stock is None:
         return []
     levels = []
-    level_l = stock.stock_l
+    low_l = high_l = stock.stock_l
     for t, step in enumerate(plan.steps):
-        level_l -= sum(genset.fuel_l_per_h for genset in step.gensets) * step.duration_h
-        levels.append(level_l)
-        level_l += stock.delivered_at(t)
+        burnt_l = sum(genset.fuel_l_per_h for genset in step.gensets) * step.duration_h
+        started = [(data.start_fuel_l, each.n_started[t]) for data, each in zip(problem.gensets, units, strict=True)]
+        low_l = max(0.0, low_l) - burnt_l - sum(litres * n.high for litres, n in started)
+        high_l = max(0.0, high_l) - burnt_l - sum(litres * n.low for litres, n in started)
+        levels.append(CountRange(low_l, high_l))
+        low_l, high_l = max(0.0, low_l) + stock.delivered_at(t), max(0.0, high_l) + stock.delivered_at(t)
     return levels
 
 

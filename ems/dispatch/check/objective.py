@@ -10,7 +10,7 @@ from ems.dispatch.check.cluster import job_cost, over_curtailed_cost
 from ems.dispatch.check.commitment import broken_times
 from ems.dispatch.check.cooling import heat_missing_cost, low_load_cost, starts_cost, tank_floor_cost
 from ems.dispatch.check.findings import AFTER, Violation, outside, tolerance_cost, wish_of
-from ems.dispatch.check.fuel import fuel_reserve_price_per_l, fuel_shortfall_l, pollutant_cost
+from ems.dispatch.check.fuel import fuel_shortfall_range_l, litre_price, missing_fuel_l, pollutant_cost
 from ems.dispatch.check.load import unserved_cost
 from ems.dispatch.check.rules import missed, too_long_h, too_loud
 from ems.dispatch.check.sharing import plants_kw, too_steep_kwh
@@ -36,6 +36,7 @@ _PRICED_IN = {
     "quiet hours": "limit_cost",
     "permitted run hours": "limit_cost",
     "fuel reserve": "limit_cost",
+    "fuel": "missing_cost",
     "exercise run": "exercise_cost",
 }
 # surplus is dearer than racks, energy out of nothing is dearer still (formulation, section 6)
@@ -81,6 +82,8 @@ def _term_of(problem: PlanningProblem, wish: str) -> str | None:
 
 def _terms(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]) -> dict[str, CostRange]:
     known = {**_bought(problem, plan), **_burnt(problem, plan), **_stored(problem, plan), **_lost(problem, plan)}
+    missing_l = missing_fuel_l(problem, plan, units)
+    known["missing_cost"] += missing_l * litre_price(problem, _MISSING_FACTOR * problem.prices.unserved_per_kwh)
     # a term that no part of the check knows belongs to no feature of the problem
     unknown = dict.fromkeys(plan.objective.terms(), (0.0, 0.0))
     # what reserve costs is known with its shortfalls, where there are classes
@@ -241,10 +244,12 @@ def _limits(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]) 
     ]
     broken += [too_long_h(problem, data, each) for data, each in zip(problem.gensets, units, strict=True)]
     others = problem.prices.limit_per_kwh * too_steep_kwh(problem, plan)
-    others += fuel_reserve_price_per_l(problem) * fuel_shortfall_l(problem, plan)
+    per_l = litre_price(problem, problem.prices.limit_per_kwh)
+    short_low_l, short_high_l = fuel_shortfall_range_l(problem, plan, units)
     others += over_curtailed_cost(problem, plan)
     ranges = ((unit_hour * low, unit_hour * high) for low, high in broken)
-    return _total((*ranges, (others, others), low_load_cost(problem, plan)))
+    fuel = (per_l * short_low_l, per_l * short_high_l)
+    return _total((*ranges, (others, others), fuel, low_load_cost(problem, plan)))
 
 
 def _exercises(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]) -> CostRange:

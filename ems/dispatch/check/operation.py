@@ -31,6 +31,12 @@ def operation(problem: PlanningProblem, plan: Plan, t: int, *, sustain_h: float)
     )
 
 
+def taken_over_kw(problem: PlanningProblem, plan: Plan, t: int) -> float:
+    """Return what storage delivers in a step while sets warm up that are counted on in it."""
+    _, kw = _running(problem, plan, t)
+    return kw
+
+
 def _blocks(
     problem: PlanningProblem, plan: Plan, pool: PoolProblem, p: int, t: int, sustain_h: float
 ) -> Iterator[StorageUnit]:

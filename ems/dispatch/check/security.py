@@ -14,7 +14,7 @@ from ems.dispatch.check.findings import (
     tolerance_kw,
     wish_of,
 )
-from ems.dispatch.check.operation import operation
+from ems.dispatch.check.operation import operation, taken_over_kw
 from ems.model.plan import Plan, PlanStep, ReserveStep
 from ems.model.problem import Contingency, ContingencyKind, GensetProblem, PlanningProblem, ReserveClassProblem
 from ems.model.units import seconds
@@ -27,6 +27,8 @@ class Case:
 
     operation: Operation
     required: Requirement
+    # what storage delivers for sets that warm up
+    taken_over_kw: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +150,8 @@ def _shortfalls_at_rating_kw(problem: PlanningProblem, case: Case) -> dict[str, 
         without_sets = replace(case.required, contingencies=(replace(contingency, losses=others),))
         for item in assess(case.operation, without_sets):
             extra_kw = sum(_at_rating_kw(case.operation, data, count, item) for data, count in lost)
+            # a plan may hold it against what is left of the store alone
+            extra_kw += case.taken_over_kw if item.id.upward else 0.0
             shortfalls[item.id.value] = max(shortfalls.get(item.id.value, 0.0), extra_kw - item.margin_kw)
     return shortfalls
 
@@ -174,6 +178,7 @@ def _cases(problem: PlanningProblem, plan: Plan, t: int) -> Iterator[Case]:
     for hours, classes in by_sustain.items():
         yield Case(
             operation=operation(problem, plan, t, sustain_h=hours),
+            taken_over_kw=taken_over_kw(problem, plan, t),
             required=Requirement(
                 classes=tuple(_class_requirement(each, t) for each in classes),
                 survive=frozenset(),

@@ -12,6 +12,7 @@ from ems.model.reason import Reason, ReasonCode
 
 # sets run for energy where the store comes within this share of full of its floor
 _NEAR_FLOOR_FRAC = 0.02
+_TOUCH_H = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,8 @@ def genset_limits(scene: Scene) -> Iterator[Reason]:
         genset = scene.step.gensets[c]
         if genset.n_on:
             yield from _load_limits(scene, data, genset)
+            if (warming := _warming(scene, c)) is not None:
+                yield _warm_up(data, warming)
             up = _bound(scene, c, on=True)
             if up is not None and genset.n_on <= up.n_sets:
                 yield _minimum_time(ReasonCode.MINIMUM_UP_TIME, data, up)
@@ -62,6 +65,9 @@ def _running(scene: Scene, c: int) -> Reason:
             text=f"{genset.n_on} on: a start is due",
             figures=(("min_load_frac", exercise.min_load_frac),),
         )
+    warming = _warming(scene, c)
+    if warming is not None and warming.n_sets >= genset.n_on:
+        return _warm_up(data, warming)
     return _for_energy(scene, data, genset)
 
 
@@ -167,6 +173,25 @@ def _minimum_time(code: ReasonCode, data: GensetProblem, bound: _Bound) -> Reaso
     )
 
 
+def _warm_up(data: GensetProblem, warming: _Bound) -> Reason:
+    return Reason(
+        code=ReasonCode.WARM_UP,
+        asset=data.id,
+        text=f"{warming.n_sets} warm up for {warming.left_h:.2f} h",
+        figures=(("n_sets", float(warming.n_sets)), ("left_h", warming.left_h)),
+    )
+
+
+def _warming(scene: Scene, c: int) -> _Bound | None:
+    """Return the units of a class that warm up at the beginning of this step, and how long until the last delivers."""
+    data, offset_h = scene.problem.gensets[c], scene.problem.grid.offset_h
+    left_h = [unit.warm_up_left_h - offset_h[scene.t] for unit in data.units if unit.available and unit.on]
+    for t in range(scene.t + 1):
+        left_h += [data.warm_up_h - (offset_h[scene.t] - offset_h[t])] * scene.plan.steps[t].gensets[c].n_started
+    held = [hours for hours in left_h if hours > _TOUCH_H]
+    return _Bound(n_sets=min(len(held), scene.step.gensets[c].n_on), left_h=max(held)) if held else None
+
+
 def _bound(scene: Scene, c: int, *, on: bool) -> _Bound | None:
     """Return the units of a class that a minimum time holds in this step: by their history, by starts, by stops."""
     data, now_h = scene.problem.gensets[c], scene.problem.grid.offset_h[scene.t]
@@ -176,7 +201,7 @@ def _bound(scene: Scene, c: int, *, on: bool) -> _Bound | None:
         genset = scene.plan.steps[t].gensets[c]
         moved = genset.n_started if on else genset.n_stopped
         left_h += [minimum_h - (now_h - scene.problem.grid.offset_h[t])] * moved
-    held = [hours for hours in left_h if hours > 1e-9]
+    held = [hours for hours in left_h if hours > _TOUCH_H]
     return _Bound(n_sets=len(held), left_h=min(held)) if held else None
 
 

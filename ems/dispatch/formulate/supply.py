@@ -33,6 +33,7 @@ def genset_problem(site: Site, genset: GensetClass, state: GensetCondition) -> G
         min_up_h=genset.min_up_h,
         min_down_h=genset.min_down_h,
         start_cost=start_cost,
+        start_fuel_l=genset.start_fuel_l,
         run_wear_cost_per_h=genset.run_wear_cost_per_h,
         step_kw=genset.step_frac * genset.rated_kw,
         band_low_kw=genset.band_low_frac * genset.rated_kw,

@@ -7,6 +7,7 @@ import pyomo.environ as pyo
 
 from ems.dispatch.milp.cluster import over_curtailed_cost, unserved_offers_cost
 from ems.dispatch.milp.cooling import chiller_low_cost, heat_missing_cost, tank_floor_cost
+from ems.dispatch.milp.fuel_tank import missing_fuel_cost
 from ems.dispatch.milp.genset import delivering
 from ems.dispatch.milp.parameters import ParameterValues, declare
 from ems.dispatch.milp.shape import ModelShape
@@ -151,7 +152,7 @@ def _add_slacks(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     )
     m.surplus_cost = pyo.Expression(expr=sum(m.unserved_price[t] * m.surplus_kw[t] for t in m.T))
     m.missing_cost = pyo.Expression(
-        expr=sum(m.missing_price * m.stored_missing_kwh[p, t] for p in m.DRAINING for t in m.T)
+        expr=sum(m.missing_price * m.stored_missing_kwh[p, t] for p in m.DRAINING for t in m.T) + missing_fuel_cost(m)
     )
     m.floor_cost = pyo.Expression(
         expr=sum(m.floor_price[t] * m.floor_slack_kwh[t] for t in m.FLOOR) + tank_floor_cost(m)

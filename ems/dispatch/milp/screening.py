@@ -11,6 +11,7 @@ from ems.model.plan import Plan
 from ems.model.problem import (
     Contingency,
     ContingencyKind,
+    GensetProblem,
     Loss,
     PlanningProblem,
     PoolProblem,
@@ -39,14 +40,23 @@ def up_rows_bind_in(problem: PlanningProblem, plan: Plan) -> bool:
 
 
 def fuel_stock_can_bind(problem: PlanningProblem) -> bool:
-    """Return False only where every set at full load through the horizon leaves the tank above its reserve (E7)."""
+    """Return False only where no plan takes the tank below its reserve: every set at full load, and all starts (E7)."""
     if problem.fuel is None or problem.fuel.stock is None:
         return False
     stock = problem.fuel.stock
     most_l_per_h = sum(
         sum(unit.available for unit in genset.units) * genset.full_load_l_per_h for genset in problem.gensets
     )
-    return stock.stock_l - most_l_per_h * problem.grid.offset_h[-1] < stock.reserve_l
+    most_l = most_l_per_h * problem.grid.offset_h[-1] + sum(_starts_l(problem, genset) for genset in problem.gensets)
+    return stock.stock_l - most_l < stock.reserve_l
+
+
+def _starts_l(problem: PlanningProblem, genset: GensetProblem) -> float:
+    """Return what all starts of a class could draw, each after the least run and rest of the one before."""
+    apart_h = genset.min_up_h + genset.min_down_h
+    n_steps = problem.grid.n_steps
+    n_starts = n_steps if apart_h <= 0.0 else min(n_steps, 1 + int(problem.grid.offset_h[-1] / apart_h))
+    return genset.start_fuel_l * n_starts * sum(unit.available for unit in genset.units)
 
 
 def _can_bind(problem: PlanningProblem, lowest_kwh: list[float]) -> bool:

@@ -136,6 +136,8 @@ class ModelShape:
     tank: bool = False
     # whether the tank of diesel could run down to its reserve
     fuel_stock: bool = False
+    # whether sets that warm up at the start may burn more than it holds: they run on whatever is decided
+    fuel_missing: bool = False
 
     @property
     def warms(self) -> bool:
@@ -173,7 +175,12 @@ def shape_of(problem: PlanningProblem) -> ModelShape:
         chillers=problem.chillers is not None,
         tank=problem.chillers is not None and problem.chillers.tank is not None,
         fuel_stock=fuel_stock_can_bind(problem),
+        fuel_missing=fuel_stock_can_bind(problem) and any(_warming_at_start(genset) for genset in problem.gensets),
     )
+
+
+def _warming_at_start(genset: GensetProblem) -> bool:
+    return any(unit.on and unit.available and unit.warm_up_left_h > 0.0 for unit in genset.units)
 
 
 def _genset_shape(problem: PlanningProblem, genset: GensetProblem) -> GensetShape:

@@ -75,6 +75,8 @@ class GensetProblem:
     min_up_h: float = 0.0
     min_down_h: float = 0.0
     start_cost: float = 0.0
+    # drawn from the stock by a start; its price is part of `start_cost`
+    start_fuel_l: float = 0.0
     run_wear_cost_per_h: float = 0.0
     # load that one unit accepts within R1; None: all of its headroom
     step_kw: float | None = None
