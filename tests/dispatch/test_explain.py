@@ -416,3 +416,24 @@ def test_terminal_names_assets_that_share_a_reason_once() -> None:
     line = plan_text(explained(stated, plan, evaluation), evaluation).splitlines()[-1]
 
     assert line.count("discharges: a further set of diesel would cost 0.245 per kWh (and 1 more)") == 1
+
+
+def test_set_that_warms_up_says_for_how_long() -> None:
+    # the set is started an hour ahead of the load that it carries
+    cold = replace(gensets([unit(1)], start_cost=1.0), warm_up_h=1.5)
+    plan = told(problem([0.0, 0.0, 80.0], store=pool(3, stored_kwh=20.0, power_kw=60.0), sets=cold))
+
+    started = next(t for t, step in enumerate(plan.steps) if step.gensets[0].n_started)
+    reason = the_reason(plan, started, "diesel")
+    assert reason.code is ReasonCode.WARM_UP
+    assert dict(reason.figures) == pytest.approx({"n_sets": 1.0, "left_h": 1.5})
+    assert dict(limits(plan, started + 1)[ReasonCode.WARM_UP].figures) == pytest.approx({"n_sets": 1.0, "left_h": 0.5})
+    assert started + 2 == len(plan.steps) or ReasonCode.WARM_UP not in limits(plan, started + 2)
+
+
+def test_set_that_warms_up_since_before_the_plan_says_what_is_left() -> None:
+    warming = replace(unit(1, on=True, since_h=0.1), warm_up_left_h=0.4)
+    plan = told(problem([40.0, 40.0], sets=replace(gensets([warming]), warm_up_h=0.5)))
+
+    assert dict(limits(plan, 0)[ReasonCode.WARM_UP].figures) == pytest.approx({"n_sets": 1.0, "left_h": 0.4})
+    assert ReasonCode.WARM_UP not in limits(plan, 1)

@@ -144,3 +144,88 @@ def test_without_a_tank_a_free_curve_is_planned() -> None:
     stated = replace(stated, gensets=(free,), fuel=replace(stated.fuel, stock=None))
 
     assert not refusals(stated, solved(stated))
+
+
+def starting(stated: PlanningProblem, start_fuel_l: float) -> PlanningProblem:
+    return replace(stated, gensets=(replace(stated.gensets[0], start_fuel_l=start_fuel_l),))
+
+
+def test_a_start_draws_its_fuel_from_the_tank_and_costs_nothing_beyond_its_price() -> None:
+    stated = tank(stock_l=500.0)
+
+    plan = solved(starting(stated, 10.0))
+
+    assert [step.fuel_stock_end_l for step in plan.steps] == pytest.approx([465.5, 441.0, 416.5, 392.0])
+    assert plan.objective.total_cost() == pytest.approx(solved(stated).objective.total_cost())
+
+
+def test_a_set_starts_once_where_the_tank_has_no_fuel_for_more_starts() -> None:
+    # two hours of full load and one start are there; two hours apart would take two starts
+    stated = starting(tank(stock_l=59.0), 10.0)
+    stated = replace(stated, load=replace(stated.load, it_kw=(100.0, 20.0, 100.0, 20.0)))
+    stated = replace(stated, pools=(pool(N_STEPS, stored_kwh=160.0, wear_cost_per_kwh=0.001),))
+
+    plan = solved(stated)
+
+    started = sum(step.gensets[0].n_started for step in plan.steps)
+    assert started == 1
+    assert plan.relaxed == ()
+
+
+def test_a_tank_without_the_fuel_of_a_start_leaves_the_set_off() -> None:
+    assert sum(n_on(solved(starting(tank(stock_l=9.0), 10.0)))) == 0
+    assert sum(n_on(solved(starting(tank(stock_l=19.0), 10.0)))) == 1
+
+
+def test_starts_count_in_what_could_empty_the_tank() -> None:
+    # 98 l of full load, and four starts of 10 l, or two where run and rest take two hours together
+    assert shape_of(starting(tank(stock_l=138.0), 10.0)).fuel_stock is False
+    assert shape_of(starting(tank(stock_l=137.0), 10.0)).fuel_stock is True
+    apart = starting(tank(stock_l=128.0), 10.0)
+    apart = replace(apart, gensets=(replace(apart.gensets[0], min_up_h=1.0, min_down_h=1.0),))
+    assert shape_of(apart).fuel_stock is False
+
+
+def test_a_plan_that_forgets_the_fuel_of_a_start_is_refused() -> None:
+    stated = tank(stock_l=500.0)
+    plan = solved(stated)
+
+    found = refusals(starting(stated, 10.0), plan)
+
+    assert found[0] == "step 0: fuel_stock_end_l is 475.5, allowed 465.5"
+
+
+def test_a_set_that_warms_up_beside_an_empty_tank_has_a_plan_that_says_so() -> None:
+    # it runs on for a quarter of an hour, and delivers its 30 kW for the rest of the hour: 9 l/h
+    warming = replace(unit(1, on=True, since_h=0.1), warm_up_left_h=0.25)
+    stated = tank(stock_l=0.0)
+    stated = replace(stated, gensets=(replace(stated.gensets[0], units=(warming,), warm_up_h=0.35),))
+
+    plan = solved(stated)
+
+    assert plan.relaxed == ("fuel",)
+    assert n_on(plan) == [1, 0, 0, 0]
+    # at best 17 l make 70 kWh, each at 1.2 x 10
+    assert plan.objective.missing_cost == pytest.approx(0.75 * 9.0 * 70.0 / 17.0 * 12.0)
+    assert [step.fuel_stock_end_l for step in plan.steps] == pytest.approx([0.0] * N_STEPS)
+
+
+def test_fuel_that_is_not_there_is_declared_and_paid() -> None:
+    warming = replace(unit(1, on=True, since_h=0.1), warm_up_left_h=0.25)
+    stated = tank(stock_l=0.0)
+    stated = replace(stated, gensets=(replace(stated.gensets[0], units=(warming,), warm_up_h=0.35),))
+    plan = solved(stated)
+    free = replace(plan, objective=replace(plan.objective, missing_cost=0.0))
+
+    assert any("fuel in the tank" in sentence for sentence in refusals(stated, replace(plan, relaxed=())))
+    assert any("missing_cost" in sentence for sentence in refusals(stated, free))
+
+
+def test_starts_of_fractions_of_sets_draw_their_share() -> None:
+    stated = starting(tank(stock_l=120.0), 20.0)
+    stated = replace(stated, load=replace(stated.load, it_kw=(100.0, 20.0, 100.0, 100.0)))
+
+    plan = solved(replace(stated, options=replace(stated.options, integer_h=1.0)))
+
+    assert plan.steps[-1].fuel_stock_end_l is not None
+    assert plan.relaxed == ()

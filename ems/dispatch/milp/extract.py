@@ -109,35 +109,38 @@ def extract_plan(
         gap_frac=solution.gap_frac,
         objective=ObjectiveTerms(**terms),
         timings=SolveTimings(),
-        steps=_with_stock(problem, columns, _steps(problem, shape, columns, relaxed)),
+        steps=_with_stock(problem, shape, columns, _steps(problem, shape, columns, relaxed)),
         relaxed=relaxed,
         note=solution.status,
     )
 
 
-def _with_stock(problem: PlanningProblem, columns: _Columns, steps: tuple[PlanStep, ...]) -> tuple[PlanStep, ...]:
+def _with_stock(
+    problem: PlanningProblem, shape: ModelShape, columns: _Columns, steps: tuple[PlanStep, ...]
+) -> tuple[PlanStep, ...]:
     """Return the steps with what they leave in the fuel tank (E7)."""
     stock = None if problem.fuel is None else problem.fuel.stock
     if stock is None:
         return steps
-    starts_l = _starts_l(problem, columns)
+    starts_l = _starts_l(problem, _counts(shape, columns))
     left_l = stock.stock_l
     filled = []
     for t, step in enumerate(steps):
-        left_l -= step.duration_h * sum(genset.fuel_l_per_h for genset in step.gensets) + starts_l[t]
+        left_l -= step.duration_h * sum(genset.fuel_l_per_h for genset in step.gensets) + float(starts_l[t])
         left_l = max(0.0, left_l) + stock.delivered_at(t)
         filled.append(replace(step, fuel_stock_end_l=left_l))
     return tuple(filled)
 
 
-def _starts_l(problem: PlanningProblem, columns: _Columns) -> Values:
+def _starts_l(problem: PlanningProblem, counts: _Counts) -> Values:
     """Return per step what starts draw from the tank, of fractions of units their share."""
-    drawn_l = np.zeros(columns.n_steps)
-    starts = columns.table("genset_start")
+    drawn_l = np.zeros(problem.grid.n_steps)
     for c, genset in enumerate(problem.gensets):
         if genset.start_fuel_l > 0.0:
-            # the solver's own figure: no more than a change of the count, but for units that swap to warm up
-            drawn_l += genset.start_fuel_l * starts[c]
+            before = np.concatenate(([n_initial_on(problem, genset)], counts.on[c, :-1]))
+            # a start that changes no count is none, but for units that swap to warm up
+            started = np.maximum(counts.on[c] - before + counts.left[c], counts.started[c])
+            drawn_l += genset.start_fuel_l * np.maximum(0.0, started)
     return drawn_l
 
 
