@@ -124,7 +124,9 @@ async def _run_once(
         memory = ForecastMemory(scaled.site, climate)
         worker = WorkerClient(memory_mb=scaled.site.planning.worker_memory_mb)
         issued = files.forecasts.weather.issued_file
-        offers = OfferInbox(scaled.site.it, _offer_refused) if scaled.site.it.takes_offers else None
+        offers = (
+            OfferInbox(scaled.site.it, _offer_refused, on_return=_offer_taken) if scaled.site.it.takes_offers else None
+        )
         planner = Planner(
             scaled.site,
             worker=worker,
@@ -178,6 +180,10 @@ async def _until_ended(
 
 def _offer_refused(reason: str) -> None:
     structlog.get_logger("cluster").warning("offer_refused", reason=reason)
+
+
+def _offer_taken(n_refused: int) -> None:
+    structlog.get_logger("cluster").info("offer_taken", n_refused=n_refused)
 
 
 class _Reloader:

@@ -21,36 +21,51 @@ from ems.model.units import MINUTES_PER_HOUR
 MAX_BYTES: Final = 65_536
 # clocks of two computers differ by less
 _CLOCK_ERROR_S: Final = 60.0
+# the same kind of mistake with other figures is told again after this time
+_TELL_AGAIN_S: Final = 600.0
 # classes may add up to design and the error of their meters, not to more
 _ROUNDING_FRAC: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """An offer that is not used, and why."""
+    """An offer that is not used, and why; `kind` is the same for all that are wrong in the same way."""
 
+    kind: str
     reason: str
 
 
 def read_offer(payload: bytes, *, cluster: ItCluster, utc: datetime) -> FlexOffer | Refused:
     """Return the offer in a payload as it arrived at `utc`."""
     if len(payload) > MAX_BYTES:
-        return Refused(reason=f"the offer has {len(payload)} bytes, more than {MAX_BYTES}")
+        return Refused(kind="size", reason=f"the offer has {len(payload)} bytes, more than {MAX_BYTES}")
     try:
         message = FlexOfferMessage.model_validate_json(payload)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        return Refused(reason=f"{place or 'offer'}: {first['msg'].lower()}")
+        return Refused(kind="form", reason=f"{place or 'offer'}: {first['msg'].lower()}")
     return _judged(_offer(message), cluster=cluster, utc=utc)
 
 
 class OfferInbox:
-    """Keeps the newest valid offer of one cluster; `on_refusal` is told of every offer that is not used."""
+    """Keeps the newest valid offer of one cluster.
 
-    def __init__(self, cluster: ItCluster, on_refusal: Callable[[str], None]) -> None:
+    A cluster repeats its mistakes with every message: `on_refusal` is told a reason when it is new, and no kind of it
+    twice within ten minutes; `on_return` how many were refused when one is used again after that.
+    """
+
+    def __init__(
+        self, cluster: ItCluster, on_refusal: Callable[[str], None], *, on_return: Callable[[int], None] | None = None
+    ) -> None:
         self._cluster = cluster
         self._on_refusal = on_refusal
+        self._on_return = on_return
+        self._refused_as: Refused | None = None
+        self._is_told = False
+        self._n_refused = 0
+        # when each kind of reason was told last
+        self._told_utc: dict[str, datetime] = {}
         self._newest: FlexOffer | None = None
         # each class as it was last seen
         self._classes: dict[str, OfferClass] = {}
@@ -61,16 +76,35 @@ class OfferInbox:
         if isinstance(offer, Refused):
             # a cluster whose newest word cannot be read is not planned with by an older one
             self._newest = None
-            self._on_refusal(offer.reason)
+            self._refuse(offer, utc)
         elif self._newest is not None and offer.issued_utc < self._newest.issued_utc:
-            self._on_refusal(f"offer {offer.seq} is older than offer {self._newest.seq}")
+            reason = f"offer {offer.seq} is older than offer {self._newest.seq}"
+            self._refuse(Refused(kind="older", reason=reason), utc)
         else:
             self._newest = self._with_turns(offer)
+            self._take()
 
     def offer_at(self, utc: datetime) -> FlexOffer | None:
         """Return the offer to plan with, None without a valid one."""
         newest = self._newest
         return newest if newest is not None and utc < newest.valid_until_utc else None
+
+    def _refuse(self, refused: Refused, utc: datetime) -> None:
+        """Count a refusal, and tell of it where it is news: no kind of reason twice within ten minutes."""
+        news = self._refused_as is None or refused.reason != self._refused_as.reason
+        told = self._told_utc.get(refused.kind)
+        self._refused_as = refused
+        self._n_refused += 1
+        if news and (told is None or (utc - told).total_seconds() >= _TELL_AGAIN_S):
+            self._told_utc[refused.kind] = utc
+            self._is_told = True
+            self._on_refusal(refused.reason)
+
+    def _take(self) -> None:
+        """Note that an offer is used, and tell of it after refusals that were told."""
+        if self._is_told and self._on_return is not None:
+            self._on_return(self._n_refused)
+        self._refused_as, self._n_refused, self._is_told = None, 0, False
 
     def _with_turns(self, offer: FlexOffer) -> FlexOffer:
         """Return the offer with the time at which each class began to run or to rest, as far as it was seen."""
@@ -85,19 +119,24 @@ class OfferInbox:
 
 def _judged(offer: FlexOffer, *, cluster: ItCluster, utc: datetime) -> FlexOffer | Refused:
     if offer.cluster_id != cluster.id:
-        return Refused(reason=f"the offer is of cluster '{offer.cluster_id}', not of '{cluster.id}'")
+        return Refused(kind="cluster", reason=f"the offer is of cluster '{offer.cluster_id}', not of '{cluster.id}'")
     if utc >= offer.valid_until_utc:
-        return Refused(reason=f"the offer was valid until {offer.valid_until_utc:%Y-%m-%d %H:%M:%S} UTC")
+        return Refused(
+            kind="expired", reason=f"the offer was valid until {offer.valid_until_utc:%Y-%m-%d %H:%M:%S} UTC"
+        )
     if (offer.issued_utc - utc).total_seconds() > _CLOCK_ERROR_S:
-        return Refused(reason=f"the offer is of {offer.issued_utc:%Y-%m-%d %H:%M:%S} UTC, which is to come")
+        return Refused(
+            kind="early", reason=f"the offer is of {offer.issued_utc:%Y-%m-%d %H:%M:%S} UTC, which is to come"
+        )
     now_kw = sum(each.now_kw for each in offer.classes)
     if now_kw > cluster.design_kw * (1.0 + _ROUNDING_FRAC):
         return Refused(
-            reason=f"the classes draw {now_kw:.0f} kW now, more than the design of {cluster.design_kw:.0f} kW"
+            kind="power",
+            reason=f"the classes draw {now_kw:.0f} kW now, more than the design of {cluster.design_kw:.0f} kW",
         )
     large = next((each for each in offer.classes if each.max_kw > cluster.design_kw), None)
     if large is not None:
-        return Refused(reason=f"class {large.id} may draw {large.max_kw:.0f} kW, more than the design")
+        return Refused(kind="power", reason=f"class {large.id} may draw {large.max_kw:.0f} kW, more than the design")
     return offer
 
 

@@ -186,3 +186,48 @@ def test_inbox_remembers_since_when_a_class_runs_or_rests() -> None:
 
     rests = NOW + timedelta(minutes=2)
     assert turned == [None, None, rests, rests, None, None]
+
+
+def _inbox() -> tuple[OfferInbox, list[str], list[int]]:
+    refused: list[str] = []
+    returned: list[int] = []
+    return OfferInbox(HALL, refused.append, on_return=returned.append), refused, returned
+
+
+def test_the_same_mistake_in_every_message_is_told_once_and_its_end_with_the_count() -> None:
+    inbox, refused, returned = _inbox()
+
+    for second in range(200):
+        inbox.receive(b"garbled", NOW + timedelta(seconds=second))
+    inbox.receive(changed(), NOW + timedelta(seconds=200))
+    inbox.receive(changed(seq=908), NOW + timedelta(seconds=201))
+
+    assert (len(refused), returned) == (1, [200])
+
+
+def test_a_mistake_of_another_kind_is_told_at_once() -> None:
+    inbox, refused, _ = _inbox()
+
+    inbox.receive(b"garbled", NOW)
+    inbox.receive(changed(cluster="hall-b"), NOW)
+    inbox.receive(changed(0, now_kw=18_500.0), NOW)
+
+    assert ["hall-b" in refused[1], "more than the design" in refused[2], len(refused)] == [True, True, 3]
+
+
+def test_a_mistake_with_other_figures_every_time_is_told_every_ten_minutes() -> None:
+    inbox, refused, _ = _inbox()
+
+    for minute in range(25):
+        inbox.receive(changed(0, now_kw=18_000.0 + minute), NOW + timedelta(minutes=0.9 * minute))
+
+    assert len(refused) == 3
+
+
+def test_good_and_bad_offers_in_turn_are_not_told_every_time() -> None:
+    inbox, refused, returned = _inbox()
+
+    for second in range(100):
+        inbox.receive(changed(seq=907 + second) if second % 2 else b"garbled", NOW + timedelta(seconds=second))
+
+    assert (len(refused), returned) == (1, [1])
