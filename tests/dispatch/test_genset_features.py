@@ -338,3 +338,20 @@ def test_reserve_that_is_held_against_what_a_lost_block_leaves_while_sets_warm_u
     )
 
     assert "floor" in solved(stated).relaxed
+
+
+def test_fast_reserve_counts_what_storage_delivers_until_the_sets_are_warm() -> None:
+    # 80 kW of load: a set that is warm after a quarter of an hour, and before that the store with all its 100 kW
+    sets = replace(gensets([unit(1)], start_cost=0.0), warm_up_h=0.25)
+    stated = problem(
+        [0.0, 80.0],
+        store=pool(2, stored_kwh=500.0, power_kw=100.0, wear_cost_per_kwh=1.0),
+        sets=sets,
+        requirements=replace(reserve(2, r0_kw=30.0), down=False),
+    )
+
+    plan = solved(stated)
+
+    # with 30 kW beside the load 10 kW are missing until the set is warm, so that it starts an hour ahead
+    assert n_on(plan) == [1, 1]
+    assert plan.relaxed == ()

@@ -19,6 +19,7 @@ def add_up(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     m.reserve_slack_kw = pyo.Var(m.RESERVE, m.T, bounds=(0, None))
     _add_pool_headroom(m)
     _add_step_headroom(m, shape)
+    _add_taken_over(m, reserve)
     _add_ready(m, reserve)
     _add_sets_lost(m, reserve)
     _add_curtailed(m, reserve)
@@ -81,6 +82,19 @@ def _add_step_headroom(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     )
     m.genset_up_step = pyo.Constraint(
         m.STEP_LIMITED, m.T, rule=lambda m, c, t: m.genset_up_kw[c, t] <= m.genset_step_kw[c] * settled(m, c, t)
+    )
+
+
+def _add_taken_over(m: pyo.ConcreteModel, reserve: ReserveShape) -> None:
+    """R0: add what storage delivers for units that warm up, at the worst instant of the step.
+
+    Classes in which sets count have it in their headroom.
+    """
+    asked = any(not each.gensets_count for each in reserve.up_classes)
+    m.TAKEN_OVER = pyo.Set(initialize=list(m.WARMS) if asked else [])
+    m.genset_taken_kw = pyo.Var(m.TAKEN_OVER, m.T, bounds=(0, None))
+    m.genset_taken_over = pyo.Constraint(
+        m.TAKEN_OVER, m.T, rule=lambda m, c, t: m.genset_taken_kw[c, t] >= -_free_kw(m, c, t)
     )
 
 
@@ -208,7 +222,7 @@ def _sets(
 def headroom_of_sets_kw(m: pyo.ConcreteModel, reserve: ReserveShape, kind: UpClassShape, c: int, t: int) -> _Expression:
     """Return the headroom of a class of sets in a response class."""
     if not kind.gensets_count:
-        return 0
+        return -m.genset_taken_kw[c, t] if c in m.TAKEN_OVER else 0
     if kind.starts_count:
         return _ready_kw(m, reserve.ready[c], c, t) - m.genset_kw[c, t]
     return m.genset_up_kw[c, t] if c in m.STEP_LIMITED else _free_kw(m, c, t)

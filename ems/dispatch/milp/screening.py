@@ -67,7 +67,7 @@ def _can_bind(problem: PlanningProblem, lowest_kwh: list[float]) -> bool:
     if groups_that_block(problem, upward=True):
         return True
     # what a set does not deliver while it warms up, storage does
-    if len(problem.pools) != 1 or any(genset.warm_up_h > 0.0 for genset in problem.gensets):
+    if len(problem.pools) != 1 or any(_warms(genset) for genset in problem.gensets):
         return True
     pool = problem.pools[0]
     return any(
@@ -75,6 +75,10 @@ def _can_bind(problem: PlanningProblem, lowest_kwh: list[float]) -> bool:
         for reserve in problem.reserve.classes
         for t in range(problem.grid.n_steps)
     )
+
+
+def _warms(genset: GensetProblem) -> bool:
+    return genset.warm_up_h > 0.0 or any(unit.on and unit.warm_up_left_h > 0.0 for unit in genset.units)
 
 
 def _reach(problem: PlanningProblem, reserve: ReserveClassProblem, t: int) -> int:
