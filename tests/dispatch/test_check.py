@@ -698,3 +698,23 @@ def fractional() -> tuple[PlanningProblem, Plan]:
     prices = replace(PRICES, low_load_per_kwh=0.5)
     stated = problem([10.0], sets=sets, prices=prices, integer_h=0.0)
     return stated, engine().solve(stated)
+
+
+def test_a_marginal_price_where_a_kwh_is_reserve_for_many_hours_is_none_too_many() -> None:
+    # 20 kWh sustain 80 of 81 kW: a kWh more is 4 kW of reserve in each of five quarters of an hour
+    stated = problem(
+        [0.0] * 5,
+        store=pool(5, stored_kwh=20.0, power_kw=100.0),
+        requirements=replace(reserve(5, r2_kw=81.0, r2_sustain_h=0.25), down=False),
+        duration_h=[0.25] * 5,
+    )
+
+    plan = solved(stated)
+
+    assert plan.relaxed == ("reserve: r2 after none",)
+    price = plan.steps[0].marginal_price_per_kwh
+    assert price is not None
+    assert price > 18.0
+    assert named(
+        refusals(stated, with_step(plan, 0, marginal_price_per_kwh=90.0)), step=0, what="marginal_price_per_kwh"
+    )

@@ -14,7 +14,9 @@ _TOLERANCE_PER_KWH = 1e-3
 
 def marginals(problem: PlanningProblem, plan: Plan) -> Iterator[Violation]:
     """No step reports a marginal price beyond the problem's slack prices, of either sign."""
+    lacks_reserve = any(wish.startswith("reserve:") for wish in plan.relaxed)
     limit = _MARGIN * _greatest_price_per_kwh(problem)
+    limit += _MARGIN * _stored_reserve_per_kwh(problem) if lacks_reserve else 0.0
     for t, step in enumerate(plan.steps):
         price = step.marginal_price_per_kwh
         if price is not None and abs(price) > limit + _TOLERANCE_PER_KWH:
@@ -37,3 +39,13 @@ def _greatest_price_per_kwh(problem: PlanningProblem) -> float:
         *classes,
         *(month.price_per_kw / min(grid.duration_h) for month in months),
     )
+
+
+def _stored_reserve_per_kwh(problem: PlanningProblem) -> float:
+    """Return what a kWh in the store saves at most where reserve lacks: power for its sustain time, in every hour."""
+    total = 0.0
+    for each in problem.reserve.classes if problem.pools else ():
+        sustain_h = problem.reserve.sustain_h if each.sustain_h is None else each.sustain_h
+        price = problem.prices.reserve_per_kwh if each.price_per_kwh is None else each.price_per_kwh
+        total += price * problem.grid.offset_h[-1] / sustain_h if sustain_h > 0.0 else 0.0
+    return total
