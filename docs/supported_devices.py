@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator
 from itertools import takewhile
 from typing import Final
 
+from drivers.device.alarms import AlarmList
 from drivers.modbus.layout import (
     FLOATS,
     N_REGISTERS,
-    AlarmList,
     Arming,
     Coding,
     Command,

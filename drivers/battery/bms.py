@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from drivers.modbus.assembly import Family
+from drivers.device.assembly import Family
+from drivers.device.fields import DeviceClass
 from drivers.modbus.device import PolledDevice
-from drivers.modbus.layout import DeviceClass
 from ems.model.device import DeviceSpec
 from ems.model.readings import BmsReading
 from ems.ports import DriverEnvironment

@@ -5,12 +5,12 @@ We ask for running or standing still, nothing in between: cranking, synchronisin
 
 from typing import Final
 
+from drivers.device.assembly import Family
+from drivers.device.fields import DeviceClass
+from drivers.device.narrowing import PowerCommand
+from drivers.device.plausibility import Band
 from drivers.genset.state import DERIVED, complete
-from drivers.modbus.assembly import Family
 from drivers.modbus.commanded import CommandedDevice
-from drivers.modbus.layout import DeviceClass
-from drivers.modbus.narrowing import PowerCommand
-from drivers.modbus.plausibility import Band
 from ems.model.device import DeviceSpec
 from ems.model.readings import GensetReading
 from ems.ports import DriverEnvironment

@@ -7,7 +7,7 @@ standing engine with an alarm, a set on load is a running one with its breaker c
 from collections.abc import Mapping
 from typing import Final
 
-from drivers.modbus.values import Value
+from drivers.device.values import Value
 from ems.model.readings import EngineState, GensetPhase
 
 DERIVED: Final = frozenset({"engine_state", "phase", "breaker_closed"})

@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from drivers.modbus.assembly import Family
+from drivers.device.assembly import Family
+from drivers.device.fields import DeviceClass
+from drivers.device.plausibility import Band
 from drivers.modbus.device import PolledDevice
-from drivers.modbus.layout import DeviceClass
-from drivers.modbus.plausibility import Band
 from ems.model.device import DeviceSpec
 from ems.model.readings import PccReading
 from ems.ports import DriverEnvironment

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from drivers.modbus.fields import FieldKind, ReadingField, reading_fields
+from drivers.device.fields import FieldKind, ReadingField, reading_fields
 from drivers.modbus.layout import (
     WRITE_MULTIPLE,
     WRITE_SINGLE,

@@ -9,18 +9,19 @@ from dataclasses import replace
 from functools import partial
 from typing import Final, Generic
 
-from drivers.modbus.assembly import Assembler, Family, Interpretation, R
-from drivers.modbus.fields import numeric_fields
-from drivers.modbus.fingerprint import Fingerprint
+from drivers.device.alarms import AlarmList
+from drivers.device.assembly import Assembler, Family, Interpretation, R
+from drivers.device.fields import numeric_fields
+from drivers.device.fingerprint import Fingerprint
+from drivers.device.life import STILL_S, LifeWatch, StillWatch
+from drivers.device.plausibility import emptiness
+from drivers.device.sample import Sample
+from drivers.device.steps import StepGate
+from drivers.device.values import Value
 from drivers.modbus.handshake import Handshake, Met, Script, Unknown
-from drivers.modbus.layout import AlarmList
-from drivers.modbus.life import STILL_S, LifeWatch, StillWatch
 from drivers.modbus.link import ModbusLink
-from drivers.modbus.plausibility import emptiness
 from drivers.modbus.requests import NEVER_S, Job, Urgency
-from drivers.modbus.rounds import Part, Round, Sample
-from drivers.modbus.steps import StepGate
-from drivers.modbus.values import Value
+from drivers.modbus.rounds import Part, Round
 from ems.errors import ConfigError, ConfigProblem
 from ems.model.device import DeviceSpec
 from ems.ports import DriverEnvironment

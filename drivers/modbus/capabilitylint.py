@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from drivers.modbus.capabilities import members
+from drivers.device.capabilities import members
+from drivers.device.racks import derived_fields
 from drivers.modbus.layout import LifeSign, RegisterMap
-from drivers.modbus.racks import derived_fields
 from ems.model.capability import Capability
 from ems.ports import READING_PROTOCOLS
 
@@ -29,7 +29,7 @@ def capability_findings(register_map: RegisterMap) -> Iterator[Finding]:
 
 
 def _missing(capability: Capability, register_map: RegisterMap) -> Iterator[str]:
-    fields = {point.field for point in register_map.points.values()} | derived_fields(register_map)
+    fields = {point.field for point in register_map.points.values()} | derived_fields(register_map.racks)
     for protocol in READING_PROTOCOLS.get(capability, ()):
         for name in sorted(members(protocol)):
             if name not in fields and _FOLLOWS_FROM.get(name) not in fields:

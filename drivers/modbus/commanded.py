@@ -4,17 +4,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from drivers.modbus.assembly import Family, R
+from drivers.device.assembly import Family, R
+from drivers.device.budget import DAY_S, WriteBudget, setpoints_per_day
+from drivers.device.narrowing import LimitFinder, PowerCommand, narrowed, next_step, probing_step
+from drivers.device.values import Value
 from drivers.modbus.attached import AttachedDevice, spec_error
-from drivers.modbus.budget import DAY_S, WriteBudget, setpoints_per_day
 from drivers.modbus.commands import CommandSlot, MapRecipe, Outcomes, Recipe
 from drivers.modbus.device import PolledDevice
 from drivers.modbus.heartbeat import Heartbeat
 from drivers.modbus.layout import Command, SequenceCommand
-from drivers.modbus.narrowing import LimitFinder, PowerCommand, narrowed, next_step, probing_step
 from drivers.modbus.requests import NEVER_S
 from drivers.modbus.sequences import SequenceSlot
-from drivers.modbus.values import Value
 from ems.model.capability import Fallback, PowerLimits
 from ems.model.device import DeviceSpec
 from ems.model.setpoints import WriteOutcome

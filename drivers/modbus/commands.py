@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from drivers.modbus.budget import WriteBudget
+from drivers.device.budget import WriteBudget
+from drivers.device.values import Bad, Value
 from drivers.modbus.layout import SetpointCommand, factor_name
 from drivers.modbus.registers import Encoded, encode
 from drivers.modbus.requests import NEVER_S, Answer, Answered, ExceptionAnswer, NoAnswer, Urgency, Write
-from drivers.modbus.values import Bad, Value, with_power
+from drivers.modbus.values import with_power
 from ems.model.setpoints import Outcome, WriteOutcome
 
 # written values that wait for their read-back; a device follows with a delay while new ones are written

@@ -6,15 +6,15 @@ capability protocols that they honour. What commanded devices have beyond this i
 
 from collections.abc import Iterable
 
-from drivers.modbus.assembly import Family, R
+from drivers.device.assembly import Family, R
+from drivers.device.fields import FieldKind, reading_fields
+from drivers.device.racks import derived_fields
 from drivers.modbus.attached import AttachedDevice, spec_error
 from drivers.modbus.blocks import PlannedRead, plan_reads
 from drivers.modbus.capabilities import capabilities_of
-from drivers.modbus.fields import FieldKind, reading_fields
 from drivers.modbus.handshake import MapScript
 from drivers.modbus.layout import Block, RegisterMap, Speed
 from drivers.modbus.mapfile import device_map
-from drivers.modbus.racks import derived_fields
 from drivers.modbus.rounds import Part, planned_parts
 from ems.model.capability import Capability
 from ems.model.device import DeviceSpec
@@ -30,7 +30,7 @@ class PolledDevice(AttachedDevice[R]):
 
     def __init__(self, spec: DeviceSpec, environment: DriverEnvironment, family: Family[R]) -> None:
         self._map = _map_for(spec, environment, family)
-        self._derived = family.derives | derived_fields(self._map)
+        self._derived = family.derives | derived_fields(self._map.racks)
         super().__init__(
             spec,
             environment,

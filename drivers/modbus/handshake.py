@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from drivers.device.values import Bad
 from drivers.modbus.blocks import adjacent_blocks, plan_reads
 from drivers.modbus.identity import identity_faults, identity_texts
 from drivers.modbus.layout import Command, RegisterMap, Speed
@@ -22,7 +23,6 @@ from drivers.modbus.requests import (
     Urgency,
     Write,
 )
-from drivers.modbus.values import Bad
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

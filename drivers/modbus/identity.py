@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from drivers.device.values import Bad
 from drivers.modbus.blocks import PlannedRead
 from drivers.modbus.layout import Point, PointType, RegisterMap
 from drivers.modbus.registers import decode_text
-from drivers.modbus.values import Bad
 
 _ALL_ONES: Final = 0xFFFF
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from drivers.device.alarms import AlarmList
+from drivers.device.fields import DeviceClass
 from ems.model.capability import Capability
 
 
@@ -92,19 +94,6 @@ class Arming(StrEnum):
     WATCHDOG = "watchdog"
     SETTING = "setting"
     ALWAYS = "always"
-
-
-class DeviceClass(StrEnum):
-    """What kind of device a map describes; each class has one type of reading."""
-
-    PCS = "pcs"
-    BMS = "bms"
-    GENSET = "genset"
-    TANK = "tank"
-    PV = "pv"
-    LOAD_METER = "load_meter"
-    PCC_METER = "pcc_meter"
-    COOLING = "cooling"
 
 
 N_REGISTERS: Final[Mapping[PointType, int]] = {
@@ -254,25 +243,6 @@ class SetpointCommand(Command):
     readback: str
     ramp_frac_per_s: float | None = None
     writes_per_day: int | None = None
-
-
-class Severity(StrEnum):
-    """What an active alarm does: nothing, stop the engine at once, or open the breaker and let it cool down."""
-
-    WARNING = "warning"
-    SHUTDOWN = "shutdown"
-    TRIP = "trip"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlarmList:
-    """Points that show alarms: `points` by the name of the alarm, each with its severity or `none`.
-
-    With `prefixes` the points are texts instead, and the first word of a text says the severity of what follows.
-    """
-
-    points: Mapping[str, str]
-    prefixes: Mapping[str, Severity] | None = None
 
 
 def alarm_name(name: str) -> str:

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from drivers.modbus.layout import Address, AlarmList, Coding, Point, PointType, Table, alarm_name
+from drivers.device.alarms import AlarmList
+from drivers.modbus.layout import Address, Coding, Point, PointType, Table, alarm_name
 from drivers.modbus.mapschema import AlarmTable, EndpointTable
 
 _PER_REGISTER: Final = 4

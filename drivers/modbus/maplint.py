@@ -9,10 +9,10 @@ from itertools import combinations
 from pathlib import Path
 from typing import Final
 
+from drivers.device.fields import DeviceClass, FieldKind, ReadingField, rack_fields, reading_fields
 from drivers.modbus.actionlint import action_findings
 from drivers.modbus.blocks import overlapping_blocks, torn_points, unplaced, unreadable
 from drivers.modbus.capabilitylint import capability_findings
-from drivers.modbus.fields import FieldKind, ReadingField, rack_fields, reading_fields
 from drivers.modbus.layout import (
     FLOATS,
     UNSIGNED,
@@ -23,7 +23,6 @@ from drivers.modbus.layout import (
     Arming,
     Coding,
     Command,
-    DeviceClass,
     LifeSign,
     Point,
     PointType,

@@ -7,17 +7,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from drivers.modbus.layout import (
-    Arming,
-    ByteOrder,
-    DeviceClass,
-    Gaps,
-    LifeSign,
-    PointType,
-    Severity,
-    TextEncoding,
-    WordOrder,
-)
+from drivers.device.alarms import Severity
+from drivers.device.fields import DeviceClass
+from drivers.modbus.layout import Arming, ByteOrder, Gaps, LifeSign, PointType, TextEncoding, WordOrder
 from ems.model.capability import Capability
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=40)]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
+from drivers.device.values import Value
 from drivers.modbus.blocks import PlannedRead, adjacent_blocks, plan_reads
 from drivers.modbus.device import map_reads
 from drivers.modbus.identity import identity_texts
@@ -12,7 +13,6 @@ from drivers.modbus.inquiry import Inquiry
 from drivers.modbus.layout import Point, RegisterMap, Speed
 from drivers.modbus.registers import Decoded
 from drivers.modbus.requests import Answered, ExceptionAnswer, NoAnswer, Read
-from drivers.modbus.values import Value
 
 
 class Quality(StrEnum):

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Final, NamedTuple
 
+from drivers.device.values import Bad, Value
 from drivers.modbus.blockcode import CompiledPoint, RawSource, compile_block
 from drivers.modbus.blocks import PlannedRead
 from drivers.modbus.layout import FLOATS, N_REGISTERS, ByteOrder, Coding, Point, PointType, TextEncoding, WordOrder
-from drivers.modbus.values import Bad, Value, conversion, factored_decoder, point_decoder, text_of
+from drivers.modbus.values import conversion, factored_decoder, point_decoder, text_of
 
 _STRUCT_CODES: Final[Mapping[PointType, str]] = {
     PointType.UINT16: "H",

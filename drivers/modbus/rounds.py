@@ -1,13 +1,14 @@
 """Polling: a round reads all blocks of one speed, one after the other, and hands over what they held."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from drivers.device.sample import Sample
+from drivers.device.values import Value
 from drivers.modbus.blocks import PlannedRead
 from drivers.modbus.registers import BlockDecoder, Decoded
 from drivers.modbus.requests import NEVER_S, Answer, Answered, ExceptionAnswer, NoAnswer, Read, Urgency
-from drivers.modbus.values import Value
 
 # what a device that starts, or the gateway before it, shows in every register
 _BLANKS: Final = (0x0000, 0xFFFF)
@@ -17,21 +18,6 @@ def _only_word(registers: Sequence[int]) -> int | None:
     """Return the word that fills an answer."""
     first = registers[0]
     return first if first in _BLANKS and registers.count(first) == len(registers) else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """The points of one round; `at_s` is the time of the oldest answer in it.
-
-    `refusal` is set when the device answered every block with an exception, so that there is no value at all;
-    `monotone` when every register of the round is 0, or every one 0xFFFF, as in a device that starts.
-    """
-
-    values: Mapping[str, Value | None]
-    bad: Mapping[str, str]
-    at_s: float
-    refusal: str | None = None
-    monotone: int | None = None
 
 
 class Decoder(Protocol):

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from drivers.device.values import Bad
 from drivers.modbus.blocks import adjacent_blocks, plan_reads
 from drivers.modbus.identity import identity_faults, identity_texts
 from drivers.modbus.inquiry import Inquiry
@@ -14,7 +15,6 @@ from drivers.modbus.layout import Address, RegisterMap, Speed, Table
 from drivers.modbus.registers import decode_text
 from drivers.modbus.requests import Answer, Answered, ExceptionAnswer, NoAnswer, Read, Request
 from drivers.modbus.sunspec.chain import BASES, MARKER, BaseSearch, Chain, ChainScript, find_chain
-from drivers.modbus.values import Bad
 from ems.ports import Clock
 
 # first register within the common model and number of registers

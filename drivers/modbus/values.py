@@ -6,26 +6,17 @@ be) or `Bad` with the reason. Nothing is clamped on reading. Signs are turned he
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from drivers.device.values import Bad, Number, Value
 from drivers.modbus.layout import FLOATS, Coding, Point, PointType, TextEncoding
 
 Raw = int | float | bytes
-Number = int | float
-Value = int | float | bool | str | tuple[str, ...]
 
 # the powers of ten that a scale factor may take (SunSpec Device Information Model Specification, type sunssf)
 FACTOR_RANGE: Final = (-10, 10)
 # 'not implemented' of such a factor (same document), whatever else a map names
 FACTOR_ABSENT: Final = -0x8000
-
-
-@dataclass(frozen=True, slots=True)
-class Bad:
-    """No value, and why."""
-
-    reason: str
 
 
 # `raw` and, for a point with a scale factor, the power of ten beside it

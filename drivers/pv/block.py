@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from drivers.modbus.assembly import Family
+from drivers.device.assembly import Family
+from drivers.device.fields import DeviceClass
+from drivers.device.narrowing import PowerCommand
+from drivers.device.plausibility import Band
 from drivers.modbus.commanded import CommandedDevice
-from drivers.modbus.layout import DeviceClass
-from drivers.modbus.narrowing import PowerCommand
-from drivers.modbus.plausibility import Band
 from ems.model.device import DeviceSpec
 from ems.model.readings import PvReading
 from ems.ports import DriverEnvironment

@@ -10,7 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-from drivers.modbus.fields import FieldKind, reading_fields
+from drivers.device.fields import FieldKind, reading_fields
 from drivers.modbus.layout import RegisterMap
 from drivers.modbus.mapfile import load_map, map_names
 from drivers.sim.wire.bank import RegisterBank

@@ -1,10 +1,10 @@
 import pytest
 
-from drivers.modbus.assembly import Assembler, Family
-from drivers.modbus.layout import DeviceClass
-from drivers.modbus.plausibility import Band
-from drivers.modbus.rounds import Sample
-from drivers.modbus.values import Value
+from drivers.device.assembly import Assembler, Family
+from drivers.device.fields import DeviceClass
+from drivers.device.plausibility import Band
+from drivers.device.sample import Sample
+from drivers.device.values import Value
 from ems.model.readings import GensetPhase, GensetReading
 
 RATED_KW = 2000.0

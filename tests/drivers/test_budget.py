@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from drivers.device.budget import WriteBudget
 from drivers.genset.controller import GensetController
-from drivers.modbus.budget import WriteBudget
 from drivers.modbus.link import ModbusLink
 from ems.errors import ConfigError
 from ems.model.setpoints import Outcome

@@ -3,11 +3,11 @@ from collections.abc import Sequence
 
 import pytest
 
+from drivers.device.values import Bad
 from drivers.modbus.commands import CommandSlot, MapRecipe, Outcomes
 from drivers.modbus.layout import Address, Coding, PointType, SetpointCommand, Table
 from drivers.modbus.registers import Encoded
 from drivers.modbus.requests import NEVER_S, Answered, ExceptionAnswer, NoAnswer, Write
-from drivers.modbus.values import Bad
 from ems.model.setpoints import Outcome
 
 REFRESH_S = 3.0

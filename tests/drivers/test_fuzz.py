@@ -15,10 +15,10 @@ from functools import cache
 
 import pytest
 
-from drivers.modbus.fields import reading_fields
+from drivers.device.fields import reading_fields
+from drivers.device.plausibility import SLIP_FRAC
 from drivers.modbus.link import ModbusLink
 from drivers.modbus.mapfile import load_map
-from drivers.modbus.plausibility import SLIP_FRAC
 from drivers.sim.wire.bank import RegisterBank
 from drivers.sim.wire.framing import (
     ExceptionCode,

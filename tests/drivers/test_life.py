@@ -2,9 +2,9 @@
 
 import pytest
 
-from drivers.modbus.life import LifeWatch, StillWatch
-from drivers.modbus.plausibility import emptiness
-from drivers.modbus.values import Value
+from drivers.device.life import LifeWatch, StillWatch
+from drivers.device.plausibility import emptiness
+from drivers.device.values import Value
 
 
 def test_a_life_counter_that_stands_still_gives_frozen_values_away() -> None:

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drivers.device.fields import READING_TYPES, FieldKind, ReadingField, reading_fields
+from drivers.device.values import Value
 from drivers.modbus.blocks import plan_reads
-from drivers.modbus.fields import READING_TYPES, FieldKind, ReadingField, reading_fields
 from drivers.modbus.layout import RegisterMap, Table
 from drivers.modbus.mapfile import load_map, map_names
 from drivers.modbus.registers import BlockDecoder, encode
-from drivers.modbus.values import Value
 from drivers.sim.wire.bank import RegisterBank
 from drivers.sim.wire.framing import READ_HOLDING, READ_INPUT, ExceptionCode
 from drivers.sim.wire.words import command_value

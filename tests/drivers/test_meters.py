@@ -2,13 +2,14 @@
 
 import pytest
 
+from drivers.device.assembly import Assembler
+from drivers.device.fields import DeviceClass
+from drivers.device.sample import Sample
 from drivers.meter.load import LOAD_FAMILY
-from drivers.modbus.assembly import Assembler
 from drivers.modbus.blocks import plan_reads
-from drivers.modbus.layout import DeviceClass, Speed
+from drivers.modbus.layout import Speed
 from drivers.modbus.mapfile import load_map
 from drivers.modbus.registers import BlockDecoder
-from drivers.modbus.rounds import Sample
 from ems.model.readings import LoadReading, PccReading
 from tests.drivers.rig import METERS, PlantDevice, Value, device_spec, running
 

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from drivers.modbus.narrowing import LimitFinder, Narrowed, narrowed, next_step
+from drivers.device.narrowing import LimitFinder, Narrowed, narrowed, next_step
 from ems.model.capability import PowerLimits
 
 

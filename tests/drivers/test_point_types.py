@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drivers.device.values import Bad, Value
 from drivers.modbus.blocks import PlannedRead
 from drivers.modbus.layout import (
     FLOATS,
@@ -24,7 +25,7 @@ from drivers.modbus.layout import (
     WordOrder,
 )
 from drivers.modbus.registers import BlockDecoder, Decoded, Encoded, encode
-from drivers.modbus.values import Bad, Value, with_power
+from drivers.modbus.values import with_power
 from drivers.sim.wire.words import command_value, point_words
 
 START = 100

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from drivers.device.racks import complete
+from drivers.device.values import Value
 from drivers.modbus.layout import Address, Speed, Table
 from drivers.modbus.mapfile import SHIPPED, load_map, read_map
-from drivers.modbus.racks import complete
-from drivers.modbus.values import Value
 from ems.errors import ConfigError
 from ems.model.capability import Capability
 from ems.model.readings import BmsReading, RackReading

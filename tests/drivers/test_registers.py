@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drivers.device.values import Bad, Value
 from drivers.modbus.blocks import PlannedRead
 from drivers.modbus.layout import N_REGISTERS, Address, ByteOrder, Coding, Point, PointType, Table, WordOrder
 from drivers.modbus.registers import BlockDecoder, Encoded, decode_number, decode_text, encode
-from drivers.modbus.values import Bad, Value
 
 BIG, LITTLE = WordOrder.BIG, WordOrder.LITTLE
 START = 100

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.modbus.rounds import Sample
-from drivers.modbus.steps import StepGate
-from drivers.modbus.values import Value
+from drivers.device.sample import Sample
+from drivers.device.steps import StepGate
+from drivers.device.values import Value
 
 
 def passed(samples: Sequence[Value | None], *, period_s: float = 1.0, limit: float = 1.0) -> list[Value | None]:

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import pytest
 
+from drivers.device.values import Bad
 from drivers.modbus.requests import Answered, ExceptionAnswer, Read
 from drivers.modbus.sunspec.chain import BASES, MARKER, BaseSearch, Chain, FoundModel, find_chain
-from drivers.modbus.values import Bad
 
 MISSING = ExceptionAnswer(2, 0.0)
 BUSY = ExceptionAnswer(6, 0.0)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from drivers.device.values import Bad, Value
 from drivers.modbus.sunspec.chain import Chain, FoundModel
 from drivers.modbus.sunspec.counters import WrappingCounter
 from drivers.modbus.sunspec.definitions import model_definition
@@ -11,7 +12,6 @@ from drivers.modbus.sunspec.states import InverterState, inverter_state
 from drivers.modbus.sunspec.storage import BMS_PROFILE, allowed_kw, has_alarm, setpoint_in_force_kw
 from drivers.modbus.sunspec.values import PointValues
 from drivers.modbus.sunspec.writing import counts, fault_of, setting, write_requests
-from drivers.modbus.values import Bad, Value
 from ems.model.device import ModelFamily, SunSpecSpec
 
 

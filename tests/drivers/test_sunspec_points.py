@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from sunspec2.device import Model
 
+from drivers.device.values import Value
 from drivers.modbus.sunspec.chain import FoundModel
 from drivers.modbus.sunspec.definitions import model_definition
 from drivers.modbus.sunspec.points import PlacedPoint, PointPlan, placed_points, plan_points
 from drivers.modbus.sunspec.values import NOT_IMPLEMENTED, PointValues
-from drivers.modbus.values import Value
 
 MODELS = (
     *(1, 101, 102, 103, 111, 112, 113, 120, 121, 122, 123, 124, 160, 201, 202, 203, 204),

@@ -9,9 +9,9 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from drivers.device.values import Bad
 from drivers.modbus.layout import Address, Table
 from drivers.modbus.requests import Answered, ExceptionAnswer, Read, Request
-from drivers.modbus.values import Bad
 
 # the three of the standard; devices that took the document's 40001 or 1 for it are said to sit one below (believed)
 BASES: Final = (40000, 0, 50000, 39999, 1)

@@ -3,11 +3,12 @@
 from collections.abc import Generator, Mapping
 from typing import Final
 
-from drivers.modbus.assembly import Family, R
+from drivers.device.assembly import Family, R
+from drivers.device.narrowing import LimitFinder
+from drivers.device.values import Bad, Value
 from drivers.modbus.commanded import Commanding
 from drivers.modbus.handshake import UsableAnswer
 from drivers.modbus.layout import WRITE_MULTIPLE, Address, Coding, Command, PointType, Table
-from drivers.modbus.narrowing import LimitFinder
 from drivers.modbus.requests import ExceptionAnswer, Request
 from drivers.modbus.sunspec.chain import FoundModel
 from drivers.modbus.sunspec.control import ModelRecipe, Target
@@ -20,7 +21,6 @@ from drivers.modbus.sunspec.profile import Profile
 from drivers.modbus.sunspec.states import is_remote
 from drivers.modbus.sunspec.values import PointValues
 from drivers.modbus.sunspec.writing import fault_of, shows, write_requests
-from drivers.modbus.values import Bad, Value
 from ems.model.capability import Fallback
 from ems.model.device import DeviceSpec
 from ems.ports import DriverEnvironment

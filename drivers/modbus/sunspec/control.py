@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from drivers.device.values import Bad
 from drivers.modbus.registers import Encoded
 from drivers.modbus.requests import Write
 from drivers.modbus.sunspec.chain import FoundModel
@@ -17,7 +18,6 @@ from drivers.modbus.sunspec.points import scaled
 from drivers.modbus.sunspec.pv import reference_kw
 from drivers.modbus.sunspec.values import PointValues
 from drivers.modbus.sunspec.writing import Setting, counts, fault_of, setting, write_requests
-from drivers.modbus.values import Bad
 
 _PCT: Final = 100.0
 _ENABLED, _DISABLED = 1, 0

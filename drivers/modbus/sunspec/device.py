@@ -3,21 +3,20 @@
 from collections.abc import Callable, Collection, Generator, Mapping
 from typing import Final
 
-from drivers.modbus.assembly import Family, R, Values
+from drivers.device.assembly import Family, R, Values
+from drivers.device.capabilities import implemented_by
+from drivers.device.fields import DeviceClass, reading_fields
+from drivers.device.sample import Sample
+from drivers.device.values import Bad
 from drivers.modbus.attached import AttachedDevice
-from drivers.modbus.capabilities import implemented_by
-from drivers.modbus.fields import reading_fields
 from drivers.modbus.handshake import UsableAnswer
-from drivers.modbus.layout import DeviceClass
 from drivers.modbus.requests import Request
-from drivers.modbus.rounds import Sample
 from drivers.modbus.sunspec.chain import FoundModel
 from drivers.modbus.sunspec.fields import Fields
 from drivers.modbus.sunspec.opening import Armed, Found, Opening, read_points
 from drivers.modbus.sunspec.points import plan_points
 from drivers.modbus.sunspec.profile import Choice, Profile
 from drivers.modbus.sunspec.values import PointValues
-from drivers.modbus.values import Bad
 from ems.model.capability import Capability
 from ems.model.device import DeviceSpec
 from ems.ports import DriverEnvironment

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from drivers.device.values import Bad, Value
 from drivers.modbus.handshake import Met, Script, Unknown, UsableAnswer
 from drivers.modbus.requests import Answered, ExceptionAnswer, Request
 from drivers.modbus.sunspec.chain import (
@@ -21,7 +22,6 @@ from drivers.modbus.sunspec.chain import (
 from drivers.modbus.sunspec.points import PointPlan, plan_points
 from drivers.modbus.sunspec.profile import Choice, Profile, choose
 from drivers.modbus.sunspec.values import PointValues
-from drivers.modbus.values import Bad, Value
 from ems.model.device import SunSpecSpec
 
 # names of the texts of model 1, as other drivers call them

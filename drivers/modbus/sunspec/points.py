@@ -11,11 +11,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from drivers.device.values import Bad, Value
 from drivers.modbus.registers import Decoded, decode_text
 from drivers.modbus.rounds import Part
 from drivers.modbus.sunspec.chain import FoundModel, read_holding
 from drivers.modbus.sunspec.definitions import ModelDefinition, ModelPoint, model_definition
-from drivers.modbus.values import Bad, Value
 
 _CODES: Final = {
     "int16": "h", "sunssf": "h", "uint16": "H", "acc16": "H", "enum16": "H", "bitfield16": "H", "count": "H",

@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from drivers.device.values import Bad
 from drivers.modbus.sunspec.chain import Chain, FoundModel
-from drivers.modbus.values import Bad
 from ems.model.device import ModelFamily, SunSpecSpec
 
 Points = Mapping[int, Collection[str]]

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
+from drivers.device.values import Value
 from drivers.modbus.sunspec.points import factor_fault, scaled
-from drivers.modbus.values import Value
 
 NOT_IMPLEMENTED: Final = "not implemented by the device"
 _NO_POINT: Final = "the device's models do not have it"

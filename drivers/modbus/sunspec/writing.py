@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from drivers.device.values import Bad
 from drivers.modbus.layout import WRITE_MULTIPLE, Address, Table
 from drivers.modbus.requests import Write
 from drivers.modbus.sunspec.chain import FoundModel
 from drivers.modbus.sunspec.definitions import ModelPoint, model_definition
 from drivers.modbus.sunspec.points import ABSENT, scaled
 from drivers.modbus.sunspec.values import PointValues
-from drivers.modbus.values import Bad
 
 _WORD: Final = 0x10000
 _SIGNED: Final = frozenset({"int16", "int32"})

@@ -7,7 +7,8 @@ the drivers use: a key that a map has wrong is refused.
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from drivers.modbus.layout import AlarmList, RegisterMap, Severity
+from drivers.device.alarms import AlarmList, Severity
+from drivers.modbus.layout import RegisterMap
 from drivers.sim.wire.bank import RegisterBank, TwinDevice
 from drivers.sim.wire.faults import NO_FAULTS, Faults
 from drivers.sim.wire.framing import READ_HOLDING, WRITE_MULTIPLE, WRITE_SINGLE, ExceptionCode

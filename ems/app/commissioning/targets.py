@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from drivers.modbus.layout import DeviceClass, RegisterMap
+from drivers.device.fields import DeviceClass
+from drivers.modbus.layout import RegisterMap
 from drivers.modbus.link import ModbusLink
 from drivers.modbus.mapfile import device_map, load_map
 from ems.app.commissioning.endpoints import endpoint_link

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from drivers.device.values import Bad
 from drivers.modbus.layout import SequenceCommand
 from drivers.modbus.link import ModbusLink
 from drivers.modbus.registers import encode
-from drivers.modbus.values import Bad
 from ems.app.commissioning.audit import FILE_NAME, AuditLog, HandCommand, own_audit_file
 from ems.app.commissioning.endpoints import running
 from ems.app.commissioning.hand import Hand

@@ -11,11 +11,11 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Final
 
-from drivers.modbus.fields import FieldKind, ReadingField, reading_fields
-from drivers.modbus.layout import DeviceClass, Point, RegisterMap
+from drivers.device.fields import DeviceClass, FieldKind, ReadingField, reading_fields
+from drivers.device.racks import derived_fields
+from drivers.modbus.layout import Point, RegisterMap
 from drivers.modbus.link import ModbusLink
 from drivers.modbus.mapfile import load_map, map_names
-from drivers.modbus.racks import derived_fields
 from ems.errors import ConfigError
 from ems.model.capability import Capability
 from ems.model.device import DeviceSpec, ModelFamily, SunSpecSpec
@@ -96,7 +96,7 @@ class Subject:
         """Return whether the device has a register for a field of its reading."""
         return (
             self.register_map is None
-            or field in derived_fields(self.register_map) - {"rack_soc_min_pct", "rack_soc_max_pct"}
+            or field in derived_fields(self.register_map.racks) - {"rack_soc_min_pct", "rack_soc_max_pct"}
             or any(point.field == field for point in self.register_map.points.values())
         )
 

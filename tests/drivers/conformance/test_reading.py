@@ -4,8 +4,7 @@ from importlib.metadata import entry_points
 
 import pytest
 
-from drivers.modbus.fields import FieldKind, reading_fields
-from drivers.modbus.layout import DeviceClass
+from drivers.device.fields import DeviceClass, FieldKind, reading_fields
 from drivers.modbus.mapfile import map_names
 from ems.model.capability import Capability
 from ems.ports import DEVICE_PROTOCOLS, READING_PROTOCOLS

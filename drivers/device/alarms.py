@@ -1,10 +1,31 @@
 """From the points that show alarms to the lists of names in a reading. Pure."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
-from drivers.modbus.layout import AlarmList, Severity
-from drivers.modbus.values import Value
+from drivers.device.values import Value
+
+
+class Severity(StrEnum):
+    """What an active alarm does: nothing, stop the engine at once, or open the breaker and let it cool down."""
+
+    WARNING = "warning"
+    SHUTDOWN = "shutdown"
+    TRIP = "trip"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmList:
+    """Points that show alarms: `points` by the name of the alarm, each with its severity or `none`.
+
+    With `prefixes` the points are texts instead, and the first word of a text says the severity of what follows.
+    """
+
+    points: Mapping[str, str]
+    prefixes: Mapping[str, Severity] | None = None
+
 
 # the field of the reading that takes the names of a severity
 FIELDS: Final[Mapping[Severity, str]] = {

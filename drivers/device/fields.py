@@ -1,6 +1,6 @@
 """Which fields each class of device reports, and what kind of value each field takes.
 
-The reading types of `ems.model.readings` are the one list; a register map names its points after their fields.
+The reading types of `ems.model.readings` are the one list; a map names its points after their fields.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,6 @@ from enum import Enum, StrEnum
 from functools import cache
 from typing import Final, get_args, get_origin, get_type_hints
 
-from drivers.modbus.layout import DeviceClass
 from ems.model.readings import (
     BmsReading,
     CoolingReading,
@@ -23,6 +22,20 @@ from ems.model.readings import (
     TankReading,
 )
 
+
+class DeviceClass(StrEnum):
+    """What kind of device a map describes; each class has one type of reading."""
+
+    PCS = "pcs"
+    BMS = "bms"
+    GENSET = "genset"
+    TANK = "tank"
+    PV = "pv"
+    LOAD_METER = "load_meter"
+    PCC_METER = "pcc_meter"
+    COOLING = "cooling"
+
+
 READING_TYPES: Final[Mapping[DeviceClass, type[Reading]]] = {
     DeviceClass.PCS: PcsReading,
     DeviceClass.BMS: BmsReading,
@@ -33,7 +46,7 @@ READING_TYPES: Final[Mapping[DeviceClass, type[Reading]]] = {
     DeviceClass.PCC_METER: PccReading,
     DeviceClass.COOLING: CoolingReading,
 }
-# what every reading has and no register map may name
+# what every reading has and no map may name
 _OWN_FIELDS: Final = frozenset({"device_id", "at_s", "bad", "racks", "number"})
 
 

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Generic, TypeVar
 
-from drivers.modbus.alarms import fill_alarms
-from drivers.modbus.fields import FieldKind, reading_fields
-from drivers.modbus.layout import AlarmList, DeviceClass
-from drivers.modbus.narrowing import PowerCommand
-from drivers.modbus.plausibility import Band
-from drivers.modbus.racks import complete, rack_readings
-from drivers.modbus.rounds import Sample
-from drivers.modbus.values import Value
+from drivers.device.alarms import AlarmList, fill_alarms
+from drivers.device.fields import DeviceClass, FieldKind, reading_fields
+from drivers.device.narrowing import PowerCommand
+from drivers.device.plausibility import Band
+from drivers.device.racks import complete, rack_readings
+from drivers.device.sample import Sample
+from drivers.device.values import Value
 from ems.model.readings import NO_FAULTS, RackReading, Reading
 
 R = TypeVar("R", bound=Reading)
@@ -85,7 +84,7 @@ class Assembler(Generic[R]):
     ) -> R:
         """Return the reading of a base round, the newest slow round, and other rounds with their own age limits, s.
 
-        `beside` holds what is known without registers, by field; a register that shows it goes before.
+        `beside` holds what is known without asking, by field; a point that shows it goes before.
         """
         values, bad = {**beside, **base.values}, dict(base.bad)
         if slow is not None:

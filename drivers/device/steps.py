@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from drivers.modbus.rounds import Sample
-from drivers.modbus.values import Value
+from drivers.device.sample import Sample
+from drivers.device.values import Value
 
-# a device that renews its registers once per second shows a second's change at once
+# a device that renews its values once per second shows a second's change at once
 _LEAST_S: Final = 1.0
 
 

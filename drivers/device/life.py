@@ -1,8 +1,8 @@
-"""Notices a device whose registers are frozen behind a connection that works: nothing of it moves any more."""
+"""Notices a device whose values are frozen behind a connection that works: nothing of it moves any more."""
 
 from collections.abc import Mapping
 
-from drivers.modbus.values import Value
+from drivers.device.values import Value
 
 # a measured power is never the same to the last digit for this long, s: rule of the project for devices without a
 # life counter, 60 polls of 1 s

@@ -7,8 +7,7 @@ charge. Racks are in parallel and share the current, so that the weakest one lim
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from drivers.modbus.layout import RegisterMap
-from drivers.modbus.values import Value
+from drivers.device.values import Value
 from ems.model.readings import NO_FAULTS, RackReading
 
 # the field of the container, what it is made of in each rack
@@ -45,9 +44,9 @@ _COMBINED: Final[Mapping[str, Callable[[Sequence[float]], float]]] = {
 }
 
 
-def derived_fields(register_map: RegisterMap) -> frozenset[str]:
-    """Return the fields of a container that follow from the racks of a map."""
-    shown = set(register_map.racks[0]) if register_map.racks else set()
+def derived_fields(racks: Sequence[Mapping[str, str]]) -> frozenset[str]:
+    """Return the fields of a container that follow from its racks; `racks` names the points of each by field."""
+    shown = set(racks[0]) if racks else set()
     return frozenset(name for name, sources in _SOURCES.items() if shown.issuperset(sources))
 
 
