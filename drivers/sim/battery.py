@@ -98,6 +98,11 @@ class TwinBlock:
         """Return whether the PCS forms the grid."""
         return self.pool.can_form and self.in_operation
 
+    @property
+    def misses_controller(self) -> bool:
+        """Return whether its watchdog has run out."""
+        return self.watchdog_s is not None and self.silent_s > self.watchdog_s
+
     def command(self, power_kw: float, effective_at_s: float) -> None:
         """Take a setpoint that acts after the command latency."""
         self.pending.append((effective_at_s, power_kw))

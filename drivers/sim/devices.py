@@ -25,6 +25,8 @@ from ems.model.readings import (
 )
 
 Shown = float | int | bool | str | tuple[str, ...] | None
+# what converters and batteries of the plant call their alarms
+SILENT_ALARM, EMPTY_ALARM, HOT_ALARM = "EMS communication timeout", "DC voltage low", "cell too warm"
 # cell voltage of an LFP cell over its window, coarse: enough for alarms and displays
 _CELL_EMPTY_V, _CELL_FULL_V, _CELL_SPREAD_V = 3.0, 3.5, 0.01
 # a four-pole set (120 f / p), and what engines of this size show when warm and when kept warm; coarse, for displays
@@ -86,6 +88,8 @@ class SimulatedPcs:
             frequency_hz=self._plant.frequency_hz,
             discharge_wh=self._meter.counter_wh(block.discharge_kwh),
             charge_wh=self._meter.counter_wh(block.charge_kwh),
+            warnings=(SILENT_ALARM,) if block.misses_controller else (),
+            faults=() if block.in_operation else (EMPTY_ALARM,),
         )
 
     def command(self, name: str, value: float) -> bool:
@@ -132,6 +136,8 @@ class SimulatedBms:
             cell_max_v=cell_v + _CELL_SPREAD_V,
             cell_min_v=cell_v - _CELL_SPREAD_V,
             alarm=container.cell_degc > self._pool.max_degc,
+            warnings=(),
+            faults=(HOT_ALARM,) if container.cell_degc > self._pool.max_degc else (),
         )
 
     def command(self, name: str, value: float) -> bool:  # noqa: ARG002 - the protocol's signature
@@ -233,6 +239,8 @@ class SimulatedPvBlock:
             available_kw=self._meter.power_kw(block.available_kw) if block.available_kw > 0.0 else 0.0,
             limit_kw=block.limit_kw,
             energy_wh=self._meter.counter_wh(block.energy_kwh),
+            warnings=(),
+            faults=(),
         )
 
     def command(self, name: str, value: float) -> bool:

@@ -43,5 +43,8 @@ class LogObserver:
         )
 
     def on_event(self, event: Event) -> None:
-        """Log an event."""
-        self._log.info("event", kind=event.kind, text=event.text, cause=event.cause, **event.figures)
+        """Log an event, one that asks for an operator as a warning."""
+        if event.urgent:
+            self._log.warning("event", kind=event.kind, text=event.text, cause=event.cause, **event.figures)
+        else:
+            self._log.info("event", kind=event.kind, text=event.text, cause=event.cause, **event.figures)

@@ -43,6 +43,8 @@ class PcsMessage(DeviceMessage):
     charge_wh: int | None = Field(description="Counter of energy in; Wh.")
     max_charge_kw: Power | None = Field(description="What it allows itself to charge now; kW, never negative.")
     max_discharge_kw: Power | None = Field(description="What it allows itself to discharge now; kW, never negative.")
+    warnings: tuple[str, ...] | None = Field(description="Names of the warnings that are active.")
+    faults: tuple[str, ...] | None = Field(description="Names of the active alarms that cost it a function.")
 
 
 class BmsMessage(DeviceMessage):
@@ -59,6 +61,8 @@ class BmsMessage(DeviceMessage):
     alarm: bool | None = Field(description="Whether it reports an alarm.")
     rack_soc_min_pct: Percentage | None = Field(description="State of charge of its emptiest rack; %.")
     rack_soc_max_pct: Percentage | None = Field(description="State of charge of its fullest rack; %.")
+    warnings: tuple[str, ...] | None = Field(description="Names of the warnings that are active.")
+    faults: tuple[str, ...] | None = Field(description="Names of the active alarms that cost it a function.")
 
 
 class GensetMessage(DeviceMessage):
@@ -99,6 +103,8 @@ class PvMessage(DeviceMessage):
     energy_wh: int | None = Field(description="Counter of energy; Wh.")
     remote: bool | None = Field(description="Whether it takes commands.")
     fallback_armed: bool | None = Field(description="Whether its fall-back for a silent controller is armed.")
+    warnings: tuple[str, ...] | None = Field(description="Names of the warnings that are active.")
+    faults: tuple[str, ...] | None = Field(description="Names of the active alarms that cost it a function.")
 
 
 class PccMessage(DeviceMessage):
@@ -134,6 +140,8 @@ class CoolingMessage(DeviceMessage):
     supply_degc: Temperature | None = Field(description="Coolant to the racks; °C.")
     return_degc: Temperature | None = Field(description="Coolant from the racks; °C.")
     capacity_kw_th: Power | None = Field(description="Heat that the plant can take now; kW thermal.")
+    warnings: tuple[str, ...] | None = Field(description="Names of the warnings that are active.")
+    faults: tuple[str, ...] | None = Field(description="Names of the active alarms that cost it a function.")
 
 
 class TankMessage(DeviceMessage):

@@ -2,6 +2,9 @@
 
 A driver produces these; it has decoded, scaled and range-checked every value. Staleness is judged by the
 reader (`ems.runtime.image`), not here. Energy counters are integer Wh and only ever rise.
+
+`warnings` and `faults` are the names of a device's alarms that are active, None where it does not tell: a warning
+asks to be looked at, a fault has taken a function of the device away.
 """
 
 from collections.abc import Mapping
@@ -78,6 +81,8 @@ class PcsReading:
     charge_wh: int | None
     max_charge_kw: float | None = None
     max_discharge_kw: float | None = None
+    warnings: tuple[str, ...] | None = None
+    faults: tuple[str, ...] | None = None
     bad: Mapping[str, str] = field(default_factory=no_faults)
 
 
@@ -127,6 +132,8 @@ class BmsReading:
     rack_soc_min_pct: float | None = None
     rack_soc_max_pct: float | None = None
     racks: tuple[RackReading, ...] | None = None
+    warnings: tuple[str, ...] | None = None
+    faults: tuple[str, ...] | None = None
     bad: Mapping[str, str] = field(default_factory=no_faults)
 
 
@@ -178,6 +185,8 @@ class PvReading:
     energy_wh: int | None
     remote: bool | None = None
     fallback_armed: bool | None = None
+    warnings: tuple[str, ...] | None = None
+    faults: tuple[str, ...] | None = None
     bad: Mapping[str, str] = field(default_factory=no_faults)
 
 
@@ -232,6 +241,8 @@ class CoolingReading:
     supply_degc: float | None
     return_degc: float | None
     capacity_kw_th: float | None
+    warnings: tuple[str, ...] | None = None
+    faults: tuple[str, ...] | None = None
     bad: Mapping[str, str] = field(default_factory=no_faults)
 
 

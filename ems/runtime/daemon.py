@@ -15,6 +15,7 @@ from ems.model.site import Site
 from ems.model.status import HealthStatus, PlanCounts
 from ems.ports import Clock, Device, RegisterLink
 from ems.runtime.accounts import Accounts
+from ems.runtime.alarms import AlarmWatch
 from ems.runtime.condition import condition_of
 from ems.runtime.cycle import ControlCycle, CycleRecord
 from ems.runtime.forecasts import ForecastMemory
@@ -85,6 +86,7 @@ class Daemon:
         self._late_s: list[float] = []
         self._troubles: tuple[str, ...] = ()
         self._lost: dict[str, str] = {}
+        self._alarms = AlarmWatch()
         self._missed: dict[str, str] = {}
         self._n_worker_restarts = 0
         self._n_observer_failures = 0
@@ -181,6 +183,7 @@ class Daemon:
         """Remember, count and account for a cycle; return whether an interval closed. None of it may stop control."""
         try:
             self._tell_identities(record.snapshot.utc)
+            self._tell_alarms(record)
             self._parts.memory.observe(record.snapshot)
             self.statistics.add(record)
             return self._parts.accounts.observe(record)
@@ -269,6 +272,20 @@ class Daemon:
         """Tell of devices that are not those that were there before, and of confirmations."""
         for text in self._parts.identities.look(self._parts.devices.values(), utc=utc):
             self._tell(Event(utc=utc, kind="device", text=text))
+
+    def _tell_alarms(self, record: CycleRecord) -> None:
+        """Tell of alarms of devices that begin and end."""
+        snapshot = record.snapshot
+        for change in self._alarms.look(self._parts.devices.values(), now_s=snapshot.at_s):
+            self._tell(
+                Event(
+                    utc=snapshot.utc,
+                    kind="alarm",
+                    text=change.text,
+                    cause=change.priority.value,
+                    urgent=change.began,
+                )
+            )
 
     def _tell_missed_setpoints(self, record: CycleRecord) -> None:
         """Tell of units that control goes on without because they miss their setpoints, and of their return."""

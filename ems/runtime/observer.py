@@ -11,13 +11,14 @@ from ems.runtime.planner import PlanningResult
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One decision or state change, with its cause and the figures behind it."""
+    """One decision or state change, with its cause and the figures behind it; an `urgent` one asks for an operator."""
 
     utc: datetime
     kind: str
     text: str
     cause: str | None = None
     figures: dict[str, float] = field(default_factory=dict)
+    urgent: bool = False
 
 
 class Observer(Protocol):

@@ -3,9 +3,11 @@
 import pytest
 
 from drivers.device.values import Bad, Value
+from drivers.modbus.sunspec.alarms import fill_alarms
 from drivers.modbus.sunspec.chain import Chain, FoundModel
 from drivers.modbus.sunspec.counters import WrappingCounter
 from drivers.modbus.sunspec.definitions import model_definition
+from drivers.modbus.sunspec.fields import Fields
 from drivers.modbus.sunspec.profile import Choice, choose
 from drivers.modbus.sunspec.pv import PV_PROFILE
 from drivers.modbus.sunspec.states import InverterState, inverter_state
@@ -223,3 +225,38 @@ def test_neighbours_are_written_in_one_request_and_the_enabling_one_last() -> No
         (1022, (1, 1, 1, 4464, 0xFFFF, 0xFFFF, 3, 4, 1, 0, 12)),
     ]
     assert [write.at.register for write in stepwise] == [1026, 1030, 1031, 1023, 1024, 1022]
+
+
+@pytest.mark.parametrize(
+    ("model_id", "point", "events", "warnings", "faults"),
+    [
+        (802, "Evt1", 1 << 2 | 1 << 5 | 1 << 20, ("over temp",), ("over charge current", "contactor")),
+        (802, "Evt1", 1 << 27, (), ()),
+        (701, "Alrm", 1 << 0 | 1 << 16, (), ("ground fault", "manufacturer")),
+    ],
+)
+def test_events_are_alarms_by_the_names_of_the_definition(
+    model_id: int, point: str, events: int, warnings: tuple[str, ...], faults: tuple[str, ...]
+) -> None:
+    fields = Fields(points(**{f"m{model_id}_{point}": events}))
+
+    fill_alarms(fields, model_id, point)
+
+    assert (fields.values["warnings"], fields.values["faults"]) == (warnings, faults)
+
+
+def test_a_device_without_events_tells_of_no_alarms_and_is_not_at_fault() -> None:
+    fields = Fields(points())
+
+    fill_alarms(fields, 103, "Evt1")
+
+    assert (fields.values["warnings"], fields.values["faults"]) == (None, None)
+    assert fields.bad == {}
+
+
+def test_events_that_were_not_read_are_unknown_with_a_reason() -> None:
+    fields = Fields(PointValues({}, {"802.Evt1": None}, {"802.Evt1": "no answer"}))
+
+    fill_alarms(fields, 802, "Evt1")
+
+    assert fields.bad == dict.fromkeys(("warnings", "faults"), "802.Evt1: no answer")

@@ -53,6 +53,8 @@ BMS = BmsReading(
     alarm=False,
     rack_soc_min_pct=38.0,
     rack_soc_max_pct=42.0,
+    warnings=(),
+    faults=("cell too warm",),
     bad={"soc_pct": "131.1 is outside 0 to 100"},
 )
 
@@ -91,7 +93,9 @@ def test_a_fresh_reading_is_published_with_the_time_of_its_answer(desert: Operat
     assert message.power_kw == -1500.0
     assert message.ts == NOON - timedelta(seconds=0.5)
     assert message.age_s == {}
-    assert message.quality == dict.fromkeys(("remote", "max_charge_kw", "max_discharge_kw"), ABSENT)
+    assert message.quality == dict.fromkeys(
+        ("remote", "max_charge_kw", "max_discharge_kw", "warnings", "faults"), ABSENT
+    )
 
 
 def test_values_older_than_two_periods_say_how_old_they_are(desert: Operation) -> None:

@@ -5,6 +5,7 @@ The points that make the reading are here; how a limit is written is in `limits`
 
 from typing import Final
 
+from drivers.modbus.sunspec.alarms import fill_alarms
 from drivers.modbus.sunspec.counters import WrappingCounter
 from drivers.modbus.sunspec.fields import W_PER_KW, Fields
 from drivers.modbus.sunspec.profile import Choice, Profile
@@ -14,7 +15,8 @@ from ems.model.device import ModelFamily
 
 INTEGER_MODELS: Final = (103, 102, 101)
 FLOAT_MODELS: Final = (113, 112, 111)
-_OLD_FAST: Final = frozenset({"W", "St"})
+_DER_MEASURED: Final = 701
+_OLD_FAST: Final = frozenset({"W", "St", "Evt1"})
 _OLD_SLOW: Final = frozenset({"WH"})
 PV_PROFILE: Final = Profile(
     measured={ModelFamily.DER: (701,), ModelFamily.OLD: (*INTEGER_MODELS, *FLOAT_MODELS)},
@@ -23,7 +25,7 @@ PV_PROFILE: Final = Profile(
         **dict.fromkeys((*INTEGER_MODELS, *FLOAT_MODELS), _OLD_FAST),
         122: frozenset({"WAval"}),
         123: frozenset({"WMaxLimPct", "WMaxLimPct_WinTms", "WMaxLimPct_RvrtTms", "WMaxLimPct_RmpTms", "WMaxLim_Ena"}),
-        701: frozenset({"W", "InvSt", "TotWhInj"}),
+        701: frozenset({"W", "Alrm", "InvSt", "TotWhInj"}),
         704: frozenset(
             {
                 *("WMaxLimPctEna", "WMaxLimPct", "WMaxLimPctRvrt", "WMaxLimPctEnaRvrt"),
@@ -64,6 +66,7 @@ class PvView:
             self._fill_available(fields, inverter_state(points, measured), limit_kw)
         self._fill_energy(fields, measured)
         fields.value("remote", is_remote(points))
+        fill_alarms(fields, measured, "Alrm" if measured == _DER_MEASURED else "Evt1")
 
     def _fill_available(self, fields: Fields, state: InverterState | None, limit_kw: float | None) -> None:
         """An inverter that nothing holds back delivers what there is."""
@@ -76,7 +79,7 @@ class PvView:
             fields.value("available_kw", power_kw)
 
     def _fill_energy(self, fields: Fields, measured: int) -> None:
-        if measured == 701:
+        if measured == _DER_MEASURED:
             fields.count("energy_wh", "701.TotWhInj")
         elif measured in FLOAT_MODELS:
             fields.count("energy_wh", f"{measured}.WH")

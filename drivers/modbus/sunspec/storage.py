@@ -5,7 +5,7 @@ The points that make the two readings are here; how a power is written is in `po
 
 from typing import Final
 
-from drivers.modbus.sunspec.definitions import model_definition
+from drivers.modbus.sunspec.alarms import event_names, fill_alarms
 from drivers.modbus.sunspec.fields import W_PER_KW, Fields
 from drivers.modbus.sunspec.profile import Choice, Profile
 from drivers.modbus.sunspec.pv import reference_kw
@@ -17,7 +17,7 @@ _PCT: Final = 100.0
 PCS_PROFILE: Final = Profile(
     measured={ModelFamily.DER: (701,)},
     fast={
-        701: frozenset({"W", "Hz", "InvSt", "ConnSt", "DERMode", "TotWhInj", "TotWhAbs"}),
+        701: frozenset({"W", "Hz", "Alrm", "InvSt", "ConnSt", "DERMode", "TotWhInj", "TotWhAbs"}),
         704: frozenset(
             {
                 *("WSetEna", "WSetMod", "WSet", "WSetRvrt", "WSetPct", "WSetPctRvrt"),
@@ -72,6 +72,7 @@ def fill_pcs(fields: Fields, choice: Choice) -> None:
     fields.value("ready", is_ready(points, inverter_state(points, choice.measured)), "701.InvSt")
     fields.value("remote", is_remote(points))
     fields.value("setpoint_kw", setpoint_in_force_kw(points))
+    fill_alarms(fields, 701, "Alrm")
 
 
 def fill_bms(fields: Fields, choice: Choice) -> None:  # noqa: ARG001 - the signature of views
@@ -89,6 +90,7 @@ def fill_bms(fields: Fields, choice: Choice) -> None:  # noqa: ARG001 - the sign
     fields.number("cell_max_degc", "803.ModTmpMax")
     fields.number("cell_min_degc", "803.ModTmpMin")
     fields.value("alarm", has_alarm(points), "802.Evt1", "713.Sta")
+    fill_alarms(fields, 802, "Evt1")
 
 
 def is_ready(points: PointValues, state: InverterState | None) -> bool | None:
@@ -133,11 +135,4 @@ def has_alarm(points: PointValues) -> bool | None:
     return any(known) if known else None
 
 
-def _alarm_bits() -> int:
-    """Return the events of model 802 that are no warnings."""
-    definition = model_definition(802)
-    symbols = {} if definition is None else definition.points["Evt1"].symbols
-    return sum(1 << bit for bit, name in symbols.items() if not name.endswith("WARNING") and "RESERVED" not in name)
-
-
-_ALARM_BITS: Final = _alarm_bits()
+_ALARM_BITS: Final = sum(1 << bit for bit, name in event_names(802, "Evt1").items() if not name.endswith("WARNING"))

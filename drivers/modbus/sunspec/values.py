@@ -60,6 +60,10 @@ class PointValues:
             return None
         return self._bad.get(key, NOT_IMPLEMENTED if key in self._values else _NO_POINT)
 
+    def is_bad(self, key: str) -> bool:
+        """Return whether the device has the point and gave no value that can be believed."""
+        return key in self._bad
+
     def has(self, key: str) -> bool:
         """Return whether the device gives the point a value."""
         return self._values.get(key) is not None

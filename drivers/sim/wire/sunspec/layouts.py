@@ -65,7 +65,7 @@ def _place(line: str) -> tuple[str, Place]:
 
 _INVERTER: Final = _layout(
     "4xu16 sf 6xu16 sf i16 sf u16 sf i16 sf i16 sf i16 sf acc sf u16 sf u16 sf i16 sf 4xi16 sf 2xu16 6xu32",
-    "W 14 i16 W_SF; W_SF 15 sf; Hz 16 u16 Hz_SF; Hz_SF 17 sf; WH 24 acc WH_SF; WH_SF 26 sf; St 38 u16",
+    "W 14 i16 W_SF; W_SF 15 sf; Hz 16 u16 Hz_SF; Hz_SF 17 sf; WH 24 acc WH_SF; WH_SF 26 sf; St 38 u16; Evt1 40 u32",
 )
 _METER: Final = _layout(
     "4xi16 sf 8xi16 sf i16 sf 4xi16 sf 4xi16 sf 4xi16 sf 4xi16 sf 8xacc sf 8xacc sf 16xacc sf u32",
@@ -93,7 +93,7 @@ LAYOUTS: Final[Mapping[int, Layout]] = {
     701: _layout(
         "4xu16 2xu32 5xi16 2xu16 u32 4xu64 6xi16 5xi16 2xu16 4xu64 5xi16 2xu16 4xu64 5xi16 2xu16 4xu64 u16 u32 10xsf"
         " 32xtext",
-        "ACType 2 u16; St 3 u16; InvSt 4 u16; ConnSt 5 u16; DERMode 8 u32; W 10 i16 W_SF; Hz 17 u32 Hz_SF;"
+        "ACType 2 u16; St 3 u16; InvSt 4 u16; ConnSt 5 u16; Alrm 6 u32; DERMode 8 u32; W 10 i16 W_SF; Hz 17 u32 Hz_SF;"
         "TotWhInj 19 u64 TotWh_SF; TotWhAbs 23 u64 TotWh_SF; Hz_SF 115 sf; W_SF 116 sf; TotWh_SF 120 sf",
     ),
     702: _layout(

@@ -11,6 +11,8 @@ _W: Final = 1000.0
 # codes of model 103 and of model 701 for the same states
 _OLD: Final = {"sleeping": 2, "running": 4, "throttled": 5, "standby": 8, "off": 1}
 _DER: Final = {"sleeping": 1, "running": 3, "throttled": 4, "standby": 7, "off": 0}
+# the twin's faults have no bits of their own: bit 7, too warm
+_ALARM: Final = 1 << 7
 _NEARLY: Final = 0.999
 
 
@@ -31,6 +33,7 @@ def inverter(values: Values) -> Mapping[str, Shown]:
         "Hz": 50.0,
         "WH": _number(values, "energy_wh"),
         "St": _OLD[_pv_state(values)],
+        "Evt1": _ALARM if values.get("faults") else 0,
         "PVConn": 0b111,
         "WAval": _watts(values, "available_kw"),
         "ActWh": _number(values, "energy_wh"),
@@ -44,6 +47,7 @@ def der_inverter(values: Values) -> Mapping[str, Shown]:
         "St": 1,
         "InvSt": _DER[_pv_state(values)],
         "ConnSt": 1,
+        "Alrm": _ALARM if values.get("faults") else 0,
         "DERMode": 0b1,
         "W": _watts(values, "power_kw"),
         "Hz": 50.0,
@@ -60,6 +64,7 @@ def converter(values: Values) -> Mapping[str, Shown]:
         "St": 1 if ready else 0,
         "InvSt": _DER["running" if ready else "off"],
         "ConnSt": 1 if ready else 0,
+        "Alrm": _ALARM if values.get("faults") else 0,
         "DERMode": 0b10 if values.get("forming") else 0b01,
         "W": _watts(values, "power_kw"),
         "Hz": _number(values, "frequency_hz"),

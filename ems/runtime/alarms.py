@@ -1,0 +1,95 @@
+"""Notices alarms of devices that begin and end. What a device does not tell neither begins nor ends an alarm."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from ems.model.alarm import AlarmPriority, alarm_lists
+from ems.model.readings import Reading
+from ems.ports import Device
+
+# an alarm that comes back within this time has not been away: one that flickers fills no log
+_SETTLED_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmChange:
+    """An alarm of a device that has begun or ended."""
+
+    text: str
+    priority: AlarmPriority
+    began: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Active:
+    """An alarm that was told; `gone_s` is when it was first missing, None while it is there."""
+
+    priority: AlarmPriority
+    gone_s: float | None = None
+
+
+# an alarm by the list in which it stands and its name
+_Key = tuple[str, str]
+
+
+class AlarmWatch:
+    """Remembers the active alarms of every device; a new run tells of all that it finds."""
+
+    def __init__(self) -> None:
+        self._active: dict[str, dict[_Key, _Active]] = {}
+        self._seen: dict[str, Reading] = {}
+
+    def look(self, devices: Iterable[Device], *, now_s: float) -> tuple[AlarmChange, ...]:
+        """Return what has changed since the last look, device by device."""
+        changes: list[AlarmChange] = []
+        for device in devices:
+            reading = device.reading()
+            if reading is None:
+                continue
+            name = device.device_id
+            if reading is not self._seen.get(name) or name in self._active:
+                self._seen[name] = reading
+                changes += self._compare(name, reading, now_s)
+        return tuple(changes)
+
+    def _compare(self, device_id: str, reading: Reading, now_s: float) -> Iterator[AlarmChange]:
+        active = self._active.get(device_id, {})
+        found: dict[_Key, _Active] = {}
+        complete: set[str] = set()
+        for listed in alarm_lists(reading):
+            found |= {(listed.origin, name): _Active(priority=listed.priority) for name in listed.names}
+            if listed.complete:
+                complete.add(listed.origin)
+        for key, alarm in found.items():
+            if key not in active:
+                yield AlarmChange(text=_text(device_id, key, alarm), priority=alarm.priority, began=True)
+        kept = dict(_missing(active, found, complete, now_s))
+        for key, alarm in active.items():
+            if key not in found and key not in kept:
+                yield AlarmChange(text=f"{_text(device_id, key, alarm)} is over", priority=alarm.priority, began=False)
+        if found or kept:
+            self._active[device_id] = {**kept, **found}
+        else:
+            self._active.pop(device_id, None)
+
+
+def _missing(
+    active: Mapping[_Key, _Active], found: Mapping[_Key, _Active], complete: set[str], now_s: float
+) -> Iterator[tuple[_Key, _Active]]:
+    """Yield the alarms that are not shown now and still count as active."""
+    for key, alarm in active.items():
+        if key in found:
+            continue
+        if key[0] not in complete:
+            yield key, replace(alarm, gone_s=None)
+        elif alarm.gone_s is None:
+            yield key, replace(alarm, gone_s=now_s)
+        elif now_s - alarm.gone_s < _SETTLED_S:
+            yield key, alarm
+
+
+def _text(device_id: str, key: _Key, alarm: _Active) -> str:
+    origin, name = key
+    place = f", {origin}" if origin.startswith("rack ") else ""
+    return f"{device_id}{place}: {alarm.priority.value} '{name}'"
