@@ -8,11 +8,10 @@ from typing import Final
 
 from pydantic.fields import FieldInfo
 
-from drivers.modbus.mapproblems import COLLECTIONS, TABLES
+from drivers.modbus.mapproblems import SCHEMA
 from drivers.modbus.mapschema import MapFile
 
 _PAGE: Final = Path(__file__).resolve().parent / "register-maps.md"
-_LISTS: Final = frozenset({"blocks", "rack_blocks", "alarms"})
 _PLACE: Final = re.compile(r"(<!-- keys -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -34,9 +33,9 @@ def map_schema() -> str:
 
 
 def _tables() -> Iterator[str]:
-    for name, table in TABLES.items():
-        heading = f"[{name}.<name>]" if name in COLLECTIONS else f"[{name}]"
-        if name in _LISTS:
+    for name, table in SCHEMA.tables.items():
+        heading = f"[{name}.<name>]" if name in SCHEMA.collections else f"[{name}]"
+        if name in SCHEMA.lists:
             heading = f"[[{name}]]"
         yield f"### `{heading}`"
         yield ""

@@ -6,14 +6,12 @@ from itertools import takewhile
 from typing import Final
 
 from drivers.device.alarms import AlarmList
+from drivers.device.fallback import Arming, FallbackRule, LifeSign
 from drivers.modbus.layout import (
     FLOATS,
     N_REGISTERS,
-    Arming,
     Coding,
     Command,
-    FallbackRule,
-    LifeSign,
     Point,
     PointType,
     RegisterMap,

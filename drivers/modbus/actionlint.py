@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from drivers.device.fields import FieldKind, ReadingField, reading_fields
+from drivers.device.needs import Finding
 from drivers.modbus.layout import (
     WRITE_MULTIPLE,
     WRITE_SINGLE,
@@ -18,9 +19,6 @@ from drivers.modbus.mapschema import ActionTable, MapFile
 
 _N_ADDRESSES: Final = 0x10000
 _FLAGS: Final = frozenset({"true", "false"})
-
-# key, message, what is allowed
-Finding = tuple[str, str, str | None]
 
 
 def form_findings(tables: MapFile) -> Iterator[Finding]:

@@ -1,7 +1,8 @@
 """What a register device can be relied on for: what its driver implements, as far as its map has the registers."""
 
 from drivers.device.capabilities import implemented_by
-from drivers.modbus.layout import LifeSign, RegisterMap
+from drivers.device.fallback import LifeSign
+from drivers.modbus.layout import RegisterMap
 from ems.model.capability import Capability
 
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from drivers.device.alarms import AlarmList
+from drivers.device.fallback import FallbackRule
 from drivers.device.fields import DeviceClass
 from ems.model.capability import Capability
 
@@ -76,24 +77,6 @@ class Gaps(StrEnum):
 
     READ = "read"
     NEVER = "never"
-
-
-class LifeSign(StrEnum):
-    """What a device takes for a sign of life of its controller."""
-
-    HEARTBEAT = "heartbeat"
-    SETPOINTS = "setpoints"
-    REQUESTS = "requests"
-    # it goes on as it was told last
-    NOTHING = "nothing"
-
-
-class Arming(StrEnum):
-    """What makes a device watch its controller: our watchdog time, a setting at the device, or its make."""
-
-    WATCHDOG = "watchdog"
-    SETTING = "setting"
-    ALWAYS = "always"
 
 
 N_REGISTERS: Final[Mapping[PointType, int]] = {
@@ -388,20 +371,6 @@ class Span:
 
     def __str__(self) -> str:
         return str(self.at) if self.count == 1 else f"{self.at}..{self.end - 1}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FallbackRule:
-    """What a device does by itself when its controller goes silent.
-
-    `misses` is what it waits for, `armed_by` what makes it wait. `after_s` is a time that is fixed in the device;
-    None where the site sets it, by the watchdog register or at the device.
-    """
-
-    text: str
-    misses: LifeSign
-    armed_by: Arming
-    after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

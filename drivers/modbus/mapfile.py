@@ -4,9 +4,6 @@ A site's own maps come before the shipped ones. A map that is wrong in form or c
 with file, key and what is allowed; nothing is guessed.
 """
 
-import difflib
-import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,18 +11,19 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from drivers.device.fallback import Arming, FallbackRule, LifeSign
+from drivers.device.mapfiles import find_file, names_in, read_toml
+from drivers.device.maptables import range_of, sign_of
+from drivers.device.schemaproblems import problems
 from drivers.modbus.actionlint import form_findings
 from drivers.modbus.layout import (
     FLOATS,
     N_REGISTERS,
     WRITE_COIL,
     Address,
-    Arming,
     Block,
     Coding,
     Command,
-    FallbackRule,
-    LifeSign,
     Point,
     PointType,
     RegisterMap,
@@ -39,11 +37,10 @@ from drivers.modbus.layout import (
 from drivers.modbus.mapactions import action, sequence_command
 from drivers.modbus.mapalarms import alarm_list
 from drivers.modbus.maplint import find_contradictions
-from drivers.modbus.mapproblems import problems
+from drivers.modbus.mapproblems import SCHEMA
 from drivers.modbus.mapschema import (
     BlockTable,
     CommandTable,
-    Direction,
     EndpointTable,
     HeartbeatTable,
     IdentityTable,
@@ -59,7 +56,6 @@ from ems.model.device import DeviceSpec
 # the file of the configuration that names devices
 DEVICES_FILE: Final = "devices.toml"
 SHIPPED: Final = Path(__file__).resolve().parents[1] / "maps"
-_TOML_LINE = re.compile(r"\(at line (\d+), column \d+\)")
 _BITS_PER_REGISTER: Final = 16
 _UNSIGNED_OF: Final = {1: PointType.UINT16, 2: PointType.UINT32, 4: PointType.UINT64}
 _SIGNED: Final = frozenset({PointType.INT16, PointType.INT32, PointType.INT64})
@@ -80,7 +76,7 @@ def read_map(file: Path) -> RegisterMap:
     Raises:
         ConfigError: The file is wrong; carries every problem that was found.
     """
-    return _checked(_read(file), file)
+    return _checked(read_toml(file), file)
 
 
 def device_map(spec: DeviceSpec, directories: Sequence[Path]) -> RegisterMap | None:
@@ -108,7 +104,7 @@ def _checked(table: Mapping[str, object], file: Path) -> RegisterMap:
     try:
         tables = MapFile.model_validate(table)
     except ValidationError as error:
-        raise ConfigError(*problems(file, error)) from error
+        raise ConfigError(*problems(file, error, SCHEMA)) from error
     if wrong := (*form_findings(tables), *rack_findings(tables)):
         raise ConfigError(*(_problem(file, *finding) for finding in wrong))
     register_map = _build(tables)
@@ -123,7 +119,7 @@ def _problem(file: Path, key: str, message: str, allowed: str | None) -> ConfigP
 
 def map_names(directories: Sequence[Path]) -> tuple[str, ...]:
     """Return the names of all maps that can be loaded, the shipped ones included."""
-    return tuple(sorted({file.stem for home in (*directories, SHIPPED) for file in home.glob("*.toml")}))
+    return names_in((*directories, SHIPPED))
 
 
 def map_file(name: str, directories: Sequence[Path]) -> Path:
@@ -132,32 +128,7 @@ def map_file(name: str, directories: Sequence[Path]) -> Path:
     Raises:
         ConfigError: No directory has it.
     """
-    for home in (*directories, SHIPPED):
-        file = home / f"{name}.toml"
-        if file.is_file():
-            return file
-    known = map_names(directories)
-    raise ConfigError(
-        ConfigProblem(
-            file=f"{name}.toml",
-            message=f"no register map is called '{name}'",
-            allowed=", ".join(known),
-            nearest=next(iter(difflib.get_close_matches(name, known, n=1)), None),
-        )
-    )
-
-
-def _read(file: Path) -> dict[str, object]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        position = _TOML_LINE.search(str(error))
-        line = int(position[1]) if position else None
-        raise ConfigError(ConfigProblem(file=str(file), line=line, message=f"not valid TOML: {error}")) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(ConfigProblem(file=str(file), message="not valid UTF-8 text")) from error
-    except OSError as error:
-        raise ConfigError(ConfigProblem(file=str(file), message=f"cannot be read: {error.strerror}")) from error
+    return find_file(name, (*directories, SHIPPED), what="register map")
 
 
 def _build(tables: MapFile) -> RegisterMap:
@@ -214,7 +185,7 @@ def _coding(table: PointTable | CommandTable, endpoint: EndpointTable) -> Coding
         type=table.type,
         scale=table.scale,
         offset=table.offset,
-        sign=_factor(table.sign),
+        sign=sign_of(table.sign),
         word_order=table.word_order or endpoint.word_order,
         byte_order=table.byte_order or endpoint.byte_order,
         factor=_address(table.scale_register) if table.scale_register else None,
@@ -228,7 +199,7 @@ def _point(name: str, table: PointTable, endpoint: EndpointTable) -> Point:
         coding=_coding(table, endpoint),
         n_registers=table.length or N_REGISTERS.get(table.type, 1),
         invalid=frozenset(_as_raw(code, table.type) for code in table.invalid),
-        valid=_range(table.valid),
+        valid=range_of(table.valid),
         labels={int(code): label for code, label in table.enum.items()} if table.enum else None,
         flags={int(bit): label for bit, label in table.bits.items()} if table.bits else None,
         bit=table.bit,
@@ -283,10 +254,6 @@ def _shifted(at: Address, n_registers: int) -> Address:
     return Address(table=at.table, register=at.register + n_registers)
 
 
-def _range(limits: list[float] | None) -> tuple[float, float] | None:
-    return (limits[0], limits[1]) if limits else None
-
-
 def _as_raw(code: float, type_: PointType) -> float:
     """Return a sentinel as the number that the registers decode to.
 
@@ -316,7 +283,7 @@ def _command(name: str, table: CommandTable, endpoint: EndpointTable) -> Setpoin
         at=at,
         coding=_coding(table, endpoint),
         function=table.write_fc or (WRITE_COIL if at.table is Table.COIL else endpoint.write_fc),
-        limits=_range(table.limits),
+        limits=range_of(table.limits),
         readback=table.readback,
         ramp_frac_per_s=table.ramp_frac_per_s,
         writes_per_day=table.writes_per_day,
@@ -356,7 +323,3 @@ def _fallback(tables: MapFile) -> FallbackRule | None:
         armed_by=table.armed_by or (Arming.SETTING if tables.watchdog is None else Arming.WATCHDOG),
         after_s=table.after_s,
     )
-
-
-def _factor(sign: Direction) -> int:
-    return 1 if sign == "into_bus" else -1

@@ -9,7 +9,9 @@ from itertools import combinations
 from pathlib import Path
 from typing import Final
 
+from drivers.device.fallback import Arming, LifeSign
 from drivers.device.fields import DeviceClass, FieldKind, ReadingField, rack_fields, reading_fields
+from drivers.device.needs import Finding
 from drivers.modbus.actionlint import action_findings
 from drivers.modbus.blocks import overlapping_blocks, torn_points, unplaced, unreadable
 from drivers.modbus.capabilitylint import capability_findings
@@ -20,10 +22,8 @@ from drivers.modbus.layout import (
     WRITE_COILS,
     WRITE_MULTIPLE,
     WRITE_SINGLE,
-    Arming,
     Coding,
     Command,
-    LifeSign,
     Point,
     PointType,
     RegisterMap,
@@ -61,10 +61,6 @@ def find_contradictions(register_map: RegisterMap, file: Path) -> Iterator[Confi
         *_fallback(register_map),
     ):
         yield ConfigProblem(file=str(file), key=key, message=message, allowed=allowed)
-
-
-# key, message, what is allowed
-Finding = tuple[str, str, str | None]
 
 
 def _name(register_map: RegisterMap, file: Path) -> Iterator[Finding]:

@@ -5,28 +5,21 @@ Only the form is checked here; what spans several keys is in `maplint`, the mean
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from drivers.device.alarms import Severity
-from drivers.device.fields import DeviceClass
-from drivers.modbus.layout import Arming, ByteOrder, Gaps, LifeSign, PointType, TextEncoding, WordOrder
-from ems.model.capability import Capability
+from drivers.device.maptables import DeviceTable, Direction, FallbackTable, MapTable, Name, Number, Range
+from drivers.modbus.layout import ByteOrder, Gaps, PointType, TextEncoding, WordOrder
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=40)]
 At = Annotated[str, Field(pattern=r"^(holding|input|coil|discrete):\d{1,5}$")]
 RegisterAt = Annotated[str, Field(pattern=r"^(holding|input):\d{1,5}$")]
 RegisterSpan = Annotated[str, Field(pattern=r"^(holding|input|coil|discrete):\d{1,5}(\.\.\d{1,5})?$")]
 HoldingAt = Annotated[str, Field(pattern=r"^holding:\d{1,5}$")]
 WritableAt = Annotated[str, Field(pattern=r"^(holding|coil):\d{1,5}$")]
-# no count, scale or value of a device is beyond this, and arithmetic stays finite
-MOST = 1e20
-Number = Annotated[int, Field(ge=-(10**20), le=10**20)] | Annotated[float, Field(ge=-MOST, le=MOST)]
-Range = Annotated[list[Number], Field(min_length=2, max_length=2)]
 Code = Annotated[str, Field(pattern=r"^\d{1,5}$")]
 WriteFunction = Literal[6, 16]
 # beside the two for registers, those for one coil and for several
 AnyWriteFunction = Literal[5, 6, 15, 16]
-Direction = Literal["into_bus", "out_of_bus"]
 Word = Annotated[int, Field(ge=0, le=0xFFFF)]
 Words = Annotated[list[Word], Field(min_length=1, max_length=16)]
 Labels = Annotated[list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]], Field(max_length=20)]
@@ -35,27 +28,6 @@ AnyPointType = Annotated[PointType, Field(strict=False)]
 AnyWordOrder = Annotated[WordOrder, Field(strict=False)]
 AnyByteOrder = Annotated[ByteOrder, Field(strict=False)]
 AnyEncoding = Annotated[TextEncoding, Field(strict=False)]
-
-
-class MapTable(BaseModel):
-    """A table of the file: unknown keys, wrong types, NaN and infinity are errors."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
-
-class DeviceTable(MapTable):
-    """[device]."""
-
-    id: Name = Field(description="Name of the map, equal to the file's name.")
-    source: Annotated[str, Field(min_length=10, max_length=400)] = Field(
-        description="Title, version, date and section of the document that the registers come from."
-    )
-    device_class: Annotated[DeviceClass, Field(strict=False)] = Field(
-        alias="class", description="What the device is: " + ", ".join(DeviceClass) + "."
-    )
-    capabilities: list[Annotated[Capability, Field(strict=False)]] | None = Field(
-        None, description="What the device can be relied on for: " + ", ".join(Capability) + "."
-    )
 
 
 class EndpointTable(MapTable):
@@ -335,27 +307,6 @@ class WatchdogTable(MapTable):
     scale: Number = Field(1, description="Seconds per count.")
     volatile: bool = Field(description="Whether it is kept in RAM; it is written only where it differs.")
     write_fc: WriteFunction | None = Field(None, description="6 or 16, if it differs from the endpoint's.")
-
-
-class FallbackTable(MapTable):
-    """[fallback]."""
-
-    text: Annotated[str, Field(min_length=10, max_length=400)] = Field(
-        description="What the device does when the controller goes silent."
-    )
-    misses: Annotated[LifeSign, Field(strict=False)] | None = Field(
-        None,
-        description="What it waits for: `heartbeat` (if there is one), `setpoints` (else), any `requests`, "
-        "or `nothing`: it does not notice.",
-    )
-    armed_by: Annotated[Arming, Field(strict=False)] | None = Field(
-        None,
-        description="What makes it watch: our time in [watchdog] (`watchdog`, if there is one), a `setting` at the "
-        "device, to be seen at commissioning (else), or its make (`always`). A point `fallback_armed` shows it.",
-    )
-    after_s: Annotated[float, Field(gt=0.0, le=3600.0)] | None = Field(
-        None, description="Silence in s after which it acts, where that is fixed in the device."
-    )
 
 
 class MapFile(MapTable):

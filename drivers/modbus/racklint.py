@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from typing import Final
 
+from drivers.device.needs import Finding
 from drivers.modbus.mapschema import MapFile
 
-# key, message, what is allowed
-Finding = tuple[str, str, str | None]
 _N_ADDRESSES: Final = 0x10000
 
 

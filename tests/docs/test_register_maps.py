@@ -7,7 +7,7 @@ import pytest
 from docs.register_maps import map_schema
 from docs.supported_devices import description, supported_devices_page
 from drivers.modbus.mapfile import SHIPPED, load_map, map_names
-from drivers.modbus.mapproblems import TABLES
+from drivers.modbus.mapproblems import SCHEMA
 from drivers.modbus.mapschema import MapFile
 from tests.docs.pages import ROOT
 
@@ -15,8 +15,8 @@ from tests.docs.pages import ROOT
 def test_every_table_of_a_map_is_on_the_page_of_the_language() -> None:
     page = (ROOT / "docs/register-maps.md").read_text(encoding="utf-8")
 
-    assert set(TABLES) == set(MapFile.model_fields)
-    fields = [(key, field) for table in TABLES.values() for key, field in table.model_fields.items()]
+    assert set(SCHEMA.tables) == set(MapFile.model_fields)
+    fields = [(key, field) for table in SCHEMA.tables.values() for key, field in table.model_fields.items()]
     missing = [key for key, field in fields if f"| `{field.alias or key}` |" not in page]
     assert missing == []
 
