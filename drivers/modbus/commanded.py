@@ -1,313 +1,55 @@
-"""What all commanded register devices do alike: narrow and verify setpoints, keep the heartbeat, refuse."""
+"""What all commanded register devices do alike: their commands are written as jobs of their link."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from drivers.device.assembly import Family, R
-from drivers.device.budget import DAY_S, WriteBudget, setpoints_per_day
-from drivers.device.narrowing import LimitFinder, PowerCommand, narrowed, next_step, probing_step
-from drivers.device.values import Value
-from drivers.modbus.attached import AttachedDevice, spec_error
-from drivers.modbus.commands import CommandSlot, MapRecipe, Outcomes, Recipe
+from drivers.device.commanding import SETTLE_PERIODS, Commanding
+from drivers.device.jobs import NEVER_S
+from drivers.device.narrowing import LimitFinder
+from drivers.modbus.attached import AttachedDevice
 from drivers.modbus.device import PolledDevice
-from drivers.modbus.heartbeat import Heartbeat
-from drivers.modbus.layout import Command, SequenceCommand
-from drivers.modbus.requests import NEVER_S
+from drivers.modbus.layout import SequenceCommand
+from drivers.modbus.recipes import MapRecipe, counter_write
+from drivers.modbus.registers import Encoded
+from drivers.modbus.requests import Write
 from drivers.modbus.sequences import SequenceSlot
-from ems.model.capability import Fallback, PowerLimits
 from ems.model.device import DeviceSpec
-from ems.model.setpoints import WriteOutcome
 from ems.ports import DriverEnvironment
 
-# two polls, counted in periods as these are stretched by an accelerated run
-_SETTLE_PERIODS: Final = 2.0
 # a unit that refused a control key is asked again after this, counted in periods like the time to settle
 _RETRY_PERIODS: Final = 30.0
-# a device may miss three heartbeats before its watchdog acts
-_HEARTBEATS_PER_WATCHDOG: Final = 4.0
-# a device whose fall-back has come loose is armed again after this many polls
-_REARM_PERIODS: Final = 5.0
-# the one command that changes a few times a day
-_RUN: Final = "run"
-_ARMED: Final = "fallback_armed"
-# neighbouring floats: a setpoint that is this near has arrived
-_ARRIVED_KW: Final = 1e-6
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Goal:
-    """The power that was asked for; a ramp leads there step by step."""
+class RegisterCommanding(Commanding[R, Encoded, Write], AttachedDevice[R]):
+    """A commanded device on a link: its commands are jobs like its polls."""
 
-    power_kw: float
-    valid_until_s: float
+    def _sequence_commands(self) -> Iterable[SequenceCommand]:
+        """Return the commands that are sequences of control keys."""
+        return ()
 
-
-class Commanding(AttachedDevice[R]):
-    """What a commanded device has beyond one that is read; its capabilities hand values to `_command`.
-
-    A device calls `_take_commands` while it is built, and `_keep_alive` once it is known which heartbeats it needs.
-    """
-
-    def _take_commands(
-        self,
-        environment: DriverEnvironment,
-        power: PowerCommand | None,
-        recipes: Iterable[Recipe],
-        *,
-        sequences: Iterable[SequenceCommand] = (),
-        refreshes_per_watchdog: float = _HEARTBEATS_PER_WATCHDOG,
-        writes_per_day: Mapping[str, int] | None = None,
-        acts_after_s: float = NEVER_S,
-    ) -> None:
-        """Make a slot of every command.
-
-        `writes_per_day` holds the budgets of the commands whose registers are not volatile; `acts_after_s` is the
-        silence after which the device falls back, where that is fixed in the device.
-
-        Raises:
-            ConfigError: The watchdog time is missing, or a setpoint may change more often than its register bears.
-        """
-        spec = self._spec
-        self._watchdog_s = min(_watchdog_for(spec), acts_after_s)
-        budgets = writes_per_day or {}
-        self._rated_kw = environment.rated_kw if spec.rated_kw is None else spec.rated_kw
-        self._outcomes = Outcomes(spec.id, power=None if power is None else power.name)
-        self._local: str | None = None
-        self._is_open = False
-        self._goal: _Goal | None = None
-        # the setpoint that the device shows to be in force
-        self._in_force_kw: float | None = None
-        self._offered_kw: float | None = None
-        self._rearm_s = NEVER_S
-        self._heartbeats: tuple[Heartbeat, ...] = ()
-        self._slots = {
-            recipe.name: self._slot(
-                recipe, budgets.get(recipe.name), renewed_s=self._watchdog_s / refreshes_per_watchdog
-            )
-            for recipe in recipes
-        }
-        # a genset that shares load by its own governor takes no power
-        self._power = power if power is not None and power.name in self._slots else None
+    def _make_wishes(self) -> Mapping[str, SequenceSlot]:
         self._sequences = {
             command.name: SequenceSlot(
                 command,
                 outcomes=self._outcomes,
                 blocked=self.withheld,
-                retry_s=_RETRY_PERIODS * spec.fast_s,
-                least_s=_SETTLE_PERIODS * spec.fast_s,
+                retry_s=_RETRY_PERIODS * self._spec.fast_s,
+                least_s=SETTLE_PERIODS * self._spec.fast_s,
             )
-            for command in sequences
+            for command in self._sequence_commands()
         }
         self._read_jobs = self._jobs
-        self._keep_alive(())
+        return self._sequences
 
-    def _keep_alive(self, counters: Iterable[Command], *, period_s: float | None = None) -> None:
-        """Write these heartbeats while any command counts."""
-        if period_s is None:
-            period_s = min(self._spec.fast_s, self._watchdog_s / _HEARTBEATS_PER_WATCHDOG)
-        self._heartbeats = tuple(
-            Heartbeat(counter, period_s=period_s, valid_until_s=self._valid_until_s) for counter in counters
-        )
-        self._jobs = (*self._read_jobs, *self._heartbeats, *self._all_slots)
-        if self._is_open:
-            for heartbeat in self._heartbeats:
-                heartbeat.open(self._clock.monotonic_s())
+    def _serve_commands(self) -> None:
+        self._jobs = (*self._read_jobs, *self._heartbeats, *self._slots.values(), *self._sequences.values())
 
-    def _fallback_text(self) -> str:
-        """Return what the device does when we go silent."""
-        raise NotImplementedError
-
-    def _tells(self, field: str) -> bool:
-        """Return whether the device itself shows a field, so that its absence says something."""
-        raise NotImplementedError
-
-    def _own_limits(self, finder: LimitFinder) -> float | None:
-        """Narrow the power to what is known beside nameplate and reading; return the device's ramp per s, if any."""
-        raise NotImplementedError
-
-    def _slot(self, recipe: Recipe, n_per_day: int | None, *, renewed_s: float) -> CommandSlot:
-        """Return the slot of a command; what wears out is never renewed, and not taken if it may change too often."""
-        if n_per_day is not None and recipe.name != _RUN and n_per_day < setpoints_per_day(period_s=self._spec.fast_s):
-            raise spec_error(
-                self._spec,
-                "fast_s",
-                f"'{recipe.name}' is written to non-volatile memory that bears {n_per_day} writes a day, and may "
-                f"change every {self._spec.fast_s:g} s",
-                allowed=f"at least {DAY_S / n_per_day:.0f} s, or a map with a volatile register",
-            )
-        return CommandSlot(
-            recipe,
-            outcomes=self._outcomes,
-            blocked=self.withheld,
-            refresh_s=renewed_s if n_per_day is None else NEVER_S,
-            settle_s=_SETTLE_PERIODS * self._spec.fast_s,
-            budget=None if n_per_day is None else WriteBudget(n_per_day),
-        )
-
-    def outcome(self) -> WriteOutcome | None:
-        """Return what became of the newest command that has ended; its detail names the command."""
-        now_s = self._clock.monotonic_s()
-        for slot in self._all_slots:
-            slot.expire(now_s)
-        return self._outcomes.newest
-
-    def trouble(self) -> str | None:
-        """Return why no newer reading has arrived, or why the device is only read; None while all works."""
-        faults = (heartbeat.fault for heartbeat in self._heartbeats)
-        return super().trouble() or next((fault for fault in faults if fault is not None), None)
-
-    def withheld(self) -> str | None:
-        """Return why commands are refused now, None while they are taken."""
-        return self._distrust() or self._local or self._unarmed()
-
-    def fallback(self) -> Fallback:
-        """Return what the device does when we go silent, after how long, and whether that is armed."""
-        armed: bool | None = None if self._reading is None else getattr(self._reading, _ARMED, None)
-        return Fallback(text=self._fallback_text(), after_s=self._watchdog_s, armed=armed)
-
-    @property
-    def heartbeat_s(self) -> float | None:
-        """Return the period of the heartbeat, None for a device that needs none."""
-        return self._heartbeats[0].period_s if self._heartbeats else None
-
-    def heartbeat_age_s(self) -> float | None:
-        """Return the time since the device took the last heartbeat, None before the first."""
-        taken = [heartbeat.taken_s for heartbeat in self._heartbeats if heartbeat.taken_s is not None]
-        return self._clock.monotonic_s() - min(taken) if taken and len(taken) == len(self._heartbeats) else None
-
-    def power_limits(self) -> PowerLimits:
-        """Return what nameplate, register map and the device itself allow now."""
-        finder = LimitFinder()
-        if self._power is None:
-            return finder.limits(ramp_kw_per_s=None)
-        finder.narrow(
-            self._power.lowest_frac * self._rated_kw, self._power.highest_frac * self._rated_kw, "the nameplate"
-        )
-        own_ramp_frac_per_s = self._own_limits(finder)
-        finder.narrow(
-            -self._allowed_kw(self._power.lowest_field), self._allowed_kw(self._power.highest_field), "the device"
-        )
-        ramps = [ramp for ramp in (own_ramp_frac_per_s, self._spec.ramp_frac_per_s) if ramp is not None]
-        return finder.limits(ramp_kw_per_s=min(ramps) * self._rated_kw if ramps else None)
-
-    def _allowed_kw(self, field: str | None) -> float:
-        """Return what the device itself allows; a limit that it has and does not tell now allows nothing."""
-        if field is None or not self._tells(field):
-            return NEVER_S
-        value: float | None = None if self._reading is None else getattr(self._reading, field)
-        return 0.0 if value is None else value
-
-    def lost(self, reason: str, now_s: float) -> None:
-        """Give up everything under way: there is no connection."""
-        super().lost(reason, now_s)
-        self._is_open = False
-        self._in_force_kw = None
-        for slot in self._all_slots:
-            slot.close(reason, now_s)
-        for heartbeat in self._heartbeats:
-            heartbeat.close()
-
-    def _command(self, name: str, value: float, *, valid_until_s: float) -> None:
-        """Take a command; it replaces an older one that was not sent yet."""
-        now_s = self._clock.monotonic_s()
-        if self._power is not None and name == self._power.name:
-            self._goal = _Goal(power_kw=value, valid_until_s=valid_until_s)
-            self._approach(self._goal, self._power, now_s)
-        else:
-            slot = self._slots.get(name) or self._sequences[name]
-            slot.offer(value, valid_until_s=valid_until_s, now_s=now_s)
-        for heartbeat in self._heartbeats:
-            heartbeat.renewed(now_s)
+    def _wake(self) -> None:
         self._link.wake()
 
-    def _approach(self, goal: _Goal, power: PowerCommand, now_s: float, *, again: bool = False) -> None:
-        """Offer what may be written now on the way to a goal; `again`: only if that is not what was offered last."""
-        slot = self._slots[power.name]
-        allowed = narrowed(goal.power_kw, self.power_limits())
-        if allowed.power_kw is None:
-            slot.refuse(allowed.note, now_s)
-            return
-        step_kw, note = allowed.power_kw, allowed.note
-        if self._spec.ramp_frac_per_s is not None and self._in_force_kw is not None:
-            most_kw = self._spec.ramp_frac_per_s * self._rated_kw * self._spec.fast_s
-            step_kw = next_step(step_kw, present_kw=self._in_force_kw, most_kw=most_kw)
-            if abs(step_kw - allowed.power_kw) > _ARRIVED_KW:
-                note = "; ".join(text for text in (note, f"on the ramp to {allowed.power_kw:g}") if text)
-        if self.suspicion() is not None:
-            step_kw = probing_step(step_kw)
-            note = "; ".join(text for text in (note, "a little less, to see whether its values move") if text)
-        if again and self._offered_kw is not None and abs(step_kw - self._offered_kw) <= _ARRIVED_KW:
-            return
-        self._offered_kw = step_kw
-        slot.offer(step_kw, valid_until_s=goal.valid_until_s, now_s=now_s, note=note)
 
-    def _beside(self) -> Mapping[str, Value | None]:
-        """Return whether the fall-back is armed for maps where no register tells: the watchdog time is set."""
-        return {_ARMED: self._watchdog_armed}
-
-    def _published(self, values: Mapping[str, Value | None], at_s: float) -> None:
-        """Verify what was written, and allow writes once the device has been read on this connection."""
-        now_s = self._clock.monotonic_s()
-        self._local = "local control at the device" if values.get("remote") is False else None
-        for slot in self._slots.values():
-            if slot.factor is not None:
-                slot.scaled_by(values.get(slot.factor), at_s)
-            slot.verify(values.get(slot.readback), at_s)
-        if self._reading is not None:
-            for sequence in self._sequences.values():
-                sequence.seen(self._reading, at_s)
-        self._arm_again(now_s)
-        if self._power is not None:
-            shown = values.get(self._slots[self._power.name].readback)
-            self._in_force_kw = float(shown) if isinstance(shown, int | float) else None
-            if self._goal is not None and now_s < self._goal.valid_until_s:
-                self._approach(self._goal, self._power, now_s, again=True)
-        if not self._is_open:
-            self._is_open = True
-            self._allow_writes()
-
-    def _arm_again(self, now_s: float) -> None:
-        """Set the watchdog anew where the device shows that its fall-back has come loose without a reconnect."""
-        if not self._is_loose():
-            self._rearm_s = NEVER_S
-        elif self._rearm_s == NEVER_S:
-            self._rearm_s = now_s + _REARM_PERIODS * self._spec.fast_s
-        elif now_s >= self._rearm_s:
-            self._rearm_s = NEVER_S
-            self._greet_again = True
-
-    def _is_loose(self) -> bool:
-        """Return whether the fall-back is worth another attempt at arming it."""
-        return self._unarmed() is not None
-
-    def _allow_writes(self) -> None:
-        now_s = self._clock.monotonic_s()
-        for slot in self._all_slots:
-            slot.open(now_s)
-        for heartbeat in self._heartbeats:
-            heartbeat.open(now_s)
-
-    def _unarmed(self) -> str | None:
-        """Return that the device would not notice our silence, where it can tell."""
-        if self._reading is None or self.fallback().armed is True:
-            return None
-        if self._tells(_ARMED):
-            return "its fall-back for a silent controller is not armed"
-        return None
-
-    def _valid_until_s(self) -> float:
-        """Return until when any command counts; a device that may not be commanded gets no heartbeat either."""
-        if self.withheld() is not None:
-            return -NEVER_S
-        return max(slot.valid_until_s for slot in self._all_slots)
-
-    @property
-    def _all_slots(self) -> tuple[CommandSlot | SequenceSlot, ...]:
-        return (*self._slots.values(), *self._sequences.values())
-
-
-class CommandedDevice(Commanding[R], PolledDevice[R]):
+class CommandedDevice(RegisterCommanding[R], PolledDevice[R]):
     """A device with a register map that is read and commanded.
 
     Raises:
@@ -320,17 +62,18 @@ class CommandedDevice(Commanding[R], PolledDevice[R]):
         recipes = [MapRecipe(commands[name]) for name in family.commands if name in commands]
         rule = self._map.fallback
         self._take_commands(
-            environment,
             family.power,
             recipes,
-            sequences=self._map.sequences.values(),
             writes_per_day={
                 name: command.writes_per_day for name, command in commands.items() if command.writes_per_day is not None
             },
             acts_after_s=NEVER_S if rule is None or rule.after_s is None else rule.after_s,
         )
         if self._map.heartbeat is not None:
-            self._keep_alive((self._map.heartbeat,))
+            self._keep_alive((counter_write(self._map.heartbeat),))
+
+    def _sequence_commands(self) -> Iterable[SequenceCommand]:
+        return self._map.sequences.values()
 
     def _fallback_text(self) -> str:
         return "" if self._map.fallback is None else self._map.fallback.text
@@ -345,11 +88,3 @@ class CommandedDevice(Commanding[R], PolledDevice[R]):
         if command.limits is not None:
             finder.narrow(*command.limits, "the register map")
         return command.ramp_frac_per_s
-
-
-def _watchdog_for(spec: DeviceSpec) -> float:
-    if spec.watchdog_s is None:
-        raise spec_error(
-            spec, "watchdog_s", "a device that is commanded needs its fall-back time", allowed="a time in seconds"
-        )
-    return spec.watchdog_s

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from drivers.device.assembly import Family, R
 from drivers.device.fields import FieldKind, reading_fields
 from drivers.device.racks import derived_fields
-from drivers.modbus.attached import AttachedDevice, spec_error
+from drivers.device.reading import spec_error
+from drivers.modbus.attached import AttachedDevice
 from drivers.modbus.blocks import PlannedRead, plan_reads
 from drivers.modbus.capabilities import capabilities_of
 from drivers.modbus.handshake import MapScript

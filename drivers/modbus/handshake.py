@@ -7,22 +7,13 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from drivers.device.jobs import NEVER_S, NoAnswer, Urgency
 from drivers.device.values import Bad
 from drivers.modbus.blocks import adjacent_blocks, plan_reads
 from drivers.modbus.identity import identity_faults, identity_texts
 from drivers.modbus.layout import Command, RegisterMap, Speed
 from drivers.modbus.registers import decode_number, encode
-from drivers.modbus.requests import (
-    NEVER_S,
-    Answer,
-    Answered,
-    ExceptionAnswer,
-    NoAnswer,
-    Read,
-    Request,
-    Urgency,
-    Write,
-)
+from drivers.modbus.requests import Answer, Answered, ExceptionAnswer, Read, Request, Write
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
+from drivers.device.jobs import NEVER_S, NoAnswer, Urgency
 from drivers.modbus.link import ModbusLink
-from drivers.modbus.requests import NEVER_S, Answer, Job, NoAnswer, Request, Urgency
+from drivers.modbus.requests import Answer, Job, Request
 
 # sees every question and its answer; the time is when the question was asked, in seconds of the clock
 Witness = Callable[[int, Request, Answer, float], None]

@@ -9,8 +9,9 @@ import random
 from contextlib import suppress
 from typing import Final
 
+from drivers.device.jobs import NoAnswer
 from drivers.modbus.expected import Fault
-from drivers.modbus.requests import Answer, Answered, ExceptionAnswer, NoAnswer, Request, Station
+from drivers.modbus.requests import Answer, Answered, ExceptionAnswer, Request, Station
 from drivers.modbus.session import ExceptionCode, Session
 from drivers.modbus.statistics import ErrorKind, LinkStatistics, Tally, link_status
 from drivers.modbus.tls import tls_context

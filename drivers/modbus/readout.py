@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
+from drivers.device.jobs import NoAnswer
 from drivers.device.values import Value
 from drivers.modbus.blocks import PlannedRead, adjacent_blocks, plan_reads
 from drivers.modbus.device import map_reads
@@ -12,7 +13,7 @@ from drivers.modbus.identity import identity_texts
 from drivers.modbus.inquiry import Inquiry
 from drivers.modbus.layout import Point, RegisterMap, Speed
 from drivers.modbus.registers import Decoded
-from drivers.modbus.requests import Answered, ExceptionAnswer, NoAnswer, Read
+from drivers.modbus.requests import Answered, ExceptionAnswer, Read
 
 
 class Quality(StrEnum):

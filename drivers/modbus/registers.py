@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Final, NamedTuple
 
+from drivers.device import commands
 from drivers.device.values import Bad, Value
 from drivers.modbus.blockcode import CompiledPoint, RawSource, compile_block
 from drivers.modbus.blocks import PlannedRead
@@ -42,12 +43,10 @@ class Decoded(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Encoded:
-    """A command as registers (or one bit); `value` is what they mean after rounding, `step` the weight of one count."""
+class Encoded(commands.Encoded):
+    """A command as registers (or one bit)."""
 
     registers: tuple[int, ...]
-    value: float
-    step: float
 
 
 class BlockDecoder:

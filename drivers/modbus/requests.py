@@ -1,17 +1,11 @@
-"""What devices ask of their link and what they get back. No type of a foreign library appears here.
-
-A device does not queue requests: it keeps jobs, and the link asks the most urgent job that is due for its
-request at the moment of sending. So a command is always the newest one, and nothing stale waits in a queue.
-"""
+"""What devices ask of their link and what they get back. No type of a foreign library appears here."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Final, Protocol
 
+from drivers.device.jobs import Acknowledged, NoAnswer, Refused, Urgency
 from drivers.modbus.layout import READ_COILS, READ_DISCRETE, READ_HOLDING, READ_INPUT, Address, Table
-
-NEVER_S: Final = float("inf")
 
 # exception codes of the protocol
 _EXCEPTIONS: Final = {
@@ -66,7 +60,7 @@ Request = Read | Write
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(Acknowledged):
     """The device did what was asked: exactly the registers (or bits, 0 and 1) asked for, none after a write."""
 
     registers: Sequence[int]
@@ -74,7 +68,7 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class ExceptionAnswer:
+class ExceptionAnswer(Refused):
     """The device answered that it does not do what was asked."""
 
     code: int
@@ -94,23 +88,7 @@ class ExceptionAnswer:
         return f"exception {self.code} ({_EXCEPTIONS.get(self.code, 'not in the protocol')})"
 
 
-@dataclass(frozen=True, slots=True)
-class NoAnswer:
-    """Nothing usable came; the link sees to it that a late answer is never taken for another one."""
-
-    reason: str
-    at_s: float
-
-
 Answer = Answered | ExceptionAnswer | NoAnswer
-
-
-class Urgency(IntEnum):
-    """Commands and heartbeats go before fast polls, fast polls before slow ones."""
-
-    COMMAND = 0
-    FAST = 1
-    SLOW = 2
 
 
 class Job(Protocol):

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from drivers.device.jobs import NEVER_S, NoAnswer, Urgency
 from drivers.device.sample import Sample
 from drivers.device.values import Value
 from drivers.modbus.blocks import PlannedRead
 from drivers.modbus.registers import BlockDecoder, Decoded
-from drivers.modbus.requests import NEVER_S, Answer, Answered, ExceptionAnswer, NoAnswer, Read, Urgency
+from drivers.modbus.requests import Answer, Answered, ExceptionAnswer, Read
 
 # what a device that starts, or the gateway before it, shows in every register
 _BLANKS: Final = (0x0000, 0xFFFF)

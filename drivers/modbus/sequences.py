@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
-from drivers.modbus.commands import Outcomes
+from drivers.device.commands import Outcomes
+from drivers.device.jobs import NEVER_S, NoAnswer, Urgency
 from drivers.modbus.conditions import holds, shown
 from drivers.modbus.layout import Action, Condition, SequenceCommand, Wait
-from drivers.modbus.requests import NEVER_S, Answer, Answered, ExceptionAnswer, NoAnswer, Read, Request, Urgency, Write
+from drivers.modbus.requests import Answer, Answered, ExceptionAnswer, Read, Request, Write
 from ems.model.readings import Reading
 from ems.model.setpoints import Outcome
 

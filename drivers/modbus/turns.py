@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from drivers.modbus.requests import Job, Station, Urgency
+from drivers.device.jobs import Urgency
+from drivers.modbus.requests import Job, Station
 from drivers.modbus.statistics import Tally
 
 # a silent unit is probed every five time-outs, 5 s with the usual time-out of 1 s (OpenEMS waits 2 s and more)

@@ -3,11 +3,13 @@ from collections.abc import Sequence
 
 import pytest
 
+from drivers.device.commands import CommandSlot, Outcomes
+from drivers.device.jobs import NEVER_S, NoAnswer
 from drivers.device.values import Bad
-from drivers.modbus.commands import CommandSlot, MapRecipe, Outcomes
 from drivers.modbus.layout import Address, Coding, PointType, SetpointCommand, Table
+from drivers.modbus.recipes import MapRecipe
 from drivers.modbus.registers import Encoded
-from drivers.modbus.requests import NEVER_S, Answered, ExceptionAnswer, NoAnswer, Write
+from drivers.modbus.requests import Answered, ExceptionAnswer, Write
 from ems.model.setpoints import Outcome
 
 REFRESH_S = 3.0
@@ -309,7 +311,7 @@ class TwoStepRecipe:
         ]
 
 
-def two_step_slot() -> tuple[CommandSlot, Outcomes]:
+def two_step_slot() -> tuple[CommandSlot[Encoded, Write], Outcomes]:
     outcomes = Outcomes("dev1")
     slot = CommandSlot(TwoStepRecipe(), outcomes=outcomes, blocked=lambda: None, refresh_s=REFRESH_S, settle_s=SETTLE_S)
     slot.open(0.0)

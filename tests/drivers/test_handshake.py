@@ -1,10 +1,11 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from drivers.device.jobs import NEVER_S, NoAnswer
 from drivers.modbus.handshake import Handshake, MapScript, Met, Unknown
 from drivers.modbus.layout import RegisterMap
 from drivers.modbus.mapfile import load_map
-from drivers.modbus.requests import NEVER_S, Answered, ExceptionAnswer, NoAnswer, Read, Request, Write
+from drivers.modbus.requests import Answered, ExceptionAnswer, Read, Request, Write
 
 RETRY_S = 5.0
 # 'Maker' and blanks, 'M1', 'S-0001', padded with NUL: eight registers each

@@ -1,6 +1,8 @@
-from drivers.modbus.heartbeat import Heartbeat
+from drivers.device.heartbeat import Heartbeat
+from drivers.device.jobs import NEVER_S
 from drivers.modbus.layout import Address, Coding, Command, PointType, Table
-from drivers.modbus.requests import NEVER_S, Answered, ExceptionAnswer, Write
+from drivers.modbus.recipes import counter_write
+from drivers.modbus.requests import Answered, ExceptionAnswer, Write
 
 PERIOD_S = 2.5
 
@@ -16,7 +18,7 @@ class Bench:
             coding=Coding(type=PointType.UINT16),
             function=16,
         )
-        self.heartbeat = Heartbeat(command, period_s=PERIOD_S, valid_until_s=lambda: self.valid_until_s)
+        self.heartbeat = Heartbeat(counter_write(command), period_s=PERIOD_S, valid_until_s=lambda: self.valid_until_s)
 
     def beats(self, *, start_s: float, end_s: float) -> list[tuple[float, int]]:
         """Serve the heartbeat every 0.5 s and return time and count of each beat."""

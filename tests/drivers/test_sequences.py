@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.modbus.commands import Outcomes
+from drivers.device.commands import Outcomes
+from drivers.device.jobs import NEVER_S, NoAnswer
 from drivers.modbus.layout import (
     Action,
     Address,
@@ -18,7 +19,7 @@ from drivers.modbus.layout import (
     Table,
     Wait,
 )
-from drivers.modbus.requests import NEVER_S, Answered, ExceptionAnswer, NoAnswer, Read, Write
+from drivers.modbus.requests import Answered, ExceptionAnswer, Read, Write
 from drivers.modbus.sequences import SequenceSlot
 from ems.model.readings import GensetPhase, GensetReading
 from ems.model.setpoints import Outcome

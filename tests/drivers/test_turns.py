@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 
-from drivers.modbus.requests import NEVER_S, Answer, Job, Request, Urgency
+from drivers.device.jobs import NEVER_S, Urgency
+from drivers.modbus.requests import Answer, Job, Request
 from drivers.modbus.turns import Member, Pause, Turn, next_turn
 
 NOW_S = 100.0

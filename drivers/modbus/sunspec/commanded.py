@@ -6,9 +6,10 @@ from typing import Final
 from drivers.device.assembly import Family, R
 from drivers.device.narrowing import LimitFinder
 from drivers.device.values import Bad, Value
-from drivers.modbus.commanded import Commanding
+from drivers.modbus.commanded import RegisterCommanding
 from drivers.modbus.handshake import UsableAnswer
 from drivers.modbus.layout import WRITE_MULTIPLE, Address, Coding, Command, PointType, Table
+from drivers.modbus.recipes import counter_write
 from drivers.modbus.requests import ExceptionAnswer, Request
 from drivers.modbus.sunspec.chain import FoundModel
 from drivers.modbus.sunspec.control import ModelRecipe, Target
@@ -34,7 +35,7 @@ _ARMED: Final = "fallback_armed"
 _NO_POINTS: Final = PointValues({}, {}, {})
 
 
-class CommandedSunSpecDevice(Commanding[R], SunSpecDevice[R]):
+class CommandedSunSpecDevice(RegisterCommanding[R], SunSpecDevice[R]):
     """A SunSpec device that is commanded through one of `models`, the first that it has.
 
     Raises:
@@ -56,7 +57,7 @@ class CommandedSunSpecDevice(Commanding[R], SunSpecDevice[R]):
         self._recipe = recipe
         self._beats: tuple[Command, ...] = ()
         super().__init__(spec, environment, family, profile=profile, view=view)
-        self._take_commands(environment, family.power, (recipe,), refreshes_per_watchdog=REFRESHES_PER_TIMER)
+        self._take_commands(family.power, (recipe,), refreshes_per_watchdog=REFRESHES_PER_TIMER)
 
     def find_target(self) -> Target | None:
         """Return the model that is written, None before the device was met."""
@@ -92,7 +93,7 @@ class CommandedSunSpecDevice(Commanding[R], SunSpecDevice[R]):
         beats = yield from self._find_heartbeats(found)
         if beats != self._beats:
             self._beats = beats
-            self._keep_alive(beats)
+            self._keep_alive([counter_write(beat) for beat in beats])
         if self._target(_NO_POINTS) is None:
             wanted = " and no ".join(map(str, self._control_models))
             return Armed(fault=f"it has no model {wanted}, so it cannot be commanded")

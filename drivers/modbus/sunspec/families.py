@@ -6,7 +6,7 @@ from drivers.battery.bms import BMS_FAMILY
 from drivers.battery.pcs import PCS_FAMILY
 from drivers.device.fields import DeviceClass
 from drivers.device.narrowing import LimitFinder
-from drivers.modbus.attached import spec_error
+from drivers.device.reading import spec_error
 from drivers.modbus.sunspec.commanded import CommandedSunSpecDevice
 from drivers.modbus.sunspec.control import LimitRecipe, PowerRecipe
 from drivers.modbus.sunspec.device import SunSpecDevice

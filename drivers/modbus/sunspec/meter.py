@@ -7,9 +7,9 @@ and export counters are swapped.
 from typing import Final
 
 from drivers.device.fields import DeviceClass
+from drivers.device.reading import spec_error
 from drivers.meter.load import LOAD_FAMILY
 from drivers.meter.pcc import PCC_FAMILY
-from drivers.modbus.attached import spec_error
 from drivers.modbus.sunspec.counters import WrappingCounter
 from drivers.modbus.sunspec.device import SunSpecDevice
 from drivers.modbus.sunspec.fields import Fields

@@ -5,26 +5,25 @@ purpose of its watchdog.
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Generic
 
-from drivers.modbus.layout import Command
-from drivers.modbus.requests import NEVER_S, Answer, Answered, ExceptionAnswer, Urgency, Write
+from drivers.device.commands import W
+from drivers.device.jobs import NEVER_S, Acknowledged, Refused, Result, Urgency
 
 # starts again at 1: 0 is the value of a controller that never spoke, high values are often "not available"
 _LAST_COUNT: Final = 0x7FFF
 
 
-class Heartbeat:
-    """The job that writes the counter once per period until the commands expire."""
+class Heartbeat(Generic[W]):
+    """The job that sends the counter once per period until the commands expire; `beat` makes one of a count."""
 
     urgency = Urgency.COMMAND
     patience_s = 0.0
 
-    def __init__(self, command: Command, *, period_s: float, valid_until_s: Callable[[], float]) -> None:
+    def __init__(self, beat: Callable[[int], W], *, period_s: float, valid_until_s: Callable[[], float]) -> None:
         self.due_s = NEVER_S
         self.fault: str | None = None
-        self._command = command
-        self._high_words = (0,) * (command.n_registers - 1)
+        self._beat = beat
         self.period_s = period_s
         self._valid_until_s = valid_until_s
         self._open = False
@@ -47,7 +46,7 @@ class Heartbeat:
         if self._open and self.due_s == NEVER_S and now_s < self._valid_until_s():
             self.due_s = max(now_s, self._sent_s + self.period_s)
 
-    def request(self, now_s: float) -> Write | None:
+    def request(self, now_s: float) -> W | None:
         """Return the next count, None once no command is valid any more."""
         self.due_s = NEVER_S
         if now_s >= self._valid_until_s():
@@ -55,10 +54,10 @@ class Heartbeat:
         self._sent_s = now_s
         self.due_s = now_s + self.period_s
         self._count = self._count % _LAST_COUNT + 1
-        return Write(at=self._command.at, registers=(*self._high_words, self._count), function=self._command.function)
+        return self._beat(self._count)
 
-    def done(self, answer: Answer) -> None:
+    def done(self, answer: Result) -> None:
         """Note whether the device takes the heartbeat, and when it did."""
-        if isinstance(answer, Answered):
+        if isinstance(answer, Acknowledged):
             self.taken_s = answer.at_s
-        self.fault = f"the heartbeat is refused: {answer}" if isinstance(answer, ExceptionAnswer) else None
+        self.fault = f"the heartbeat is refused: {answer}" if isinstance(answer, Refused) else None

@@ -1,4 +1,4 @@
-"""From a setpoint to a verified register: one slot per command, and the outcome of what was commanded.
+"""From a setpoint to a value that the device shows: one slot per command, and the outcome of what was commanded.
 
 Newest wins: a slot holds the newest value that was not sent yet. A value that was written counts as accepted
 only when the device's own read-back shows it.
@@ -7,14 +7,11 @@ only when the device's own read-back shows it.
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Generic, Protocol, TypeVar
 
 from drivers.device.budget import WriteBudget
+from drivers.device.jobs import NEVER_S, Acknowledged, NoAnswer, Refused, Result, Urgency
 from drivers.device.values import Bad, Value
-from drivers.modbus.layout import SetpointCommand, factor_name
-from drivers.modbus.registers import Encoded, encode
-from drivers.modbus.requests import NEVER_S, Answer, Answered, ExceptionAnswer, NoAnswer, Urgency, Write
-from drivers.modbus.values import with_power
 from ems.model.setpoints import Outcome, WriteOutcome
 
 # written values that wait for their read-back; a device follows with a delay while new ones are written
@@ -53,11 +50,28 @@ class Outcomes:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoded:
+    """A command as it is sent: `value` is what it means after rounding, `step` the weight of one count.
+
+    Two that are equal say the same to the device.
+    """
+
+    value: float
+    step: float
+
+
+# a command as it is sent, and one request or message with it
+E = TypeVar("E", bound=Encoded)
+W = TypeVar("W")
+W_co = TypeVar("W_co", covariant=True)
+
+
 @dataclass(frozen=True, slots=True)
-class _Order:
+class _Order(Generic[E]):
     """A value to write; `note` says why it is not the value that was asked for."""
 
-    encoded: Encoded
+    encoded: E
     note: str = ""
 
     def told(self, text: str) -> str:
@@ -65,13 +79,13 @@ class _Order:
 
 
 @dataclass(frozen=True, slots=True)
-class _Written:
-    order: _Order
+class _Written(Generic[E]):
+    order: _Order[E]
     at_s: float
 
 
-class Recipe(Protocol):
-    """How a value of one command is written: its registers, in as many requests as the device needs.
+class Recipe(Protocol[E, W_co]):
+    """How a value of one command is written, in as many requests or messages as the device needs.
 
     `readback` names the value of a reading that shows what the device has taken, `factor` that with the scale factor.
     """
@@ -88,46 +102,20 @@ class Recipe(Protocol):
     def factor(self) -> str | None:
         """Return what shows the scale factor, None for a command without one."""
 
-    def encode(self, value: float) -> Encoded | Bad:
-        """Return a value as registers, or why it cannot be written."""
+    def encode(self, value: float) -> E | Bad:
+        """Return a value as it is sent, or why it cannot be written."""
 
     def scaled_by(self, power: int | None) -> None:
         """Take the scale factor just read, None if it is unknown."""
 
-    def writes(self, encoded: Encoded) -> Sequence[Write]:
+    def writes(self, encoded: E) -> Sequence[W_co]:
         """Return the requests that bring a value about, in their order."""
 
     def refused(self) -> None:
         """Take note that the device has refused a write."""
 
 
-class MapRecipe:
-    """The recipe of a command in a register map: one write of one value."""
-
-    def __init__(self, command: SetpointCommand) -> None:
-        self.name = command.name
-        self.readback = command.readback
-        self.factor = None if command.coding.factor is None else factor_name(command.coding.factor)
-        self._command = command
-        self._coding = command.coding
-
-    def encode(self, value: float) -> Encoded | Bad:
-        """Return a value as registers, or why it cannot be written."""
-        return encode(value, self._coding, limits=self._command.limits)
-
-    def scaled_by(self, power: int | None) -> None:
-        """Take the scale factor just read, None if it is unknown."""
-        self._coding = self._command.coding if power is None else with_power(self._command.coding, power)
-
-    def writes(self, encoded: Encoded) -> Sequence[Write]:
-        """Return the one request."""
-        return (Write(at=self._command.at, registers=encoded.registers, function=self._command.function),)
-
-    def refused(self) -> None:
-        """Go on as before: there is one way only."""
-
-
-class CommandSlot:
+class CommandSlot(Generic[E, W]):
     """The job that writes one command of a device.
 
     An unchanged value is not written again before `refresh_s` has passed, as long as the device still shows it.
@@ -140,7 +128,7 @@ class CommandSlot:
 
     def __init__(
         self,
-        recipe: Recipe,
+        recipe: Recipe[E, W],
         *,
         outcomes: Outcomes,
         blocked: Callable[[], str | None],
@@ -160,13 +148,13 @@ class CommandSlot:
         self._budget = budget
         self._open = False
         # the newest command in force; what of it is still to be sent is pending
-        self._wanted: _Order | None = None
-        self._pending: _Order | None = None
-        self._in_flight: _Order | None = None
+        self._wanted: _Order[E] | None = None
+        self._pending: _Order[E] | None = None
+        self._in_flight: _Order[E] | None = None
         # what is still to be written of the order in flight
-        self._rest: deque[Write] = deque()
-        self._unverified: deque[_Written] = deque(maxlen=_MOST_UNVERIFIED)
-        self._confirmed: _Written | None = None
+        self._rest: deque[W] = deque()
+        self._unverified: deque[_Written[E]] = deque(maxlen=_MOST_UNVERIFIED)
+        self._confirmed: _Written[E] | None = None
         # what the device showed last
         self._shown: float | None = None
 
@@ -196,18 +184,14 @@ class CommandSlot:
         self._pending = order
         self.due_s = now_s if self._open else NEVER_S
 
-    def _stands(self, encoded: Encoded, now_s: float) -> bool:
+    def _stands(self, encoded: E, now_s: float) -> bool:
         """Return whether the device shows this value and was written recently; where writes wear, it need not be."""
         if self._in_flight is not None or self._unverified:
             return False
         if self._budget is not None:
             return _shows(self._shown, encoded)
         confirmed = self._confirmed
-        return (
-            confirmed is not None
-            and confirmed.order.encoded.registers == encoded.registers
-            and now_s - confirmed.at_s < self._refresh_s
-        )
+        return confirmed is not None and confirmed.order.encoded == encoded and now_s - confirmed.at_s < self._refresh_s
 
     def scaled_by(self, power: Value | None, now_s: float) -> None:
         """Take the scale factor just read, None if it is unknown; what is to be sent is encoded anew with it."""
@@ -255,7 +239,7 @@ class CommandSlot:
         self._wanted = self._pending = None
         self._record(Outcome.REFUSED, reason, at_s)
 
-    def request(self, now_s: float) -> Write | None:
+    def request(self, now_s: float) -> W | None:
         """Return the write of the newest value, None if it has expired or may not be written any more."""
         self.expire(now_s)
         self.due_s = NEVER_S
@@ -277,10 +261,10 @@ class CommandSlot:
         self._rest.extend(self._recipe.writes(self._in_flight.encoded))
         return self._rest.popleft()
 
-    def done(self, answer: Answer) -> None:
+    def done(self, answer: Result) -> None:
         """Take the answer to the write; a write that was acknowledged still has to be read back."""
         self._confirmed = None
-        if isinstance(answer, Answered) and self._rest:
+        if isinstance(answer, Acknowledged) and self._rest:
             self.due_s = answer.at_s
             return
         order, self._in_flight = self._in_flight, None
@@ -288,10 +272,10 @@ class CommandSlot:
         if self._pending is not None and not isinstance(answer, NoAnswer):
             self.due_s = answer.at_s
         match answer:
-            case Answered(at_s=at_s):
+            case Acknowledged(at_s=at_s):
                 if order is not None:
                     self._unverified.append(_Written(order, at_s))
-            case ExceptionAnswer(at_s=at_s):
+            case Refused(at_s=at_s):
                 # a newer command that waits is not what was refused
                 self._wanted = self._pending
                 self._recipe.refused()
@@ -320,7 +304,7 @@ class CommandSlot:
         encoded = written.order.encoded
         self._record(Outcome.ACCEPTED, written.order.told(f"{encoded.value:g} read back"), at_s, written=encoded)
 
-    def _give_up(self, written: _Written, shown: float | None, at_s: float) -> None:
+    def _give_up(self, written: _Written[E], shown: float | None, at_s: float) -> None:
         encoded = written.order.encoded
         if shown is None:
             text = f"{encoded.value:g} written, the read-back is unknown"
