@@ -11,7 +11,7 @@ import numpy as np
 
 from ems.dispatch.milp.compiled import CompiledModel, Indices, MatrixProblem, Values
 from ems.dispatch.milp.solver import Start
-from ems.dispatch.repair import Counts, repaired
+from ems.dispatch.repair import Counts, Repair, repaired
 from ems.model.problem import PlanningProblem
 
 # a relaxed count within this of a whole number is that number
@@ -39,14 +39,14 @@ class Rounding:
 def rounded_counts(
     matrix: MatrixProblem,
     compiled: CompiledModel,
-    problem: PlanningProblem,
+    repair: Repair,
     relaxed: Values,
     heights: Sequence[float],
 ) -> Rounding:
     """Return the relaxed counts, rounded up where they exceed a whole number by a class's height, and repaired."""
-    counts = relaxed[compiled.variables["genset_on"]].reshape(-1, problem.grid.n_steps)
+    counts = relaxed[compiled.variables["genset_on"]].reshape(-1, repair.n_steps)
     wanted = np.ceil(counts - np.asarray(heights)[:, np.newaxis])
-    columns, values = _whole_counts(matrix, compiled, repaired(problem, wanted.astype(int).tolist()))
+    columns, values = _whole_counts(matrix, compiled, repair.repaired(wanted.astype(int).tolist()))
     return Rounding(columns=columns, values=values)
 
 
@@ -62,7 +62,7 @@ def with_rounded(
     matrix: MatrixProblem, compiled: CompiledModel, problem: PlanningProblem, relaxed: Values
 ) -> MatrixProblem:
     """Return the problem with its whole counts fixed: the relaxed ones rounded up, then repaired."""
-    rounding = rounded_counts(matrix, compiled, problem, relaxed, [_WHOLE] * len(problem.gensets))
+    rounding = rounded_counts(matrix, compiled, Repair(problem), relaxed, [_WHOLE] * len(problem.gensets))
     fixed = with_counts(matrix, rounding)
     upper = fixed.upper.copy()
     # counts that are given may break a minimum time anywhere

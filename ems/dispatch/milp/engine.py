@@ -16,7 +16,15 @@ from ems.dispatch.milp.phases import PhaseClock, together
 from ems.dispatch.milp.rounding import best_rounding
 from ems.dispatch.milp.screening import up_rows_bind_in
 from ems.dispatch.milp.shape import ModelShape, shape_of, with_up_rows
-from ems.dispatch.milp.solver import LinearSolution, Solution, Start, solve, solve_linear
+from ems.dispatch.milp.solver import (
+    ColumnLimits,
+    LinearProblem,
+    LinearSolution,
+    Solution,
+    Start,
+    limits_of,
+    solve,
+)
 from ems.dispatch.refusal import accept
 from ems.errors import DispatchError
 from ems.model.plan import Plan, PlanSource, PlanStatus
@@ -128,16 +136,17 @@ class DispatchEngine:
         matrix = _late_relaxed(compiled.matrix_problem(parameters), compiled, problem)
         emitted = emitted_kg(compiled, parameters, problem)
         start = shifted_start(matrix, compiled, problem) if problem.options.warm_start and not rounded else None
+        linear = LinearProblem(matrix, threads=problem.options.threads)
         clock.next()
         if rounded:
-            matrix = _rounded(matrix, compiled, problem, time_limit_s=time_limit_s)
-        found = _solved(matrix, compiled, problem, measured=emitted, time_limit_s=time_limit_s, start=start)
+            matrix = _rounded(matrix, compiled, problem, linear, time_limit_s=time_limit_s)
+        found = _solved(matrix, compiled, problem, linear, measured=emitted, time_limit_s=time_limit_s, start=start)
         flows = found.flows
         if flows.solution.values is not None and both_at_once(compiled, flows.solution.values):
             plan = None if rounded else self._with_directions(problem, shape, clock, time_limit_s=found.left_s)
             if plan is not None:
                 return plan
-            flows = _apart(matrix, compiled, problem, found, measured=emitted)
+            flows = _apart(matrix, compiled, problem, linear, found, measured=emitted)
         clock.next()
         solution = flows.solution
         if solution.values is None:
@@ -172,11 +181,15 @@ class DispatchEngine:
 
 
 def _rounded(
-    matrix: MatrixProblem, compiled: CompiledModel, problem: PlanningProblem, *, time_limit_s: float
+    matrix: MatrixProblem,
+    compiled: CompiledModel,
+    problem: PlanningProblem,
+    linear: LinearProblem,
+    *,
+    time_limit_s: float,
 ) -> MatrixProblem:
     """Return the problem with the counts of its linear relaxation, rounded up and repaired."""
-    relaxed = replace(matrix, integer=np.zeros_like(matrix.integer))
-    found = solve(relaxed, gap_frac=0.0, time_limit_s=time_limit_s, threads=problem.options.threads)
+    found = linear.solve(limits_of(matrix), time_limit_s=time_limit_s)
     if found.values is None:
         raise DispatchError(f"HiGHS ended with '{found.status}' on the linear relaxation of {problem.id}")
     return with_rounded(matrix, compiled, problem, found.values)
@@ -186,14 +199,18 @@ def _solved(
     matrix: MatrixProblem,
     compiled: CompiledModel,
     problem: PlanningProblem,
+    linear: LinearProblem,
     *,
     measured: Values,
     time_limit_s: float,
     start: Start | None = None,
 ) -> _Solved:
     """Solve for commitment and flows; the flows may still charge and discharge at once."""
+    if not matrix.integer.any():
+        flows = linear.solve_priced(limits_of(matrix), measured=measured, time_limit_s=time_limit_s)
+        return _Solved(flows=flows, proven=flows.solution, left_s=time_limit_s)
     begin = perf_counter()
-    tried = best_rounding(matrix, compiled, problem, time_limit_s=time_limit_s) if start is None else None
+    tried = best_rounding(matrix, compiled, problem, linear, time_limit_s=time_limit_s) if start is None else None
     solution = None if tried is None else tried.solution
     if solution is None:
         solution = solve(
@@ -206,20 +223,26 @@ def _solved(
         )
     left_s = max(_LEAST_S, time_limit_s - (perf_counter() - begin))
     return _Solved(
-        flows=_priced(matrix, compiled, problem, solution, measured=measured, time_limit_s=left_s),
+        flows=_priced(matrix, compiled, problem, linear, solution, measured=measured, time_limit_s=left_s),
         proven=solution,
         left_s=left_s,
     )
 
 
 def _apart(
-    matrix: MatrixProblem, compiled: CompiledModel, problem: PlanningProblem, found: _Solved, *, measured: Values
+    matrix: MatrixProblem,
+    compiled: CompiledModel,
+    problem: PlanningProblem,
+    linear: LinearProblem,
+    found: _Solved,
+    *,
+    measured: Values,
 ) -> LinearSolution:
     """Return the flows with every direction and every count as it is; the gap is that to the bound of the solve."""
     values = found.flows.solution.values
     if values is None:
         return found.flows
-    flows = _flows(one_way(matrix, compiled, values), values, problem, measured=measured, time_limit_s=found.left_s)
+    flows = _flows(one_way(matrix, compiled, values), values, linear, measured=measured, time_limit_s=found.left_s)
     gap_frac = _gap_frac(flows.solution, found.proven, problem)
     return replace(flows, solution=replace(flows.solution, optimal=False, gap_frac=gap_frac))
 
@@ -228,6 +251,7 @@ def _priced(
     matrix: MatrixProblem,
     compiled: CompiledModel,
     problem: PlanningProblem,
+    linear: LinearProblem,
     solution: Solution,
     *,
     measured: Values,
@@ -240,13 +264,13 @@ def _priced(
     """
     if solution.values is None:
         return LinearSolution(solution=solution)
-    flows = _flows(matrix, solution.values, problem, measured=measured, time_limit_s=time_limit_s)
+    flows = _flows(matrix, solution.values, linear, measured=measured, time_limit_s=time_limit_s)
     if flows.solution.values is None:
         return LinearSolution(solution=solution)
     gap_frac = solution.gap_frac
     if both_at_once(compiled, flows.solution.values):
         closed = one_way(matrix, compiled, flows.solution.values)
-        apart = _flows(closed, solution.values, problem, measured=measured, time_limit_s=time_limit_s)
+        apart = _flows(closed, solution.values, linear, measured=measured, time_limit_s=time_limit_s)
         gap_frac = _gap_frac(apart.solution, solution, problem)
         if gap_frac is None or gap_frac > problem.options.gap_frac:
             return flows
@@ -269,17 +293,14 @@ def _distance_frac(cost: float, bound_cost: float, problem: PlanningProblem) -> 
 
 
 def _flows(
-    matrix: MatrixProblem, values: Values, problem: PlanningProblem, *, measured: Values, time_limit_s: float
+    matrix: MatrixProblem, values: Values, linear: LinearProblem, *, measured: Values, time_limit_s: float
 ) -> LinearSolution:
     """Solve for the flows alone, every whole number as it is in `values`: feasible by the slacks."""
     counted = np.round(values)
-    fixed = replace(
-        matrix,
-        lower=np.where(matrix.integer, counted, matrix.lower),
-        upper=np.where(matrix.integer, counted, matrix.upper),
-        integer=np.zeros_like(matrix.integer),
+    limits = ColumnLimits(
+        lower=np.where(matrix.integer, counted, matrix.lower), upper=np.where(matrix.integer, counted, matrix.upper)
     )
-    return solve_linear(fixed, measured=measured, time_limit_s=time_limit_s, threads=problem.options.threads)
+    return linear.solve_priced(limits, measured=measured, time_limit_s=time_limit_s)
 
 
 def _late_relaxed(matrix: MatrixProblem, compiled: CompiledModel, problem: PlanningProblem) -> MatrixProblem:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from math import ceil
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -70,6 +71,11 @@ class _Columns:
     def table(self, name: str) -> Values:
         place = self.compiled.variables[name]
         return self.values[place].reshape(-1, self.n_steps)
+
+    def flows(self, name: str) -> list[float]:
+        """Return the flow of a variable with one member in each step."""
+        cleaned: list[float] = _clean(self.row(name))
+        return cleaned
 
     def row(self, name: str) -> Values:
         table = self.table(name)
@@ -159,16 +165,17 @@ def _relaxed(
 def _steps(
     problem: PlanningProblem, shape: ModelShape, columns: _Columns, relaxed: tuple[str, ...]
 ) -> tuple[PlanStep, ...]:
-    unserved_it = columns.row("it_unserved_kw")
-    unserved_other = columns.row("other_unserved_kw")
-    surplus = columns.row("surplus_kw")
-    pv = columns.table("pv_kw")
+    unserved_it = columns.flows("it_unserved_kw")
+    unserved = _clean(columns.row("it_unserved_kw") + columns.row("other_unserved_kw"))
+    surplus = columns.flows("surplus_kw")
+    pv = _clean(columns.table("pv_kw").sum(axis=0))
+    plants, pools = _plants(problem, columns), _pools(problem, columns)
     gensets = with_names(problem, _gensets(problem, shape, columns), relaxed)
     storage_aux_kw = _storage_aux_kw(problem, columns)
-    imported, exported = columns.row("import_kw"), columns.row("export_kw")
+    imported, exported = columns.flows("import_kw"), columns.flows("export_kw")
     offers = [_offers(problem, shape, columns, t) for t in range(columns.n_steps)]
     it_kw = [
-        problem.load.it_kw[t] - _flow(unserved_it[t]) + sum(offer.power_kw for offer in offers[t])
+        problem.load.it_kw[t] - unserved_it[t] + sum([offer.power_kw for offer in offers[t]])
         for t in range(columns.n_steps)
     ]
     return tuple(
@@ -180,19 +187,28 @@ def _steps(
                 cooling_kw=_cooling_kw(problem, columns, t, it_kw=it_kw[t]),
                 storage_aux_kw=storage_aux_kw[t],
             ),
-            pv_kw=_flow(pv[:, t].sum()),
-            plants=tuple(PlantStep(id=plant.id, power_kw=_flow(pv[j, t])) for j, plant in enumerate(problem.pv)),
-            import_kw=_flow(imported[t]),
-            export_kw=_flow(exported[t]),
-            unserved_kw=_flow(unserved_it[t] + unserved_other[t]) + sum(offer.unserved_kw for offer in offers[t]),
+            pv_kw=pv[t],
+            plants=plants[t],
+            import_kw=imported[t],
+            export_kw=exported[t],
+            unserved_kw=unserved[t] + sum([offer.unserved_kw for offer in offers[t]]),
             offers=offers[t],
             chillers=_chillers(problem, columns, t),
-            surplus_kw=_flow(surplus[t]),
-            pools=_pools(problem, columns, t),
+            surplus_kw=surplus[t],
+            pools=pools[t],
             gensets=gensets[t],
         )
         for t in range(columns.n_steps)
     )
+
+
+def _plants(problem: PlanningProblem, columns: _Columns) -> list[tuple[PlantStep, ...]]:
+    """Return what each PV plant delivers, by step."""
+    ids = [plant.id for plant in problem.pv]
+    return [
+        tuple([PlantStep(id=name, power_kw=kw) for name, kw in zip(ids, powers, strict=True)])
+        for powers in _clean(columns.table("pv_kw").T)
+    ]
 
 
 def _cooling_kw(problem: PlanningProblem, columns: _Columns, t: int, *, it_kw: float) -> float:
@@ -264,18 +280,19 @@ def _storage_aux_kw(problem: PlanningProblem, columns: _Columns) -> list[float]:
     return drawn
 
 
-def _pools(problem: PlanningProblem, columns: _Columns, t: int) -> tuple[PoolStep, ...]:
-    charge, discharge = columns.table("charge_kw"), columns.table("discharge_kw")
-    stored = columns.table("stored_kwh")
-    return tuple(
-        PoolStep(
-            id=pool.id,
-            charge_kw=_flow(charge[p, t]),
-            discharge_kw=_flow(discharge[p, t]),
-            stored_end_kwh=float(stored[p, t]),
+def _pools(problem: PlanningProblem, columns: _Columns) -> list[tuple[PoolStep, ...]]:
+    """Return what each pool of storage does, by step."""
+    ids = [pool.id for pool in problem.pools]
+    tables = (_clean(columns.table("charge_kw").T), _clean(columns.table("discharge_kw").T))
+    return [
+        tuple(
+            [
+                PoolStep(id=name, charge_kw=charge_kw, discharge_kw=discharge_kw, stored_end_kwh=stored_kwh)
+                for name, charge_kw, discharge_kw, stored_kwh in zip(ids, charge, discharge, stored, strict=True)
+            ]
         )
-        for p, pool in enumerate(problem.pools)
-    )
+        for charge, discharge, stored in zip(*tables, columns.table("stored_kwh").T.tolist(), strict=True)
+    ]
 
 
 def _gensets(problem: PlanningProblem, shape: ModelShape, columns: _Columns) -> tuple[tuple[GensetStep, ...], ...]:
@@ -296,28 +313,28 @@ def _class_steps(
 ) -> list[GensetStep]:
     """Return the steps of one class; `above` is its power on each stretch of the curve, as (stretches, steps)."""
     slopes = np.asarray([segment.fuel_l_per_kwh for segment in genset.segments])
-    above_kw = above.sum(axis=0)
-    above_l_per_h = slopes @ above
+    above_kw = _clean(above.sum(axis=0))
+    above_l_per_h = (slopes @ above).tolist()
+    # units that leave do so whatever is decided, and others may start in their place
+    left = np.rint(counts.left[c]).astype(int).tolist()
+    # units swap only where their warm-up tells a start from a unit that runs on
+    swapped = np.rint(counts.started[c]).astype(int).tolist()
     before = n_initial_on(problem, genset)
     steps = []
-    for t in range(problem.grid.n_steps):
-        n_on = _whole(counts.on[c, t])
-        # units that leave do so whatever is decided, and others may start in their place
-        n_left = round(float(counts.left[c, t]))
-        change = n_on - before + n_left
-        # units swap only where their warm-up tells a start from a unit that runs on
-        n_started = max(0, change, round(float(counts.started[c, t])))
-        delivering = float(counts.delivering[c, t])
+    for t, (on, delivering) in enumerate(zip(counts.on[c].tolist(), counts.delivering[c].tolist(), strict=True)):
+        n_on = _whole(on)
+        change = n_on - before + left[t]
+        n_started = max(0, change, swapped[t])
         steps.append(
             GensetStep(
                 id=genset.id,
                 n_on=n_on,
                 n_started=n_started,
-                n_stopped=n_started - change + n_left,
-                n_left=n_left,
-                power_kw=delivering * genset.min_kw + _flow(above_kw[t]),
-                fuel_l_per_h=delivering * genset.min_fuel_l_per_h + float(above_l_per_h[t]),
-                pollutants_g_per_h=_pollutants(genset, delivering, above[:, t]),
+                n_stopped=n_started - change + left[t],
+                n_left=left[t],
+                power_kw=delivering * genset.min_kw + above_kw[t],
+                fuel_l_per_h=delivering * genset.min_fuel_l_per_h + above_l_per_h[t],
+                pollutants_g_per_h=_pollutants(genset, delivering, above[:, t]) if genset.pollutants else (),
             )
         )
         before = n_on
@@ -338,8 +355,6 @@ def _counts(shape: ModelShape, columns: _Columns) -> _Counts:
 
 
 def _pollutants(genset: GensetProblem, delivering: float, above: Values) -> tuple[tuple[str, float], ...]:
-    if not genset.pollutants:
-        return ()
     taken = _in_order(genset, delivering, above)
     return tuple(
         (each.id, delivering * each.min_g_per_h + float(np.asarray(each.segment_g_per_kwh) @ taken))
@@ -362,6 +377,11 @@ def _whole(n_on: float) -> int:
 
 def _share(value: float) -> float:
     return min(1.0, max(0.0, float(value)))
+
+
+def _clean(flows: Values) -> Any:
+    """Return flows as lists, in the shape they have, without the rounding of the solver."""
+    return np.where(flows > _FLOW_TOLERANCE_KW, flows, 0.0).tolist()
 
 
 def _flow(value: float) -> float:

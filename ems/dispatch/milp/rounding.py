@@ -5,7 +5,7 @@ a tenth of a per cent of the optimum. A rounding that is within the gap of that 
 is where the search begins (decision 0019).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Final
 
@@ -14,7 +14,8 @@ import numpy as np
 from ems.dispatch.milp.commitment import Rounding, rounded_counts, with_counts
 from ems.dispatch.milp.compiled import CompiledModel, MatrixProblem, Values
 from ems.dispatch.milp.objective import greatest_value
-from ems.dispatch.milp.solver import Solution, Start, solve
+from ems.dispatch.milp.solver import LinearProblem, Solution, Start, limits_of
+from ems.dispatch.repair import Repair
 from ems.model.problem import PlanningProblem
 
 # below this many rows the search is as quick
@@ -24,6 +25,8 @@ _LEAST_GAP_FRAC: Final = 0.002
 # shares of a unit above which a relaxed count is rounded up: for all classes, then for one class after the other
 _HEIGHTS: Final = (0.2, 0.3, 0.4, 0.5)
 _OWN_HEIGHTS: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8)
+# a rounding within this part of the gap is not bettered
+_AMPLE: Final = 0.25
 
 _Heights = tuple[float, ...]
 
@@ -37,19 +40,28 @@ class Tried:
 
 
 def best_rounding(
-    matrix: MatrixProblem, compiled: CompiledModel, problem: PlanningProblem, *, time_limit_s: float
+    matrix: MatrixProblem,
+    compiled: CompiledModel,
+    problem: PlanningProblem,
+    linear: LinearProblem,
+    *,
+    time_limit_s: float,
 ) -> Tried | None:
-    """Return the cheapest rounding of a large problem; None where it is not tried or no rounding is feasible."""
+    """Return the cheapest rounding of a large problem; None where it is not tried or no rounding is feasible.
+
+    `linear` is the matrix without its whole numbers.
+    """
     if not _worth_trying(matrix, compiled, problem):
         return None
     end = perf_counter() + time_limit_s
-    relaxed = _linear(matrix, problem, time_limit_s=time_limit_s)
+    relaxed = linear.solve(limits_of(matrix), time_limit_s=time_limit_s)
     if relaxed.values is None or not relaxed.optimal:
         return None
-    search = _Search(matrix, compiled, problem, relaxed, end=end)
+    search = _Search(matrix, compiled, problem, linear, relaxed, end=end)
     n_classes = len(problem.gensets)
     for height in _HEIGHTS:
-        search.consider((height,) * n_classes)
+        if search.gap_frac > _AMPLE * problem.options.gap_frac:
+            search.consider((height,) * n_classes)
     for c in range(n_classes):
         for height in _OWN_HEIGHTS:
             if search.best is None or search.gap_frac <= problem.options.gap_frac:
@@ -86,6 +98,7 @@ class _Search:
         matrix: MatrixProblem,
         compiled: CompiledModel,
         problem: PlanningProblem,
+        linear: LinearProblem,
         relaxed: Solution,
         *,
         end: float,
@@ -93,6 +106,8 @@ class _Search:
         self._matrix = matrix
         self._compiled = compiled
         self._problem = problem
+        self._linear = linear
+        self._repair = Repair(problem)
         self._relaxed = relaxed
         self._end = end
         self._known: set[bytes] = set()
@@ -111,11 +126,11 @@ class _Search:
         left_s = self._end - perf_counter()
         if left_s <= 0.0 or self._relaxed.values is None:
             return
-        rounding = rounded_counts(self._matrix, self._compiled, self._problem, self._relaxed.values, heights)
+        rounding = rounded_counts(self._matrix, self._compiled, self._repair, self._relaxed.values, heights)
         if rounding.values.tobytes() in self._known:
             return
         self._known.add(rounding.values.tobytes())
-        found = _linear(with_counts(self._matrix, rounding), self._problem, time_limit_s=left_s)
+        found = self._linear.solve(limits_of(with_counts(self._matrix, rounding)), time_limit_s=left_s)
         if found.values is None or found.objective is None or not found.optimal:
             return
         if self.best is None or found.objective < self.best.cost:
@@ -137,8 +152,3 @@ class _Search:
             bound=self._relaxed.objective,
         )
         return Tried(solution=solution, start=start)
-
-
-def _linear(matrix: MatrixProblem, problem: PlanningProblem, *, time_limit_s: float) -> Solution:
-    linear = replace(matrix, integer=np.zeros_like(matrix.integer))
-    return solve(linear, gap_frac=0.0, time_limit_s=time_limit_s, threads=problem.options.threads)

@@ -1,6 +1,6 @@
 """HiGHS on a matrix problem: a gap, a time limit, a start; the incumbent is kept, and flows have prices."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import highspy
@@ -45,6 +45,14 @@ class Start:
     values: Values
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnLimits:
+    """What each column may be at least and at most."""
+
+    lower: Values
+    upper: Values
+
+
 # problems whose pool of cuts and search tree would take more memory than the rest of the controller
 _MANY_ROWS: Final = 10_000
 _LEAN: Final = {"mip_pool_soft_limit": 1000, "mip_pool_age_limit": 5, "mip_lp_age_limit": 3}
@@ -87,22 +95,52 @@ def solve(
     return _solution(solver, integer=bool(problem.integer.any()), shift=shift)
 
 
-def solve_linear(problem: MatrixProblem, *, measured: Values, time_limit_s: float, threads: int = 1) -> LinearSolution:
-    """Solve a problem without integers; `measured` holds a figure per unit of each column, of any kind.
+class LinearProblem:
+    """A problem without its whole numbers, solved for one set of limits of its columns after the other.
 
-    With the optimal basis B a unit more on row i changes the measured sum by y_i, where y solves
-    B^T y = figures of the basic columns: the same step that gives the prices of the rows from their costs.
+    HiGHS gets it once, at the first solve; each further solve begins with the last one's basis, which stays dual
+    feasible when only limits change.
     """
-    solver = highs_of(problem, time_limit_s=time_limit_s, threads=threads)
-    solver.run()
-    solution = _solution(solver, integer=False)
-    if not solution.optimal or solution.values is None:
-        return LinearSolution(solution=solution)
-    return LinearSolution(
-        solution=solution,
-        row_cost=np.asarray(solver.getSolution().row_dual),
-        row_measured=_by_basis(solver, measured),
-    )
+
+    def __init__(self, problem: MatrixProblem, *, threads: int = 1) -> None:
+        self._problem = replace(problem, integer=np.zeros_like(problem.integer))
+        self._threads = threads
+        self._every = np.arange(len(problem.cost), dtype=np.int32)
+        self._solver: highspy.Highs | None = None
+
+    def solve(self, limits: ColumnLimits, *, time_limit_s: float) -> Solution:
+        """Return the cheapest flows within limits."""
+        return _solution(self._run(limits, time_limit_s=time_limit_s), integer=False)
+
+    def solve_priced(self, limits: ColumnLimits, *, measured: Values, time_limit_s: float) -> LinearSolution:
+        """Return the cheapest flows with the prices of their rows; `measured` is a figure per unit of each column.
+
+        With the optimal basis B a unit more on row i changes the measured sum by y_i, where y solves
+        B^T y = figures of the basic columns: the same step that gives the prices of the rows from their costs.
+        """
+        solver = self._run(limits, time_limit_s=time_limit_s)
+        solution = _solution(solver, integer=False)
+        if not solution.optimal or solution.values is None:
+            return LinearSolution(solution=solution)
+        return LinearSolution(
+            solution=solution,
+            row_cost=np.asarray(solver.getSolution().row_dual),
+            row_measured=_by_basis(solver, measured),
+        )
+
+    def _run(self, limits: ColumnLimits, *, time_limit_s: float) -> highspy.Highs:
+        if self._solver is None:
+            self._solver = highs_of(self._problem, time_limit_s=time_limit_s, threads=self._threads)
+        # the limit is on the time of all solves together
+        self._solver.setOptionValue("time_limit", self._solver.getRunTime() + time_limit_s)
+        self._solver.changeColsBounds(len(self._every), self._every, limits.lower, limits.upper)
+        self._solver.run()
+        return self._solver
+
+
+def limits_of(problem: MatrixProblem) -> ColumnLimits:
+    """Return the limits that a problem's columns have."""
+    return ColumnLimits(lower=problem.lower, upper=problem.upper)
 
 
 def highs_of(problem: MatrixProblem, *, time_limit_s: float, threads: int, shift: float = 0.0) -> highspy.Highs:

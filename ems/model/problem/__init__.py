@@ -38,7 +38,6 @@ from ems.model.problem.storage import (
     ValuePiece,
     WearPiece,
 )
-from ems.model.problem.values import at
 from ems.model.timegrid import TimeGrid
 
 __all__ = [
@@ -205,7 +204,7 @@ class PlanningProblem:
 
     def load_q90_at(self, t: int) -> float:
         """Return the 0.9 quantile of demand in step t; the median where quantiles are left out."""
-        return at(self.load.load_q90_kw, t, self.demand_kw(t))
+        return self.load.load_q90_kw[t] if self.load.load_q90_kw else self.demand_kw(t)
 
     def reserve_price_of(self, reserve: ReserveClassProblem) -> float:
         """Return the price of a kW that a class lacks for an hour."""
@@ -213,4 +212,4 @@ class PlanningProblem:
 
     def net_q90_at(self, t: int) -> float:
         """Return the 0.9 quantile of load minus PV in step t; the median where quantiles are left out."""
-        return at(self.load.net_q90_kw, t, self.demand_kw(t) - self.available_pv_kw(t))
+        return self.load.net_q90_kw[t] if self.load.net_q90_kw else self.demand_kw(t) - self.available_pv_kw(t)

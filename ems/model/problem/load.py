@@ -36,7 +36,10 @@ class LoadProblem:
 
     def cooling_kw(self, t: int, it_kw: float) -> float:
         """Return the cooling power of a served IT power in step t (E17)."""
-        return max((line.c0_kw[t] + line.c1_frac[t] * it_kw for line in self.cooling), default=0.0)
+        # several times per step of every problem
+        if not self.cooling:
+            return 0.0
+        return max([line.c0_kw[t] + line.c1_frac[t] * it_kw for line in self.cooling])
 
     def cooling_slope_frac(self, t: int, full_it_kw: float) -> float:
         """Return how much cooling a kW of IT means on the chord from no load to a full load (E17).
