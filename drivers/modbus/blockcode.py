@@ -17,12 +17,12 @@ from drivers.modbus.values import FactoredDecoder, PointDecoder, conversion, par
 
 # registers of the longest integers whose values are looked through
 _MOST_COUNTED: Final = 2
-BlockFunction = Callable[[Sequence[int], MutableMapping[str, str]], tuple[Value | None, ...]]
+BlockFunction = Callable[[bytes, MutableMapping[str, str]], tuple[Value | None, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class RawSource:
-    """The expression from `registers` to the tuple of raw values, and what its names stand for."""
+    """The expression from the bytes `data` to the tuple of raw values, and what its names stand for."""
 
     expression: str
     names: Mapping[str, object]
@@ -40,9 +40,9 @@ class CompiledPoint:
 
 
 def compile_block(source: RawSource, n_raws: int, points: Sequence[CompiledPoint]) -> BlockFunction:
-    """Return the function from the registers of an answer to the values in order; its second argument takes reasons."""
+    """Return the function from the bytes of an answer to the values in order; its second argument takes reasons."""
     if not points:
-        return lambda _registers, _bad: ()
+        return lambda _data, _bad: ()
     names: dict[str, object] = {**source.names, "inf": float("inf")}
     entries = []
     for number, compiled in enumerate(points):
@@ -50,7 +50,7 @@ def compile_block(source: RawSource, n_raws: int, points: Sequence[CompiledPoint
         entries.append(_expression(number, compiled))
     unpacked = "".join(f"x{index}, " for index in range(n_raws))
     values = "".join(f"{entry}, " for entry in entries)
-    code = f"def block(registers, bad):\n    {unpacked}= {source.expression}\n    return ({values})\n"
+    code = f"def block(data, bad):\n    {unpacked}= {source.expression}\n    return ({values})\n"
     # nothing of a map but numbers goes into the code
     exec(compile(code, "<block of registers>", "exec"), names)  # noqa: S102
     return cast("BlockFunction", names["block"])

@@ -25,8 +25,8 @@ class Answers(Protocol):
 
     n_dropped: int
 
-    def expect(self, unit: int, request: Request, sent: bytes) -> None:
-        """Begin to wait for the answer to a request, which went out as `sent`."""
+    def expect(self, expected: Expected, request: Request, sent: bytes) -> None:
+        """Begin to wait for what is expected as the answer to a request, which went out as `sent`."""
 
     def feed(self, data: bytes) -> bytes | Fault | None:
         """Take bytes; return the frame of the answer, why there will be none, or None while more must come."""
@@ -47,9 +47,9 @@ class TcpAnswers:
         self._expected: Expected | None = None
         self._transaction = b""
 
-    def expect(self, unit: int, request: Request, sent: bytes) -> None:
-        """Begin to wait for the answer to a request, which went out as `sent`."""
-        self._expected = Expected.of(unit, request)
+    def expect(self, expected: Expected, request: Request, sent: bytes) -> None:  # noqa: ARG002 - for lines
+        """Begin to wait for what is expected as the answer to a request, which went out as `sent`."""
+        self._expected = expected
         self._transaction = sent[:2]
 
     def feed(self, data: bytes) -> bytes | Fault | None:

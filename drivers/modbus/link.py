@@ -208,7 +208,6 @@ class ModbusLink:
                 result = await session.exchange(member.station.unit, request)
         except TimeoutError:
             result = Fault(ErrorKind.TIMEOUT, f"no answer within {self._spec.timeout_s:g} s")
-        _honour_cancellation()
         if n_dropped := session.take_dropped():
             self._tally.failed(ErrorKind.LATE, n_dropped)
         if isinstance(result, Fault):

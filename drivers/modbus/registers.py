@@ -16,6 +16,7 @@ from drivers.modbus.blockcode import CompiledPoint, RawSource, compile_block
 from drivers.modbus.blocks import PlannedRead
 from drivers.modbus.layout import FLOATS, N_REGISTERS, ByteOrder, Coding, Point, PointType, TextEncoding, WordOrder
 from drivers.modbus.values import conversion, factored_decoder, point_decoder, text_of
+from drivers.modbus.words import bytes_of
 
 _STRUCT_CODES: Final[Mapping[PointType, str]] = {
     PointType.UINT16: "H",
@@ -66,14 +67,14 @@ class BlockDecoder:
             source, len(places), [_compiled(point, read, index, point.field in integers) for point in read.points]
         )
 
-    def values(self, registers: Sequence[int], bad: MutableMapping[str, str]) -> tuple[Value | None, ...]:
+    def values(self, data: bytes, bad: MutableMapping[str, str]) -> tuple[Value | None, ...]:
         """Return the values in the order of the points of the read; reasons for missing ones go into `bad`."""
-        return self._values_of(registers, bad)
+        return self._values_of(data, bad)
 
     def decode(self, registers: Sequence[int]) -> Decoded:
         """Return the points of an answer that has exactly the registers (or bits) asked for."""
         bad: dict[str, str] = {}
-        return Decoded(dict(zip(self._names, self._values_of(registers, bad), strict=False)), bad)
+        return Decoded(dict(zip(self._names, self._values_of(bytes_of(registers), bad), strict=False)), bad)
 
     def all_bad(self, reason: str) -> Decoded:
         """Return the points of an answer that never came: a block fails as a whole."""
@@ -147,21 +148,16 @@ def order_of_bytes(coding: Coding, first: int) -> tuple[int, int]:
 
 
 def _raws(read: PlannedRead, unpack: Callable[[bytes], tuple[int | float | bytes, ...]]) -> RawSource:
-    """Return how the raw values are got; registers are reordered as whole ones where all keep their bytes together."""
-    pack = struct.Struct(f">{read.count}H").pack
+    """Return how the raw values are got from the bytes; they are put into another order where values need it."""
     order = _ordering(read)
     if order is None:
-        return RawSource("unpack(pack(*registers))", {"pack": pack, "unpack": unpack})
-    if all(order[low] == order[low - 1] + 1 for low in range(1, len(order), _BYTES_PER_REGISTER)):
-        pick = itemgetter(*(byte // _BYTES_PER_REGISTER for byte in order[::_BYTES_PER_REGISTER]))
-        return RawSource("unpack(pack(*pick(registers)))", {"pack": pack, "unpack": unpack, "pick": pick})
-    pick = itemgetter(*order)
-    return RawSource("unpack(bytes(pick(pack(*registers))))", {"pack": pack, "unpack": unpack, "pick": pick})
+        return RawSource("unpack(data)", {"unpack": unpack})
+    return RawSource("unpack(bytes(pick(data)))", {"unpack": unpack, "pick": itemgetter(*order)})
 
 
 def decode_text(registers: Sequence[int], encoding: TextEncoding = TextEncoding.ASCII) -> str | Bad:
     """Return the text of registers, high byte first, without NUL and blank padding."""
-    return text_of(struct.pack(f">{len(registers)}H", *registers), encoding)
+    return text_of(bytes_of(registers), encoding)
 
 
 def decode_number(registers: Sequence[int], coding: Coding) -> float:

@@ -10,15 +10,17 @@ from drivers.device.values import Value
 from drivers.modbus.blocks import PlannedRead
 from drivers.modbus.registers import BlockDecoder, Decoded
 from drivers.modbus.requests import Answer, Answered, ExceptionAnswer, Read
+from drivers.modbus.words import bytes_of
 
 # what a device that starts, or the gateway before it, shows in every register
-_BLANKS: Final = (0x0000, 0xFFFF)
+_BLANKS: Final = {b"\x00": 0x0000, b"\xff": 0xFFFF}
 
 
 def _only_word(registers: Sequence[int]) -> int | None:
     """Return the word that fills an answer."""
-    first = registers[0]
-    return first if first in _BLANKS and registers.count(first) == len(registers) else None
+    data = bytes_of(registers)
+    first = data[:1]
+    return _BLANKS.get(first) if data.count(first) == len(data) else None
 
 
 class Decoder(Protocol):
@@ -115,7 +117,7 @@ class Round:
 
     def _finish(self, now_s: float) -> None:
         decoded, oldest_s, refusal = self._decoded, self._oldest_s, self._refusal
-        monotone = next((word for word in _BLANKS if self._words == {word}), None)
+        monotone = next((word for word in _BLANKS.values() if self._words == {word}), None)
         self._next_round(now_s)
         values: dict[str, Value | None] = {}
         bad: dict[str, str] = {}

@@ -1,4 +1,8 @@
-"""One connection of a link through pymodbus. The only module that imports that library; none of its types leave it."""
+"""One connection of a link through pymodbus. The only module that imports that library; none of its types leave it.
+
+The library connects, encodes requests and moves bytes. Answers are found in them by `frames` and `rtuframes`; its own
+way from request to answer takes as long again as everything else that a poll needs (docs/benchmark-drivers.md).
+"""
 
 import asyncio
 import logging
@@ -11,15 +15,27 @@ from typing import Final
 
 from pymodbus import FramerType
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
-from pymodbus.exceptions import ConnectionException, ModbusException
-from pymodbus.pdu import ExceptionResponse, ModbusPDU
+from pymodbus.pdu import ModbusPDU
+from pymodbus.pdu.bit_message import (
+    ReadCoilsRequest,
+    ReadDiscreteInputsRequest,
+    WriteMultipleCoilsRequest,
+    WriteSingleCoilRequest,
+)
+from pymodbus.pdu.register_message import (
+    ReadHoldingRegistersRequest,
+    ReadInputRegistersRequest,
+    WriteMultipleRegistersRequest,
+    WriteSingleRegisterRequest,
+)
 
-from drivers.modbus.expected import Fault
+from drivers.modbus.expected import EXCEPTION_FLAG, Expected, Fault
 from drivers.modbus.frames import Answers, TcpAnswers
 from drivers.modbus.layout import WRITE_COIL, WRITE_COILS, WRITE_SINGLE, Table
 from drivers.modbus.requests import Read, Request, Write
-from drivers.modbus.rtuframes import RtuAnswers
+from drivers.modbus.rtuframes import CRC_LENGTH, RtuAnswers
 from drivers.modbus.statistics import ErrorKind
+from drivers.modbus.words import Words, bits_of
 from ems.model.device import LinkSpec, Parity, SerialLine, TcpEndpoint
 
 # every fault reaches us as an answer; the library would print it with packet dumps, once per poll
@@ -29,6 +45,20 @@ logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
 _LIBRARY_TIMEOUT_S: Final = 604_800.0
 _PARITIES: Final = {Parity.NONE: "N", Parity.EVEN: "E", Parity.ODD: "O"}
 
+# what the event loop hands over at once (asyncio.selector_events reads 256 KiB)
+_MOST_AT_ONCE: Final = 262_144
+_TRANSACTION_LENGTH: Final = 2
+_LAST_TRANSACTION: Final = 0xFFFF
+# transaction, protocol, length and unit
+_HEADER_LENGTH: Final = 7
+_BROKEN: Final = Fault(ErrorKind.DISCONNECTED, "the connection broke")
+
+_READS: Final = {
+    Table.COIL: ReadCoilsRequest,
+    Table.DISCRETE: ReadDiscreteInputsRequest,
+    Table.HOLDING: ReadHoldingRegistersRequest,
+    Table.INPUT: ReadInputRegistersRequest,
+}
 _Client = AsyncModbusTcpClient | AsyncModbusSerialClient
 
 
@@ -39,9 +69,12 @@ class ExceptionCode:
     code: int
 
 
-def _content(pdu: ModbusPDU, request: Read) -> Sequence[int]:
-    """Return what was read; the library hands over whole bytes of bits."""
-    return [int(bit) for bit in pdu.bits[: request.count]] if request.at.table.holds_bits else pdu.registers
+@dataclass(frozen=True, slots=True)
+class _Outgoing:
+    """A request as it goes out, and what answers it."""
+
+    frame: bytes
+    expected: Expected
 
 
 class Session:
@@ -50,11 +83,16 @@ class Session:
     def __init__(self, spec: LinkSpec, *, tls: ssl.SSLContext | None, on_loss: Callable[[], None]) -> None:
         self._on_loss = on_loss
         self._answers: Answers = RtuAnswers() if spec.endpoint.framing.is_rtu else TcpAnswers()
-        self._under_way: tuple[int, Request] | None = None
-        self._fault: Fault | None = None
+        self._is_rtu = spec.endpoint.framing.is_rtu
+        self._loop = asyncio.get_running_loop()
+        self._answer: asyncio.Future[bytes | Fault] | None = None
+        self._reads: dict[tuple[int, Request], _Outgoing] = {}
+        self._transaction = 0
         self._refusal = "refused"
         self.n_received = 0
         self._client = self._new_client(spec)
+        # an answer together with late or doubled ones is longer than the one that the library has room for
+        self._client.ctx.max_buffer_size = _MOST_AT_ONCE
         self._make_connection(spec.endpoint, tls)
 
     async def connect(self) -> str | None:
@@ -85,66 +123,70 @@ class Session:
 
     async def exchange(self, unit: int, request: Request) -> Sequence[int] | ExceptionCode | Fault:
         """Send a request; return what was read (nothing by a write), the exception code, or what is wrong with it."""
-        self._under_way, self._fault = (unit, request), None
+        outgoing = self._outgoing(unit, request)
+        if not self.alive:
+            return _BROKEN
+        answer: asyncio.Future[bytes | Fault] = self._loop.create_future()
+        self._answer = answer
         try:
-            pdu = await self._send(unit, request)
-        except ConnectionException:
-            return Fault(ErrorKind.DISCONNECTED, "the connection broke")
-        except ModbusException as error:
-            return self._fault or Fault(ErrorKind.MALFORMED, error.string)
+            self._send(outgoing, request)
+            found = await answer
         finally:
-            self._under_way = None
+            self._answer = None
             self._answers.give_up()
-        if isinstance(pdu, ExceptionResponse):
-            return ExceptionCode(pdu.exception_code)
-        return _content(pdu, request) if isinstance(request, Read) else ()
+        return found if isinstance(found, Fault) else self._content(found, request)
 
-    async def _send(self, unit: int, request: Request) -> ModbusPDU:
-        register, client = request.at.register, self._client
-        match request:
-            case Read(count=count):
-                reads = {
-                    Table.COIL: client.read_coils,
-                    Table.DISCRETE: client.read_discrete_inputs,
-                    Table.HOLDING: client.read_holding_registers,
-                    Table.INPUT: client.read_input_registers,
-                }
-                return await reads[request.at.table](register, count=count, device_id=unit)
-            case Write(registers=(value,)) if request.function == WRITE_COIL:
-                return await client.write_coil(register, value != 0, device_id=unit)
-            case Write(registers=(value,)) if request.function == WRITE_SINGLE:
-                return await client.write_register(register, value, device_id=unit)
-            case Write(registers=values) if request.function == WRITE_COILS:
-                return await client.write_coils(register, [value != 0 for value in values], device_id=unit)
-            case Write(registers=values):
-                return await client.write_registers(register, list(values), device_id=unit)
+    def _send(self, outgoing: _Outgoing, request: Request) -> None:
+        frame = outgoing.frame
+        if not self._is_rtu:
+            self._transaction = self._transaction % _LAST_TRANSACTION + 1
+            frame = self._transaction.to_bytes(_TRANSACTION_LENGTH, "big") + frame[_TRANSACTION_LENGTH:]
+        self._answers.expect(outgoing.expected, request, frame)
+        self._client.ctx.send(frame)
+
+    def _outgoing(self, unit: int, request: Request) -> _Outgoing:
+        """Return a request encoded by the library; a read is sent again and again."""
+        kept = self._reads.get((unit, request))
+        if kept is not None:
+            return kept
+        frame = self._client.ctx.framer.buildFrame(_message(unit, request))
+        outgoing = _Outgoing(frame, Expected.of(unit, request))
+        if isinstance(request, Read):
+            self._reads[unit, request] = outgoing
+        return outgoing
+
+    def _content(self, frame: bytes, request: Request) -> Sequence[int] | ExceptionCode:
+        """Return what an answer says that has been found to be the one to the request."""
+        start, end = (1, -CRC_LENGTH) if self._is_rtu else (_HEADER_LENGTH, None)
+        function = frame[start]
+        if function & EXCEPTION_FLAG:
+            return ExceptionCode(frame[start + 1])
+        if not isinstance(request, Read):
+            return ()
+        data = frame[start + 2 : end]
+        return bits_of(data, request.count) if request.at.table.holds_bits else Words(data)
 
     def _inspect(self, sending: bool, data: bytes) -> bytes:  # noqa: FBT001 - the library's signature
-        """Let requests pass, and of what comes in only the frame that answers the request under way."""
+        """Take what comes in before the library does, which waits on after a wrong header and passes short answers."""
         if sending:
-            if self._under_way is not None:
-                self._answers.expect(*self._under_way, data)
             return data
         self.n_received += 1
         # what was received before is kept by us, not by the library
         self._client.ctx.recv_buffer = b""
         found = self._answers.feed(data)
-        if isinstance(found, Fault):
-            self._fault = found
-            self._fail(ModbusException(found.reason))
-            return b""
-        return found or b""
+        if found is not None:
+            self._end(found)
+        return b""
 
     def _connection_changed(self, connected: bool) -> None:  # noqa: FBT001 - the library's signature
         if not connected:
-            self._fail(ConnectionException("lost"))
+            self._end(_BROKEN)
             self._on_loss()
 
-    def _fail(self, error: ModbusException) -> None:
-        """End the request under way; the library itself would let it wait for its full time-out."""
-        answer = self._client.ctx.response_future
-        if self._under_way is not None and not answer.done():
-            answer.set_exception(error)
+    def _end(self, found: bytes | Fault) -> None:
+        """End the request under way."""
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(found)
 
     def _new_client(self, spec: LinkSpec) -> _Client:
         match spec.endpoint:
@@ -199,3 +241,19 @@ class Session:
                 raise
 
         context.call_create = create
+
+
+def _message(unit: int, request: Request) -> ModbusPDU:
+    """Return the library's message for a request."""
+    register = request.at.register
+    match request:
+        case Read(count=count):
+            return _READS[request.at.table](address=register, count=count, dev_id=unit)
+        case Write(registers=(value,)) if request.function == WRITE_COIL:
+            return WriteSingleCoilRequest(address=register, bits=[value != 0], dev_id=unit)
+        case Write(registers=(value,)) if request.function == WRITE_SINGLE:
+            return WriteSingleRegisterRequest(address=register, registers=[value], dev_id=unit)
+        case Write(registers=values) if request.function == WRITE_COILS:
+            return WriteMultipleCoilsRequest(address=register, bits=[value != 0 for value in values], dev_id=unit)
+        case Write(registers=values):
+            return WriteMultipleRegistersRequest(address=register, registers=list(values), dev_id=unit)

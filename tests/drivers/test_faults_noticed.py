@@ -119,7 +119,8 @@ class Site:
     async def looking(self, duration_s: float) -> list[float]:
         """Let time pass; return the moments, from now on, at which the PCS was good."""
         begin_s, good = self.clock.monotonic_s(), []
-        while (passed_s := self.clock.monotonic_s() - begin_s) < duration_s:
+        # steps do not add up to the duration exactly: without the half a look more would follow its end
+        while (passed_s := self.clock.monotonic_s() - begin_s) < duration_s - LOOK_S / 2:
             await self.clock.run(LOOK_S)
             self.look()
             if self.is_good():

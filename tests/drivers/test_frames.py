@@ -2,7 +2,7 @@
 
 import pytest
 
-from drivers.modbus.expected import Fault
+from drivers.modbus.expected import Expected, Fault
 from drivers.modbus.frames import TcpAnswers
 from drivers.modbus.layout import Address, Table
 from drivers.modbus.requests import Read, Request, Write
@@ -19,7 +19,7 @@ SENT = bytes.fromhex("0007 0000 0006 01 03 0064 0002")
 
 def waiting(request: Request = READ) -> TcpAnswers:
     answers = TcpAnswers()
-    answers.expect(1, request, SENT)
+    answers.expect(Expected.of(1, request), request, SENT)
     return answers
 
 
@@ -105,7 +105,7 @@ def test_an_answer_with_another_number_is_dropped_wherever_it_is_cut_by_the_requ
     answers = TcpAnswers()
 
     before = answers.feed(OLD[:cut])
-    answers.expect(1, READ, SENT)
+    answers.expect(Expected.of(1, READ), READ, SENT)
     after = answers.feed(OLD[cut:])
     found = answers.feed(ANSWER)
 
@@ -117,7 +117,7 @@ def test_a_doubled_answer_is_used_once() -> None:
     answers = waiting()
     first = answers.feed(ANSWER + ANSWER)
     answers.give_up()
-    answers.expect(1, READ, bytes.fromhex("0008") + SENT[2:])
+    answers.expect(Expected.of(1, READ), READ, bytes.fromhex("0008") + SENT[2:])
 
     second = answers.feed(b"")
 
@@ -129,7 +129,7 @@ def test_noise_without_a_request_is_forgotten() -> None:
     answers = TcpAnswers()
 
     noise = answers.feed(b"HTTP/1.1 400 Bad Request")
-    answers.expect(1, READ, SENT)
+    answers.expect(Expected.of(1, READ), READ, SENT)
 
     assert noise is None
     assert answers.feed(ANSWER) == ANSWER

@@ -2,7 +2,7 @@
 
 import pytest
 
-from drivers.modbus.expected import Fault
+from drivers.modbus.expected import Expected, Fault
 from drivers.modbus.layout import Address, Table
 from drivers.modbus.requests import Read, Request, Write
 from drivers.modbus.rtuframes import RtuAnswers, crc_bytes
@@ -27,7 +27,7 @@ EXCEPTION = framed("01 83 06")
 
 def waiting(request: Request = READ, *, unit: int = 1) -> RtuAnswers:
     answers = RtuAnswers()
-    answers.expect(unit, request, b"")
+    answers.expect(Expected.of(unit, request), request, b"")
     return answers
 
 
@@ -83,7 +83,7 @@ def test_a_late_answer_never_becomes_that_of_another_read_at_whatever_moment_it_
     answers = owing()
 
     before = answers.feed(LATE[:cut]) if cut else None
-    answers.expect(1, LONGER, b"")
+    answers.expect(Expected.of(1, LONGER), LONGER, b"")
     during = answers.feed(LATE[cut:])
 
     assert before is None
@@ -93,7 +93,7 @@ def test_a_late_answer_never_becomes_that_of_another_read_at_whatever_moment_it_
 
 def test_after_a_late_answer_the_one_that_is_waited_for_is_taken() -> None:
     answers = owing()
-    answers.expect(1, LONGER, b"")
+    answers.expect(Expected.of(1, LONGER), LONGER, b"")
 
     assert answers.feed(LATE) is None
     assert answers.feed(LONGER_ANSWER) == LONGER_ANSWER
@@ -119,7 +119,7 @@ def test_a_probe_that_is_answered_ends_the_doubt() -> None:
     answers = owing()
     probe = answers.probe(1, READ)
     assert probe is not None
-    answers.expect(1, probe, b"")
+    answers.expect(Expected.of(1, probe), probe, b"")
 
     late = answers.feed(LATE)
     answered = answers.feed(framed("01 03 02 000A"))
@@ -135,7 +135,7 @@ def test_probes_that_are_not_answered_differ_from_one_another() -> None:
         probe = answers.probe(1, READ)
         assert probe is not None
         counts.append(probe.count)
-        answers.expect(1, probe, b"")
+        answers.expect(Expected.of(1, probe), probe, b"")
         answers.give_up()
 
     # 2 is the length of the first late answer
@@ -146,7 +146,7 @@ def test_probes_that_are_not_answered_differ_from_one_another() -> None:
 
 def test_an_exception_leaves_open_which_request_it_answers() -> None:
     answers = owing()
-    answers.expect(1, LONGER, b"")
+    answers.expect(Expected.of(1, LONGER), LONGER, b"")
 
     assert answers.feed(EXCEPTION) == EXCEPTION
     # if it belonged to the first read, the answer to the second one is still to come
@@ -155,7 +155,7 @@ def test_an_exception_leaves_open_which_request_it_answers() -> None:
 
 def test_the_late_answer_of_one_unit_does_not_end_the_request_to_another() -> None:
     answers = owing(unit=1)
-    answers.expect(2, READ, b"")
+    answers.expect(Expected.of(2, READ), READ, b"")
 
     assert answers.feed(LATE) is None
     assert answers.feed(framed("02 03 04 000A 0014")) == framed("02 03 04 000A 0014")
@@ -166,7 +166,7 @@ def test_the_confirmation_of_an_earlier_count_is_not_that_of_the_next() -> None:
         return Write(at=AT, registers=(count,), function=6)
 
     answers = owing(beat(7))
-    answers.expect(1, beat(8), b"")
+    answers.expect(Expected.of(1, beat(8)), beat(8), b"")
 
     assert answers.feed(framed("01 06 0064 0007")) is None
     assert answers.feed(framed("01 06 0064 0008")) == framed("01 06 0064 0008")
@@ -182,6 +182,15 @@ def test_what_comes_without_a_request_is_dropped() -> None:
     answers = RtuAnswers()
 
     assert answers.feed(LATE) is None
-    answers.expect(1, READ, b"")
+    answers.expect(Expected.of(1, READ), READ, b"")
     assert answers.feed(ANSWER) == ANSWER
     assert answers.n_dropped == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "crc"),
+    # the frame of the guide's section 6.2.2 and one of an odd length, by hand; no byte leaves the register as it began
+    [("02 07", "41 12"), ("02", "3E 81"), ("", "FF FF")],
+)
+def test_check_sums_of_even_and_odd_frames(data: str, crc: str) -> None:
+    assert crc_bytes(bytes.fromhex(data)) == bytes.fromhex(crc)

@@ -16,6 +16,7 @@ from drivers.modbus.registers import Decoded, decode_text
 from drivers.modbus.rounds import Part
 from drivers.modbus.sunspec.chain import FoundModel, read_holding
 from drivers.modbus.sunspec.definitions import ModelDefinition, ModelPoint, model_definition
+from drivers.modbus.words import bytes_of
 
 _CODES: Final = {
     "int16": "h", "sunssf": "h", "uint16": "H", "acc16": "H", "enum16": "H", "bitfield16": "H", "count": "H",
@@ -180,7 +181,6 @@ class SpanDecoder:
 
     def __init__(self, points: Sequence[PlacedPoint], *, start: int, end: int) -> None:
         ordered = sorted(points, key=lambda place: place.offset)
-        self._pack = struct.Struct(f">{end - start}H").pack
         parts, position = [">"], start
         for place in ordered:
             parts.append(f"{2 * (place.offset - position)}x{_code(place.point)}")
@@ -194,7 +194,7 @@ class SpanDecoder:
 
     def decode(self, registers: Sequence[int]) -> Decoded:
         """Return the points of an answer that has exactly the registers asked for."""
-        raws = self._unpack(self._pack(*registers))
+        raws = self._unpack(bytes_of(registers))
         values: dict[str, Value | None] = {}
         bad: dict[str, str] = {}
         for (key, type_, absent, factor_index), raw in zip(self._points, raws, strict=True):
