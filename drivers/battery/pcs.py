@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from drivers.battery.limits import SOURCES, complete
 from drivers.device.assembly import Family
 from drivers.device.fields import DeviceClass
 from drivers.device.narrowing import PowerCommand
@@ -17,6 +18,8 @@ PCS_FAMILY: Final = Family(
     reading=PcsReading,
     bands=(Band(field=_POWER), Band(field="setpoint_kw")),
     commands=(_POWER,),
+    derive=complete,
+    sources=SOURCES,
     power=PowerCommand(
         name=_POWER, lowest_frac=-1.0, highest_frac=1.0, lowest_field="max_charge_kw", highest_field="max_discharge_kw"
     ),

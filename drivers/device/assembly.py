@@ -1,7 +1,7 @@
 """Makes a typed reading of the samples of a device. Pure: samples in, a reading with its reasons out."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, Generic, TypeVar
 
@@ -30,9 +30,11 @@ class Family(Generic[R]):
     reading: Callable[..., R]
     bands: tuple[Band, ...] = ()
     commands: tuple[str, ...] = ()
-    # completes a reading from its other values: values, reasons and the rating (kW); `derives` names what it gives
+    # completes a reading from its other values: values, reasons and the rating (kW); `derives` names what it always
+    # gives, `sources` what it makes of which fields
     derive: Callable[[dict[str, Value | None], dict[str, str], float], None] | None = None
     derives: frozenset[str] = frozenset()
+    sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     # the command that is a power; the others are no quantities
     power: PowerCommand | None = None
 

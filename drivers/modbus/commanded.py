@@ -58,6 +58,8 @@ class CommandedDevice(RegisterCommanding[R], PolledDevice[R]):
 
     def __init__(self, spec: DeviceSpec, environment: DriverEnvironment, family: Family[R]) -> None:
         super().__init__(spec, environment, family)
+        self._sources = family.sources
+        self._shown_fields = frozenset(point.field for point in self._map.points.values())
         commands = self._map.commands
         recipes = [MapRecipe(commands[name]) for name in family.commands if name in commands]
         rule = self._map.fallback
@@ -79,7 +81,7 @@ class CommandedDevice(RegisterCommanding[R], PolledDevice[R]):
         return "" if self._map.fallback is None else self._map.fallback.text
 
     def _tells(self, field: str) -> bool:
-        return field in self._map.points
+        return not self._shown_fields.isdisjoint({field, *self._sources.get(field, ())})
 
     def _own_limits(self, finder: LimitFinder) -> float | None:
         command = None if self._power is None else self._map.commands[self._power.name]

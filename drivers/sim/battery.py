@@ -20,6 +20,9 @@ _FULL_PCT, _EMPTY_PCT = 99.0, 1.0
 _C_RATE = 0.5
 # supplier's derating by cell temperature
 _DERATING_DEGC = ((0.0, 0.0), (5.0, 0.5), (15.0, 1.0), (35.0, 1.0), (45.0, 0.5), (50.0, 0.0))
+# cell voltage of an LFP cell over its window, coarse: enough for alarms, limits and displays; cells in series
+CELL_EMPTY_V, CELL_FULL_V = 3.0, 3.5
+N_CELLS = 240
 # conversion losses of PCS and transformer beside the constant part: proportional, quadratic share of rating
 _CONVERSION_LOSS = (0.010, 0.004)
 # without a controller a following PCS holds for some watchdog times, then ramps to zero over as many
@@ -43,6 +46,11 @@ class TwinContainer:
     def soc_pct(self) -> float:
         """Return the true state of charge."""
         return 100.0 * self.stored_kwh / self.full_kwh
+
+    @property
+    def voltage_v(self) -> float:
+        """Return the direct voltage without load."""
+        return N_CELLS * (CELL_EMPTY_V + (CELL_FULL_V - CELL_EMPTY_V) * self.soc_pct / 100.0)
 
     @property
     def max_charge_kw(self) -> float:
@@ -102,6 +110,11 @@ class TwinBlock:
     def misses_controller(self) -> bool:
         """Return whether its watchdog has run out."""
         return self.watchdog_s is not None and self.silent_s > self.watchdog_s
+
+    @property
+    def voltage_v(self) -> float:
+        """Return the voltage of the DC side, which its containers share."""
+        return sum(container.voltage_v for container in self.containers) / len(self.containers)
 
     def command(self, power_kw: float, effective_at_s: float) -> None:
         """Take a setpoint that acts after the command latency."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Protocol
 
-from drivers.sim.battery import TwinBlock, TwinContainer
+from drivers.sim.battery import CELL_EMPTY_V, CELL_FULL_V, TwinBlock, TwinContainer
 from drivers.sim.genset import START_ALARM, TwinGenset
 from drivers.sim.plant import Plant, TwinPvBlock
 from drivers.sim.sensors import Instrument, SocEstimate
@@ -27,8 +27,9 @@ from ems.model.readings import (
 Shown = float | int | bool | str | tuple[str, ...] | None
 # what converters and batteries of the plant call their alarms
 SILENT_ALARM, EMPTY_ALARM, HOT_ALARM = "EMS communication timeout", "DC voltage low", "cell too warm"
-# cell voltage of an LFP cell over its window, coarse: enough for alarms and displays
-_CELL_EMPTY_V, _CELL_FULL_V, _CELL_SPREAD_V = 3.0, 3.5, 0.01
+# highest and lowest cell of a container differ by this much from its mean
+_CELL_SPREAD_V = 0.01
+_W_PER_KW = 1000.0
 # a four-pole set (120 f / p), and what engines of this size show when warm and when kept warm; coarse, for displays
 _RPM_PER_HZ = 30.0
 _OIL_KPA = 420.0
@@ -88,6 +89,9 @@ class SimulatedPcs:
             frequency_hz=self._plant.frequency_hz,
             discharge_wh=self._meter.counter_wh(block.discharge_kwh),
             charge_wh=self._meter.counter_wh(block.charge_kwh),
+            dc_voltage_v=block.voltage_v,
+            max_charge_a=sum(each.max_charge_kw for each in block.containers) * _W_PER_KW / block.voltage_v,
+            max_discharge_a=sum(each.max_discharge_kw for each in block.containers) * _W_PER_KW / block.voltage_v,
             warnings=(SILENT_ALARM,) if block.misses_controller else (),
             faults=() if block.in_operation else (EMPTY_ALARM,),
         )
@@ -123,7 +127,7 @@ class SimulatedBms:
         """Return SoC, limits, temperatures and cell voltages."""
         container = self._container
         soc_pct = self._soc.soc_pct(container.soc_pct)
-        cell_v = _CELL_EMPTY_V + (_CELL_FULL_V - _CELL_EMPTY_V) * soc_pct / 100.0
+        cell_v = CELL_EMPTY_V + (CELL_FULL_V - CELL_EMPTY_V) * soc_pct / 100.0
         return BmsReading(
             device_id=device_id,
             at_s=self._plant.elapsed_s,

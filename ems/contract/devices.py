@@ -5,6 +5,7 @@ from pydantic import Field
 from ems.contract.message import Message
 from ems.contract.quantities import (
     Count,
+    Current,
     Frequency,
     Hours,
     Percentage,
@@ -43,6 +44,9 @@ class PcsMessage(DeviceMessage):
     charge_wh: int | None = Field(description="Counter of energy in; Wh.")
     max_charge_kw: Power | None = Field(description="What it allows itself to charge now; kW, never negative.")
     max_discharge_kw: Power | None = Field(description="What it allows itself to discharge now; kW, never negative.")
+    dc_voltage_v: Voltage | None = Field(description="Voltage of its DC side; V.")
+    max_charge_a: Current | None = Field(description="What its DC side may take now; A, never negative.")
+    max_discharge_a: Current | None = Field(description="What its DC side may give now; A, never negative.")
     warnings: tuple[str, ...] | None = Field(description="Names of the warnings that are active.")
     faults: tuple[str, ...] | None = Field(description="Names of the active alarms that cost it a function.")
 

@@ -65,7 +65,8 @@ class ControlMode(StrEnum):
 class PcsReading:
     """A power conversion system at its AC terminals; power > 0 discharges.
 
-    `max_charge_kw` and `max_discharge_kw` are what the PCS itself allows now, None where it says nothing.
+    `max_charge_kw` and `max_discharge_kw` are what the PCS itself allows now, None where it says nothing; some say it
+    in A of their DC side instead, at `dc_voltage_v`.
     """
 
     device_id: str
@@ -81,6 +82,9 @@ class PcsReading:
     charge_wh: int | None
     max_charge_kw: float | None = None
     max_discharge_kw: float | None = None
+    dc_voltage_v: float | None = None
+    max_charge_a: float | None = None
+    max_discharge_a: float | None = None
     warnings: tuple[str, ...] | None = None
     faults: tuple[str, ...] | None = None
     bad: Mapping[str, str] = field(default_factory=no_faults)

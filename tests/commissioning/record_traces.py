@@ -8,10 +8,11 @@ that its display showed.
 import asyncio
 import json
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from drivers.device.fields import FieldKind, reading_fields
-from drivers.modbus.layout import RegisterMap
+from drivers.device.fields import FieldKind, rack_fields, reading_fields
+from drivers.modbus.layout import Point, RegisterMap
 from drivers.modbus.mapfile import load_map, map_names
 from drivers.sim.wire.bank import RegisterBank
 from drivers.sim.wire.server import WireServer
@@ -27,7 +28,9 @@ NUMBERS = {"frequency_hz": 50.0, "cell_max_v": 3.4, "cell_min_v": 3.2}
 
 def shown_values(register_map: RegisterMap) -> dict[str, Value]:
     """Return plausible values for every point of a map."""
-    kinds = reading_fields(register_map.device_class)
+    kinds = dict(reading_fields(register_map.device_class))
+    for rack in register_map.racks:
+        kinds |= {point: rack_fields()[name] for name, point in rack.items()}
     values: dict[str, Value] = {name: text for name, text in IDENTITY.items() if name in register_map.identity}
     for point in register_map.points.values():
         field = kinds.get(point.field)
@@ -36,16 +39,31 @@ def shown_values(register_map: RegisterMap) -> dict[str, Value]:
         low, high = point.valid or (0.0, 60.0)
         match field.kind:
             case FieldKind.NUMBER:
-                values[point.name] = NUMBERS.get(point.name, 12.5 if low <= 12.5 <= high else (low + high) / 2.0)
+                known = NUMBERS.get(point.name.rpartition(" ")[2])
+                values[point.name] = known or (12.5 if low <= 12.5 <= high else (low + high) / 2.0)
             case FieldKind.INTEGER:
                 values[point.name] = 123_400
             case FieldKind.FLAG:
                 values[point.name] = True
             case FieldKind.LABEL:
                 values[point.name] = next(iter((point.labels or {0: ""}).values()))
+            case FieldKind.NAMES:
+                values[point.name] = (*(point.flags or {}).values(),)[-1:]
             case _:
                 pass
     return values
+
+
+def shown_fields(points: Iterable[Point], values: Mapping[str, Value]) -> dict[str, Value]:
+    """Return the fields that a device shows in these points; several points may show one field, or parts of a list."""
+    fields: dict[str, Value] = {}
+    for point in points:
+        if point.name not in values:
+            continue
+        value, before = values[point.name], fields.get(point.field)
+        together = isinstance(value, tuple) and isinstance(before, tuple)
+        fields[point.field] = (*before, *value) if together else value
+    return fields
 
 
 async def record(name: str) -> None:
@@ -53,8 +71,7 @@ async def record(name: str) -> None:
     clock = SystemClock()
     register_map = load_map(name, ())
     values = shown_values(register_map)
-    # several points may show one field of the device
-    fields = {point.field: values[point.name] for point in register_map.points.values() if point.name in values}
+    fields = shown_fields(register_map.points.values(), values)
     bank = RegisterBank(register_map, PlantDevice(values | fields), clock=clock)
     async with WireServer("127.0.0.1", 0, units={1: bank}, clock=clock) as server:
         target = endpoint_target(

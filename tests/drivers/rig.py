@@ -48,6 +48,8 @@ METERS = {
 }
 # maps of containers that are shown as racks: test_racks.py
 RACKED = {"soltaro-cluster-c": "battery.bms"}
+# converters that are driven like the generic one: test_pcs_reference.py
+CONVERTERS = {"pcs-reference": "battery.pcs"}
 D = TypeVar("D")
 
 
@@ -100,7 +102,7 @@ def device_spec(map_: str, *, unit: int = 1, **changes: Any) -> DeviceSpec:  # v
     """Return the specification of a device on the line."""
     fields: dict[str, Any] = {
         "id": f"dev{unit}",
-        "driver": {**DRIVERS, **METERS, **RACKED}.get(map_, "battery.pcs"),
+        "driver": {**DRIVERS, **METERS, **RACKED, **CONVERTERS}.get(map_, "battery.pcs"),
         "asset": f"asset{unit}",
         "link": LINK,
         "unit": unit,

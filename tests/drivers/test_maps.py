@@ -18,7 +18,7 @@ from drivers.sim.wire.framing import READ_HOLDING, READ_INPUT, ExceptionCode
 from drivers.sim.wire.words import command_value
 from ems.model.readings import GensetPhase
 from tests.drivers.clock import SteppedClock
-from tests.drivers.rig import DRIVERS, GENSETS, METERS, RACKED, PlantDevice
+from tests.drivers.rig import CONVERTERS, DRIVERS, GENSETS, METERS, RACKED, PlantDevice
 
 SHIPPED = sorted(DRIVERS)
 FUNCTIONS = {Table.HOLDING: READ_HOLDING, Table.INPUT: READ_INPUT}
@@ -84,7 +84,7 @@ def always_there(register_map: RegisterMap) -> set[str]:
 
 
 def test_every_shipped_map_belongs_to_a_driver() -> None:
-    assert set(map_names(())) == {*DRIVERS, *GENSETS, *METERS, *RACKED}
+    assert set(map_names(())) == {*DRIVERS, *GENSETS, *METERS, *RACKED, *CONVERTERS}
 
 
 @pytest.mark.parametrize("name", SHIPPED)

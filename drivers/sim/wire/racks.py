@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from drivers.modbus.layout import RegisterMap, rack_name
+from drivers.sim.battery import N_CELLS
 from drivers.sim.wire.bank import TwinDevice
 from drivers.sim.wire.words import Value
 
-# a container's direct voltage follows its cells; a string of them has so many in series
-_N_CELLS: Final = 240
 # racks differ by this much from one to the next, symmetrically about the container's own state of charge
 _SOC_STEP_PCT: Final = 1.0
 _INSULATION_KOHM: Final = 800.0
@@ -39,7 +38,7 @@ class RackedContainer:
     def _rack(self, number: int, shown: Mapping[str, Value]) -> Mapping[str, Value]:
         middle = (len(self._racks) + 1) / 2.0
         soc_pct, highest_v, lowest_v = (_number(shown.get(n)) for n in ("soc_pct", "cell_max_v", "cell_min_v"))
-        voltage_v = None if highest_v is None or lowest_v is None else _N_CELLS * (highest_v + lowest_v) / 2.0
+        voltage_v = None if highest_v is None or lowest_v is None else N_CELLS * (highest_v + lowest_v) / 2.0
         alarm = shown.get("alarm")
         return {
             "in_service": True,

@@ -1,0 +1,106 @@
+"""The converter of the reference: what its bits mean, limits that it says in A, one-register writes, its EMS timeout."""
+
+import pytest
+
+from drivers.battery.limits import complete
+from drivers.device.values import Value
+from drivers.modbus.mapfile import load_map
+from ems.model.readings import PcsReading
+from ems.model.setpoints import Outcome
+from ems.ports import LimitsPower, Reverts, SetsPower
+from tests.drivers.rig import Rig, device_spec, pcs, running
+
+MAP = "pcs-reference"
+LIMITS: dict[str, Value] = {"dc_voltage_v": 1200.0, "max_charge_a": 500.0, "max_discharge_a": 250.0}
+
+
+def reading_of(rig: Rig) -> PcsReading:
+    reading = rig.devices[1].reading()
+    assert isinstance(reading, PcsReading)
+    return reading
+
+
+def completed(**values: Value | None) -> tuple[dict[str, Value | None], dict[str, str]]:
+    shown, bad = dict(values), {}
+    complete(shown, bad, 1000.0)
+    return shown, bad
+
+
+def test_limits_in_a_are_powers_at_the_present_voltage() -> None:
+    shown, bad = completed(**LIMITS)
+
+    assert (shown["max_charge_kw"], shown["max_discharge_kw"], bad) == (600.0, 300.0, {})
+
+
+def test_a_limit_in_kw_goes_before_one_in_a_and_without_voltage_nothing_is_known() -> None:
+    given, _ = completed(**{**LIMITS, "max_charge_kw": 100.0})
+    silent, _ = completed(max_charge_a=500.0)
+
+    assert given["max_charge_kw"] == 100.0
+    assert "max_charge_kw" not in silent
+
+
+def test_an_unknown_voltage_says_why_the_limits_are_unknown() -> None:
+    shown: dict[str, Value | None] = {**LIMITS, "dc_voltage_v": None}
+    bad = {"dc_voltage_v": "2500 is outside 0..2000"}
+
+    complete(shown, bad, 1000.0)
+
+    assert bad["max_charge_kw"] == bad["max_discharge_kw"] == "2500 is outside 0..2000"
+
+
+@pytest.mark.wire
+@pytest.mark.parametrize("forming", [True, False])
+async def test_state_power_and_limits_are_read(*, forming: bool) -> None:
+    plant = pcs(power_kw=-432.1, forming=forming, warnings=(), faults=(), **LIMITS)
+    async with running((device_spec(MAP), plant)) as rig:
+        await rig.first_reading()
+        reading = reading_of(rig)
+
+    assert (reading.forming, reading.ready, reading.remote) == (forming, True, None)
+    assert reading.power_kw == pytest.approx(-432.1)
+    assert (reading.max_charge_kw, reading.max_discharge_kw) == (600.0, 300.0)
+    assert (reading.warnings, reading.faults, reading.bad) == ((), (), {})
+
+
+@pytest.mark.wire
+async def test_alarms_of_several_registers_come_as_one_list_of_each_priority() -> None:
+    plant = pcs(warnings=("EMS communication timeout",), faults=("fan", "DC input voltage low"), **LIMITS)
+    async with running((device_spec(MAP), plant)) as rig:
+        await rig.first_reading()
+        reading = reading_of(rig)
+
+    assert reading.warnings == ("EMS communication timeout",)
+    assert reading.faults == ("fan", "DC input voltage low")
+
+
+@pytest.mark.wire
+async def test_a_setpoint_is_one_register_of_tenths_and_held_to_the_limits_of_the_device() -> None:
+    plant = pcs(power_kw=0.0, setpoint_kw=0.0, warnings=(), faults=(), **LIMITS)
+    async with running((device_spec(MAP), plant)) as rig:
+        await rig.first_reading()
+        device = rig.devices[1]
+        assert isinstance(device, SetsPower)
+        assert isinstance(device, LimitsPower)
+        device.set_power(-700.0, valid_until_s=rig.clock.monotonic_s() + 30.0)
+        await rig.clock.run(4.0)
+        outcome = device.outcome()
+
+    assert plant.commanded("power_kw")[-1] == -600.0
+    assert outcome is not None
+    assert outcome.outcome is Outcome.ACCEPTED
+    assert load_map(MAP, ()).commands["power_kw"].function == 6
+
+
+@pytest.mark.wire
+async def test_the_ems_timeout_of_the_device_is_set_and_counts_as_armed() -> None:
+    plant = pcs(warnings=(), faults=(), **LIMITS)
+    async with running((device_spec(MAP, watchdog_s=30.0), plant)) as rig:
+        await rig.first_reading()
+        await rig.clock.run(3.0)
+        device = rig.devices[1]
+        assert isinstance(device, Reverts)
+        reading = reading_of(rig)
+
+    assert plant.commanded("watchdog_s") == [30.0]
+    assert reading.fallback_armed is True
