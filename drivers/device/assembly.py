@@ -96,8 +96,8 @@ class Assembler(Generic[R]):
         if self._interpret is not None:
             fields, reasons = self._interpret(values, bad)
             values, bad = {**beside, **fields}, dict(reasons)
-        for field, points in self._sources.items():
-            _fill(field, points, values, bad)
+        for name, points in self._sources.items():
+            _fill(name, points, values, bad)
         fill_alarms(self._alarms, values, bad)
         parts: dict[str, tuple[RackReading, ...]] = {}
         if self._racks:
@@ -137,8 +137,8 @@ def _add(values: dict[str, Value | None], bad: dict[str, str], sample: Sample, *
 def _sources(fills: Mapping[str, str]) -> Mapping[str, tuple[str, ...]]:
     """Return the points behind each field that is filled by points of another name."""
     sources: dict[str, tuple[str, ...]] = {}
-    for point, field in fills.items():
-        sources[field] = (*sources.get(field, ()), point)
+    for point, filled in fills.items():
+        sources[filled] = (*sources.get(filled, ()), point)
     return sources
 
 

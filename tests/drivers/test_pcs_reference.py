@@ -1,4 +1,4 @@
-"""The converter of the reference: what its bits mean, limits that it says in A, one-register writes, its EMS timeout."""
+"""The converter of the reference: what its bits mean, limits that it says in A, writes of one register, EMS timeout."""
 
 import pytest
 
