@@ -61,8 +61,9 @@ def shown_fields(points: Iterable[Point], values: Mapping[str, Value]) -> dict[s
         if point.name not in values:
             continue
         value, before = values[point.name], fields.get(point.field)
-        together = isinstance(value, tuple) and isinstance(before, tuple)
-        fields[point.field] = (*before, *value) if together else value
+        if isinstance(value, tuple) and isinstance(before, tuple):
+            value = (*before, *value)
+        fields[point.field] = value
     return fields
 
 

@@ -21,7 +21,8 @@ def reading_of(rig: Rig) -> PcsReading:
 
 
 def completed(**values: Value | None) -> tuple[dict[str, Value | None], dict[str, str]]:
-    shown, bad = dict(values), {}
+    shown: dict[str, Value | None] = dict(values)
+    bad: dict[str, str] = {}
     complete(shown, bad, 1000.0)
     return shown, bad
 
