@@ -263,8 +263,8 @@ READING_PROTOCOLS: Final[Mapping[Capability, tuple[type, ...]]] = {
 }
 
 
-class RegisterLink(Protocol):
-    """A connection to one endpoint with 16-bit registers, shared by all units behind it."""
+class DeviceLink(Protocol):
+    """A connection to one endpoint or broker, shared by all devices behind it."""
 
     @property
     def link_id(self) -> str:
@@ -282,12 +282,12 @@ class DriverEnvironment:
     """What a driver may use beside its own specification.
 
     `rated_kw` is the nameplate of the asset, the scale of plausibility; `map_directories` are searched for
-    register maps before the shipped ones. `confirmed_identity` are the texts that the device named itself with when
+    maps before the shipped ones. `confirmed_identity` are the texts that the device named itself with when
     it was taken for the right one; None: the first that answers is.
     """
 
     clock: Clock
-    links: Mapping[str, RegisterLink]
+    links: Mapping[str, DeviceLink]
     map_directories: tuple[Path, ...]
     rated_kw: float
     confirmed_identity: Mapping[str, str] | None = None

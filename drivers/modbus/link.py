@@ -9,11 +9,13 @@ import random
 from contextlib import suppress
 from typing import Final
 
+from drivers.device.cancelling import honour_cancellation
 from drivers.device.jobs import NoAnswer
+from drivers.device.traffic import Tally
 from drivers.modbus.expected import Fault
 from drivers.modbus.requests import Answer, Answered, ExceptionAnswer, Request, Station
 from drivers.modbus.session import ExceptionCode, Session
-from drivers.modbus.statistics import ErrorKind, LinkStatistics, Tally, link_status
+from drivers.modbus.statistics import ErrorKind, LinkStatistics, link_status
 from drivers.modbus.tls import tls_context
 from drivers.modbus.turns import Member, Pause, Turn, next_turn
 from ems.errors import DeviceUnreachableError
@@ -93,7 +95,7 @@ class ModbusLink:
     async def run(self) -> None:
         """Connect, serve, and connect again after every loss, until cancelled. Devices cannot make it raise."""
         while True:
-            _honour_cancellation()
+            honour_cancellation()
             await self._clock.sleep(max(0.0, self._next_attempt_s - self._clock.monotonic_s()))
             self._schedule_next_attempt()
             try:
@@ -137,7 +139,7 @@ class ModbusLink:
 
     async def _serve(self, session: Session) -> str:
         """Serve the units in turn until the connection is lost or given up; return why."""
-        _honour_cancellation()
+        honour_cancellation()
         await self._clock.sleep(self._spec.connect_delay_s)
         for member in self._members:
             member.station.connected(self._clock.monotonic_s())
@@ -246,14 +248,3 @@ def silence_s(endpoint: TcpEndpoint | SerialLine) -> float:
         return _SILENCE_OVER_TCP_S if endpoint.framing.is_rtu else 0.0
     n_bits = _FRAME_BITS + (endpoint.parity is not Parity.NONE) + endpoint.stop_bits
     return _SHORTEST_SILENCE_S if endpoint.baud > _FAST_BAUD else _SILENT_CHARACTERS * n_bits / endpoint.baud
-
-
-def _honour_cancellation() -> None:
-    """Raise a cancellation that the library has swallowed.
-
-    It waits with `asyncio.wait_for`, which before Python 3.12 returns the answer instead when both come at the
-    same moment: a link that is told to stop would go on for ever.
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling() > 0:
-        raise asyncio.CancelledError

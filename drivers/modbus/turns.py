@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from drivers.device.jobs import Urgency
+from drivers.device.traffic import Tally
 from drivers.modbus.requests import Job, Station
-from drivers.modbus.statistics import Tally
 
 # a silent unit is probed every five time-outs, 5 s with the usual time-out of 1 s (OpenEMS waits 2 s and more)
 PROBE_TIMEOUTS: Final = 5

@@ -86,6 +86,39 @@ class LinkSpec:
     reconnect_max_s: float
 
 
+class MqttVersion(StrEnum):
+    """Which version of MQTT a broker speaks."""
+
+    V311 = "3.1.1"
+    V5 = "5"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerSpec:
+    """An MQTT broker through which devices are reached; all of them share one connection.
+
+    A message that the broker has not confirmed after `timeout_s` is lost, and so is the connection. `max_queued` is
+    how many messages may wait to be read; beyond it the oldest are dropped.
+    """
+
+    id: str
+    host: str
+    port: int
+    version: MqttVersion
+    client_id: str
+    username: str | None
+    password_file: Path | None
+    tls: TlsFiles | None
+    keepalive_s: int
+    timeout_s: float
+    reconnect_min_s: float
+    reconnect_max_s: float
+    max_queued: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
 class ModelFamily(StrEnum):
     """Which of a device's SunSpec models are used: the old ones, those of IEEE 1547, or these where it has them."""
 
@@ -122,10 +155,10 @@ class SunSpecSpec:
 class DeviceSpec:
     """One device: which driver speaks to it, over which link, and which asset it belongs to.
 
-    `map` is its register map; a device that describes itself has none, and `sunspec` for what its models leave open.
-    `fast_s` and `slow_s` are poll periods of the map's fast and slow blocks; `watchdog_s` is the time after
-    which the device falls back by itself when the controller goes silent. `ramp_frac_per_s` is how fast its
-    setpoint may be moved, as a share of the rating; None: at once.
+    `map` is its register map or topic map; a device that describes itself has none, and `sunspec` for what its models
+    leave open. `fast_s` and `slow_s` are poll periods of the map's fast and slow blocks, or how often a device sends
+    its messages. `watchdog_s` is the time after which the device falls back by itself when the controller goes silent.
+    `ramp_frac_per_s` is how fast its setpoint may be moved, as a share of the rating; None: at once.
     """
 
     id: str
@@ -142,3 +175,5 @@ class DeviceSpec:
     # a register map written beside the device, as its file would hold it
     registers: Mapping[str, object] | None = None
     ramp_frac_per_s: float | None = None
+    # what a device behind a broker is called in its topics
+    name: str | None = None

@@ -21,11 +21,14 @@ class TrafficStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkStatus(TrafficStatus):
-    """A link: its address, whether it is connected, the connections made, and the units behind it by number."""
+    """A link: its address, whether it is connected, and the connections made.
+
+    `units` are what is behind it: units by number, devices of a broker by name.
+    """
 
     link_id: str
     endpoint: str
     framing: str
     connected: bool
     n_connections: int
-    units: Mapping[int, TrafficStatus]
+    units: Mapping[str, TrafficStatus]

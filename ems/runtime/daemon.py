@@ -13,7 +13,7 @@ from ems.control.state import ControlState, Mode
 from ems.model.link_status import LinkStatus
 from ems.model.site import Site
 from ems.model.status import HealthStatus, PlanCounts
-from ems.ports import Clock, Device, RegisterLink
+from ems.ports import Clock, Device, DeviceLink
 from ems.runtime.accounts import Accounts
 from ems.runtime.alarms import AlarmWatch
 from ems.runtime.condition import condition_of
@@ -55,7 +55,7 @@ class DaemonParts:
     site: Site
     clock: Clock
     devices: Mapping[str, Device]
-    links: Sequence[RegisterLink]
+    links: Sequence[DeviceLink]
     planner: Planner
     worker: WorkerClient
     memory: ForecastMemory

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from drivers.modbus.statistics import LATENCY_BUCKETS_S, ErrorKind, Latency, LinkStatistics, Tally, link_status
+from drivers.device.traffic import LATENCY_BUCKETS_S, Latency, Tally
+from drivers.modbus.statistics import ErrorKind, LinkStatistics, link_status
 from tests.drivers.rig import link_spec
 
 
@@ -60,6 +61,6 @@ def test_a_link_is_published_with_its_units() -> None:
     assert (status.link_id, status.endpoint, status.framing) == ("line", "127.0.0.1:502", "tcp")
     assert status.n_errors == {"timeout": 1, "late": 2}
     assert status.answer_age_s == pytest.approx(1.985)
-    assert status.units[7].latency_p50_s == pytest.approx(0.015)
-    assert status.units[8].answer_age_s is None
-    assert status.units[8].latency_p99_s is None
+    assert status.units["7"].latency_p50_s == pytest.approx(0.015)
+    assert status.units["8"].answer_age_s is None
+    assert status.units["8"].latency_p99_s is None

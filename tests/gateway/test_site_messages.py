@@ -57,7 +57,7 @@ LINKS = (
         latency_p99_s=0.0962,
         answer_age_s=0.4,
         units={
-            11: TrafficStatus(
+            "11": TrafficStatus(
                 n_requests=120, n_errors={"timeout": 1}, latency_p50_s=0.03, latency_p99_s=0.09, answer_age_s=0.4
             )
         },

@@ -22,7 +22,7 @@ def link_message(utc: datetime, status: LinkStatus) -> LinkMessage:
         latency_p50_s=status.latency_p50_s,
         latency_p99_s=status.latency_p99_s,
         answer_age_s=status.answer_age_s,
-        units={str(number): _unit(unit) for number, unit in sorted(status.units.items())},
+        units={name: _unit(unit) for name, unit in status.units.items()},
     )
 
 
