@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
-from ems.model.capability import Capability, Fallback, PowerLimits
+from ems.model.capability import Capability, Fallback, PowerLimits, SupplyLimits
 from ems.model.device import DeviceSpec
 from ems.model.link_status import LinkStatus
 from ems.model.readings import GensetPhase, Reading
@@ -99,6 +99,17 @@ class Curtails(Commanded, Protocol):
 
     def set_limit(self, limit_kw: float, *, valid_until_s: float) -> None:
         """Ask for a power limit."""
+
+
+@runtime_checkable
+class SetsSupply(Commanded, Protocol):
+    """Takes a setpoint for the temperature of the coolant that it supplies; it starts and stops by itself."""
+
+    def set_supply(self, supply_degc: float, *, valid_until_s: float) -> None:
+        """Ask for a supply temperature."""
+
+    def supply_limits(self) -> SupplyLimits:
+        """Return what register map and dew point allow now."""
 
 
 @runtime_checkable
@@ -228,11 +239,24 @@ class ReportsPhase(Protocol):
 
 @runtime_checkable
 class Cools(Protocol):
-    """A reading with the heat that can be taken from the coolant loop."""
+    """A reading of what takes heat from coolant: the temperatures at which it gives and gets it."""
 
     @property
-    def capacity_kw_th(self) -> float | None:
-        """Return what the plant can take now."""
+    def supply_degc(self) -> float | None:
+        """Return the temperature of the coolant that it supplies."""
+
+    @property
+    def return_degc(self) -> float | None:
+        """Return the temperature of the coolant that comes back."""
+
+
+@runtime_checkable
+class ShowsSupplySetpoint(Protocol):
+    """A reading with the setpoint of the supply temperature that is in force."""
+
+    @property
+    def setpoint_degc(self) -> float | None:
+        """Return the setpoint."""
 
 
 @runtime_checkable
@@ -249,6 +273,7 @@ DEVICE_PROTOCOLS: Final[Mapping[Capability, tuple[type, ...]]] = {
     Capability.SETS_POWER: (SetsPower, LimitsPower),
     Capability.CURTAILS: (Curtails, LimitsPower),
     Capability.STARTS_AND_STOPS: (StartsAndStops,),
+    Capability.SETS_SUPPLY: (SetsSupply,),
     Capability.HEARTBEAT: (KeepsHeartbeat,),
     Capability.REVERTS: (Reverts,),
 }
@@ -260,6 +285,7 @@ READING_PROTOCOLS: Final[Mapping[Capability, tuple[type, ...]]] = {
     Capability.REPORTS_RACK_SPREAD: (ReportsRackSpread,),
     Capability.FORMS_GRID: (FormsGrid,),
     Capability.COOLS: (Cools,),
+    Capability.SETS_SUPPLY: (ShowsSupplySetpoint,),
 }
 
 

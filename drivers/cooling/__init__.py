@@ -1,1 +1,1 @@
-"""Cooling plants."""
+"""The cooling plant and its units."""

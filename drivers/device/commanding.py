@@ -23,8 +23,8 @@ SETTLE_PERIODS: Final = 2.0
 _HEARTBEATS_PER_WATCHDOG: Final = 4.0
 # a device whose fall-back has come loose is armed again after this many polls
 _REARM_PERIODS: Final = 5.0
-# the one command that changes a few times a day
-_RUN: Final = "run"
+# the commands that change a few times a day
+_RARE: Final = frozenset({"run", "supply_degc"})
 _ARMED: Final = "fallback_armed"
 # neighbouring floats: a setpoint that is this near has arrived
 _ARRIVED_KW: Final = 1e-6
@@ -143,7 +143,8 @@ class Commanding(ReadDevice[R], Generic[R, E, W]):
 
     def _slot(self, recipe: Recipe[E, W], n_per_day: int | None, *, renewed_s: float) -> CommandSlot[E, W]:
         """Return the slot of a command; what wears out is never renewed, and not taken if it may change too often."""
-        if n_per_day is not None and recipe.name != _RUN and n_per_day < setpoints_per_day(period_s=self._spec.fast_s):
+        is_frequent = recipe.name not in _RARE
+        if n_per_day is not None and is_frequent and n_per_day < setpoints_per_day(period_s=self._spec.fast_s):
             raise spec_error(
                 self._spec,
                 "fast_s",
@@ -223,15 +224,18 @@ class Commanding(ReadDevice[R], Generic[R, E, W]):
         for heartbeat in self._heartbeats:
             heartbeat.close()
 
-    def _command(self, name: str, value: float, *, valid_until_s: float) -> None:
-        """Take a command; it replaces an older one that was not sent yet."""
+    def _command(self, name: str, value: float, *, valid_until_s: float, note: str = "") -> None:
+        """Take a command; it replaces an older one that was not sent yet. `note` says why it is not what was asked."""
         now_s = self._clock.monotonic_s()
         if self._power is not None and name == self._power.name:
             self._goal = _Goal(power_kw=value, valid_until_s=valid_until_s)
             self._approach(self._goal, self._power, now_s)
         else:
-            wanted = self._slots.get(name) or self._wishes[name]
-            wanted.offer(value, valid_until_s=valid_until_s, now_s=now_s)
+            slot = self._slots.get(name)
+            if slot is not None:
+                slot.offer(value, valid_until_s=valid_until_s, now_s=now_s, note=note)
+            else:
+                self._wishes[name].offer(value, valid_until_s=valid_until_s, now_s=now_s)
         for heartbeat in self._heartbeats:
             heartbeat.renewed(now_s)
         self._wake()

@@ -11,7 +11,10 @@ from typing import Final, get_args, get_origin, get_type_hints
 
 from ems.model.readings import (
     BmsReading,
+    CduReading,
+    ChillerReading,
     CoolingReading,
+    DryCoolerReading,
     GensetReading,
     LoadReading,
     PccReading,
@@ -34,6 +37,9 @@ class DeviceClass(StrEnum):
     LOAD_METER = "load_meter"
     PCC_METER = "pcc_meter"
     COOLING = "cooling"
+    CDU = "cdu"
+    CHILLER = "chiller"
+    DRY_COOLER = "dry_cooler"
 
 
 READING_TYPES: Final[Mapping[DeviceClass, type[Reading]]] = {
@@ -45,6 +51,9 @@ READING_TYPES: Final[Mapping[DeviceClass, type[Reading]]] = {
     DeviceClass.LOAD_METER: LoadReading,
     DeviceClass.PCC_METER: PccReading,
     DeviceClass.COOLING: CoolingReading,
+    DeviceClass.CDU: CduReading,
+    DeviceClass.CHILLER: ChillerReading,
+    DeviceClass.DRY_COOLER: DryCoolerReading,
 }
 # what every reading has and no map may name
 _OWN_FIELDS: Final = frozenset({"device_id", "at_s", "bad", "racks", "number"})

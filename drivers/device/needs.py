@@ -18,6 +18,7 @@ _COMMANDS: Final[Mapping[Capability, str]] = {
     Capability.SETS_POWER: "power_kw",
     Capability.CURTAILS: "limit_kw",
     Capability.STARTS_AND_STOPS: "run",
+    Capability.SETS_SUPPLY: "supply_degc",
 }
 
 

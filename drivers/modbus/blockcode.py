@@ -79,7 +79,7 @@ def _expression(number: int, compiled: CompiledPoint) -> str:
         return f"decode{number}({raw}, x{compiled.factor_index}, bad)"
     carefully = f"decode{number}({raw}, bad)"
     point = compiled.point
-    if point.coding.type is PointType.BIT and not point.invalid:
+    if point.coding.type is PointType.BIT and not point.invalid and point.flags is None:
         return f"{raw} & {1 << (point.bit or 0)} != 0"
     if not _is_plain_number(point):
         return carefully

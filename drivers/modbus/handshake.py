@@ -143,6 +143,8 @@ class MapScript:
         wanted = encode(watchdog_s, command.coding)
         if isinstance(wanted, Bad):
             return f"the watchdog time cannot be set: {wanted.reason}"
+        if wanted.value <= 0.0:
+            return f"the watchdog time cannot be set: {watchdog_s:g} s is less than the device can count"
         read = Read(at=command.at, count=command.n_registers)
         answer = yield read
         if isinstance(answer, Answered) and tuple(answer.registers) == wanted.registers:

@@ -219,13 +219,15 @@ class SetpointCommand(Command):
     """A setpoint: `limits` is the closed range of values allowed, `readback` the point that shows what was taken.
 
     `writes_per_day` is the budget of a register in non-volatile memory, None for one in RAM.
-    `ramp_frac_per_s` is how fast the device itself follows a power; None: at once.
+    `ramp_frac_per_s` is how fast the device itself follows a power; None: at once. `hold_s` is the least time between
+    two changes.
     """
 
     limits: tuple[float, float] | None = None
     readback: str
     ramp_frac_per_s: float | None = None
     writes_per_day: int | None = None
+    hold_s: float = 0.0
 
 
 def alarm_name(name: str) -> str:

@@ -287,6 +287,7 @@ def _command(name: str, table: CommandTable, endpoint: EndpointTable) -> Setpoin
         readback=table.readback,
         ramp_frac_per_s=table.ramp_frac_per_s,
         writes_per_day=table.writes_per_day,
+        hold_s=table.hold_s,
     )
 
 

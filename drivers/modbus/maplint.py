@@ -204,6 +204,8 @@ def _form_of_bits(point: Point, key: str) -> Iterator[Finding]:
     if point.at.table.holds_bits:
         if type_ is not PointType.BIT or point.bit is not None:
             yield f"{key}.type", f"{point.at} is a single bit", 'type = "bit" without key bit'
+        if point.flags is not None and (set(point.flags) != {0} or point.labels is not None):
+            yield f"{key}.bits", f"{point.at} has one bit to name", "bits = { 0 = ... }, alone"
         return
     if type_ is PointType.BIT:
         if point.bit is None or point.bit >= n_bits or point.width is not None:

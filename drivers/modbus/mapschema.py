@@ -183,6 +183,10 @@ class CommandTable(MapTable):
     writes_per_day: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
         None, description="Most writes in 24 h to a register that is not volatile."
     )
+    hold_s: Annotated[float, Field(ge=0.0, le=86_400.0)] = Field(
+        0.0,
+        description="Least time between two changes of a supply temperature, for machines with a least run time; s.",
+    )
     readback: Name = Field(description="The point that shows the value that the device has taken.")
 
     @model_validator(mode="after")

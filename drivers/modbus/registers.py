@@ -203,7 +203,9 @@ def encode(value: float, coding: Coding, *, limits: tuple[float, float] | None =
     registers = _to_device(packed, coding)
     written = decode_number(registers, coding)
     step = _step(written, coding, span=high - low)
-    if not low - step * _COUNT_TOLERANCE <= written <= high + step * _COUNT_TOLERANCE:
+    # a float next to a limit that no float hits exactly is that limit
+    slack = step if coding.type in FLOATS else step * _COUNT_TOLERANCE
+    if not low - slack <= written <= high + slack:
         return Bad(f"no register value near {value:g} is within {low:g}..{high:g}")
     return Encoded(registers=registers, value=written, step=step)
 
@@ -212,7 +214,8 @@ def _step(written: float, coding: Coding, *, span: float) -> float:
     """Return the weight of one count; of a switch with two values half of it, as they must not pass for each other."""
     float_step = _FLOAT_STEPS.get(coding.type)
     if float_step is not None:
-        return max(abs(written), _SMALLEST_STEP) * float_step
+        # with an offset the device may hold a much larger number than the value
+        return max(abs(written), abs(written * coding.sign - coding.offset), _SMALLEST_STEP) * float_step
     return abs(coding.scale) / 2 if span <= abs(coding.scale) else abs(coding.scale)
 
 

@@ -31,10 +31,10 @@ def point_decoder(point: Point, *, integral: bool) -> PointDecoder:
     """
     if point.coding.type is PointType.STRING:
         return _text_decoder(point)
-    if point.coding.type is PointType.BIT:
-        return _flag_decoder(point.bit or 0, point)
     if point.flags is not None:
         return _flags_decoder(point.flags, point)
+    if point.coding.type is PointType.BIT:
+        return _flag_decoder(point.bit or 0, point)
     decode = _label_decoder(point.labels, point) if point.labels is not None else _number_decoder(point, integral)
     return decode if point.bit is None else _part_decoder(decode, point)
 

@@ -157,6 +157,7 @@ def _device(table: DeviceTable, n: int) -> DeviceSpec:
         watchdog_s=table.watchdog_s,
         rated_kw=table.rated_kw,
         ramp_frac_per_s=table.ramp_frac_per_s,
+        local_supply_degc=table.local_supply_degc,
         registers=table.registers,
         sunspec=SunSpecSpec() if table.sunspec is None else _sunspec(table.sunspec),
     )

@@ -19,6 +19,7 @@ class Capability(StrEnum):
     REPORTS_RACK_SPREAD = "reports_rack_spread"
     FORMS_GRID = "forms_grid"
     COOLS = "cools"
+    SETS_SUPPLY = "sets_supply"
     HEARTBEAT = "heartbeat"
     REVERTS = "reverts"
 
@@ -35,6 +36,16 @@ class PowerLimits:
     lowest_reason: str
     highest_reason: str
     ramp_kw_per_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupplyLimits:
+    """The temperatures of the coolant to supply that a device takes now, with the limit behind each end."""
+
+    lowest_degc: float
+    highest_degc: float
+    lowest_reason: str
+    highest_reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -159,6 +159,8 @@ class DeviceSpec:
     leave open. `fast_s` and `slow_s` are poll periods of the map's fast and slow blocks, or how often a device sends
     its messages. `watchdog_s` is the time after which the device falls back by itself when the controller goes silent.
     `ramp_frac_per_s` is how fast its setpoint may be moved, as a share of the rating; None: at once.
+    `local_supply_degc` is the supply temperature that a cooling unit is given back when no command counts any more;
+    None: it keeps the last one.
     """
 
     id: str
@@ -177,3 +179,4 @@ class DeviceSpec:
     ramp_frac_per_s: float | None = None
     # what a device behind a broker is called in its topics
     name: str | None = None
+    local_supply_degc: float | None = None

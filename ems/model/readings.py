@@ -251,6 +251,90 @@ class CoolingReading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CduReading:
+    """A coolant distribution unit: the racks' coolant on one side, facility water on the other.
+
+    `supply_degc` to `flow_m3_per_h` and the differential pressure are those of the racks' loop. `heat_kw_th` is what it
+    takes from that loop. The fields with a default are those that not every unit gives. `alarm` is whether any fault
+    stands; a leak and a low flow have fields of their own, too.
+    """
+
+    device_id: str
+    at_s: float
+    supply_degc: float | None
+    return_degc: float | None
+    facility_supply_degc: float | None
+    facility_return_degc: float | None
+    flow_m3_per_h: float | None
+    differential_kpa: float | None
+    pump_pct: float | None
+    valve_pct: float | None
+    leak: bool | None
+    heat_kw_th: float | None
+    low_flow: bool | None = None
+    running: bool | None = None
+    alarm: bool | None = None
+    warnings: tuple[str, ...] | None = None
+    faults: tuple[str, ...] | None = None
+    setpoint_degc: float | None = None
+    dew_point_degc: float | None = None
+    facility_flow_m3_per_h: float | None = None
+    level_pct: float | None = None
+    remote: bool | None = None
+    fallback_armed: bool | None = None
+    bad: Mapping[str, str] = field(default_factory=no_faults)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChillerReading:
+    """A chiller; `supply_degc` is the water that leaves it, `capacity_pct` how much of its capacity it uses.
+
+    `enabled` is whether it may run, `running` whether its compressors do. `load_kw` is the electricity that it draws.
+    `alarm` is that of `CduReading`.
+    """
+
+    device_id: str
+    at_s: float
+    running: bool | None
+    capacity_pct: float | None
+    supply_degc: float | None
+    return_degc: float | None
+    alarm: bool | None
+    enabled: bool | None = None
+    warnings: tuple[str, ...] | None = None
+    faults: tuple[str, ...] | None = None
+    low_flow: bool | None = None
+    setpoint_degc: float | None = None
+    load_kw: float | None = None
+    run_h: float | None = None
+    n_starts: int | None = None
+    remote: bool | None = None
+    fallback_armed: bool | None = None
+    bad: Mapping[str, str] = field(default_factory=no_faults)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DryCoolerReading:
+    """A dry cooler; `supply_degc` is the water that leaves it, `load_kw` the electricity of its fans.
+
+    `alarm` is that of `CduReading`.
+    """
+
+    device_id: str
+    at_s: float
+    fan_pct: float | None
+    ambient_degc: float | None
+    supply_degc: float | None
+    return_degc: float | None
+    load_kw: float | None
+    running: bool | None = None
+    alarm: bool | None = None
+    warnings: tuple[str, ...] | None = None
+    faults: tuple[str, ...] | None = None
+    bad: Mapping[str, str] = field(default_factory=no_faults)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TankReading:
     """The fuel tank's level gauge."""
 
@@ -260,4 +344,16 @@ class TankReading:
     bad: Mapping[str, str] = field(default_factory=no_faults)
 
 
-Reading = PcsReading | BmsReading | GensetReading | PvReading | PccReading | LoadReading | CoolingReading | TankReading
+Reading = (
+    PcsReading
+    | BmsReading
+    | GensetReading
+    | PvReading
+    | PccReading
+    | LoadReading
+    | CoolingReading
+    | CduReading
+    | ChillerReading
+    | DryCoolerReading
+    | TankReading
+)

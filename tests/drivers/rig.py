@@ -32,6 +32,7 @@ DRIVERS = {
     "generic-meter": "meter.load",
     "generic-pcc": "meter.pcc",
     "generic-cooling": "cooling.plant",
+    "generic-dry-cooler": "cooling.dry_cooler",
 }
 # maps of controllers that are commanded by keys, with the plant's own set behind them: test_gensets.py
 GENSETS = {
@@ -50,6 +51,12 @@ METERS = {
 RACKED = {"soltaro-cluster-c": "battery.bms"}
 # converters that are driven like the generic one: test_pcs_reference.py
 CONVERTERS = {"pcs-reference": "battery.pcs"}
+# maps of makers' cooling units: test_cooling_units.py
+COOLING_UNITS = {
+    "cdu-coolchip": "cooling.cdu",
+    "chiller-accuchiller": "cooling.chiller",
+    "dry-cooler-luve": "cooling.dry_cooler",
+}
 D = TypeVar("D")
 
 
@@ -102,7 +109,7 @@ def device_spec(map_: str, *, unit: int = 1, **changes: Any) -> DeviceSpec:  # v
     """Return the specification of a device on the line."""
     fields: dict[str, Any] = {
         "id": f"dev{unit}",
-        "driver": {**DRIVERS, **METERS, **RACKED, **CONVERTERS}.get(map_, "battery.pcs"),
+        "driver": {**DRIVERS, **METERS, **RACKED, **CONVERTERS, **COOLING_UNITS}.get(map_, "battery.pcs"),
         "asset": f"asset{unit}",
         "link": LINK,
         "unit": unit,

@@ -53,6 +53,16 @@ SHOWN: dict[str, dict[str, Value]] = {
         "export_wh": 9_007_199_254_740_993,
     },
     "generic-cooling": {"ambient_degc": -10.5, "supply_degc": 36.25, "return_degc": 46.5, "capacity_kw_th": 12600.0},
+    "generic-dry-cooler": {
+        "fan_pct": 42.5,
+        "ambient_degc": -10.5,
+        "supply_degc": 30.5,
+        "return_degc": 40.0,
+        "load_kw": 88.5,
+        "running": True,
+        "faults": ("fan fault",),
+        "warnings": ("frost",),
+    },
     "generic-tank": {"fuel_l": 123456.7},
 }
 
@@ -96,6 +106,7 @@ def test_the_entry_points_are_the_drivers_of_the_shipped_sites() -> None:
         ("generic-meter", set()),
         ("generic-pcc", set()),
         ("generic-cooling", set()),
+        ("generic-dry-cooler", set()),
     ],
 )
 def test_a_device_has_the_capabilities_of_its_kind_and_no_others(name: str, capabilities: set[type]) -> None:

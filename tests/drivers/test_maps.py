@@ -18,7 +18,7 @@ from drivers.sim.wire.framing import READ_HOLDING, READ_INPUT, ExceptionCode
 from drivers.sim.wire.words import command_value
 from ems.model.readings import GensetPhase
 from tests.drivers.clock import SteppedClock
-from tests.drivers.rig import CONVERTERS, DRIVERS, GENSETS, METERS, RACKED, PlantDevice
+from tests.drivers.rig import CONVERTERS, COOLING_UNITS, DRIVERS, GENSETS, METERS, RACKED, PlantDevice
 
 SHIPPED = sorted(DRIVERS)
 FUNCTIONS = {Table.HOLDING: READ_HOLDING, Table.INPUT: READ_INPUT}
@@ -43,6 +43,8 @@ SAMPLES: list[tuple[str, str, float, list[int]]] = [
     # 12600 = 1.5380859375 x 2^13: exponent 0x8C, mantissa 0x44E000; low word first
     ("generic-cooling", "capacity_kw_th", 12600.0, [0xE000, 0x4644]),
     ("generic-cooling", "ambient_degc", -10.5, [0x0000, 0xC128]),
+    ("generic-dry-cooler", "supply_degc", 34.5, [0x0159]),
+    ("generic-dry-cooler", "ambient_degc", -10.5, [0xFF97]),
     ("generic-bms", "max_charge_kw", 1500.0, [0x3A98]),
     ("generic-bms", "cell_min_degc", -12.5, [0x0113]),
     ("generic-tank", "fuel_l", 123456.7, [0x0012, 0xD687]),
@@ -84,7 +86,7 @@ def always_there(register_map: RegisterMap) -> set[str]:
 
 
 def test_every_shipped_map_belongs_to_a_driver() -> None:
-    assert set(map_names(())) == {*DRIVERS, *GENSETS, *METERS, *RACKED, *CONVERTERS}
+    assert set(map_names(())) == {*DRIVERS, *GENSETS, *METERS, *RACKED, *CONVERTERS, *COOLING_UNITS}
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -34,6 +34,8 @@ def point_words(point: Point, value: Value, *, power: int = 0) -> Words:
     """
     coding = point.coding
     if point.at.table.holds_bits:
+        if point.flags is not None:
+            return [int(isinstance(value, tuple) and point.flags[0] in value)]
         return [int(bool(value))]
     if coding.type is PointType.BIT:
         return _ordered(int(bool(value)) << (point.bit or 0), 1, coding)
@@ -74,6 +76,9 @@ def fitting_power(point: Point) -> int:
 
 def _raw_of(point: Point, value: Value, power: int) -> int:
     """Return the bits of a value."""
+    if value is None and point.flags is not None and not point.invalid:
+        # a bit field without a code for it cannot be absent
+        return 0
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return _absent(point)
     if point.flags is not None:

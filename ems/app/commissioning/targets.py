@@ -29,6 +29,9 @@ _DRIVERS: Final[Mapping[DeviceClass, str]] = {
     DeviceClass.LOAD_METER: "meter.load",
     DeviceClass.PCC_METER: "meter.pcc",
     DeviceClass.COOLING: "cooling.plant",
+    DeviceClass.CDU: "cooling.cdu",
+    DeviceClass.CHILLER: "cooling.chiller",
+    DeviceClass.DRY_COOLER: "cooling.dry_cooler",
 }
 # a device that no configuration names falls back this soon after the tool has gone
 _WATCHDOG_S: Final = 10.0

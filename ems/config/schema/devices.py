@@ -19,6 +19,7 @@ from ems.config.schema.fields import (
     ShortOrZeroS,
     ShortS,
     Table,
+    TemperatureDegC,
     UnitId,
 )
 
@@ -168,6 +169,11 @@ class DeviceTable(Table):
     ramp_frac_per_s: Annotated[float, Field(gt=0.0, le=1.0)] | None = Field(
         None,
         description="Its setpoint is moved at most this fast, share of rating per s; left out: at once.",
+    )
+    local_supply_degc: TemperatureDegC | None = Field(
+        None,
+        description="Cooling units that are commanded: supply temperature that is given back when no command counts "
+        "any more; left out: the unit keeps the last one, or falls back by itself.",
     )
     sunspec: SunSpecTable | None = Field(
         None, description="For drivers `sunspec.*`: what the device's models leave open."

@@ -9,6 +9,7 @@ from tests.drivers.rig import PlantDevice, Value
 _LOAD_KW = 400.0
 # what a reading shows of each command that was obeyed, beside the command's own read-back
 _POWER, _LIMIT, _RUN = "power_kw", "limit_kw", "run"
+_SETPOINTS = (_POWER, "setpoint_kw", _LIMIT, "setpoint_degc")
 
 
 class FollowingPlant(PlantDevice):
@@ -43,6 +44,8 @@ class FollowingPlant(PlantDevice):
                 available = self._at_rest.get("available_kw")
                 if isinstance(available, float):
                     self.shown[_POWER] = min(available, value)
+            case "supply_degc":
+                self.shown["setpoint_degc"] = value
             case "run":
                 running = value > 0.0
                 self.shown |= {"phase": "running" if running else "stopped", "breaker_closed": running}
@@ -54,4 +57,4 @@ class FollowingPlant(PlantDevice):
         return True
 
     def _fall_back(self) -> None:
-        self.shown |= {name: value for name, value in self._at_rest.items() if name in (_POWER, "setpoint_kw", _LIMIT)}
+        self.shown |= {name: value for name, value in self._at_rest.items() if name in _SETPOINTS}

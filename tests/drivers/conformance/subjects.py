@@ -27,6 +27,7 @@ from tests.drivers.rig import LINK, RATED_KW, Value, build, device_spec, link_sp
 
 MAPS: Final = tuple(Path(part) for part in os.environ.get("EMS_CONFORMANCE_MAPS", "").split(os.pathsep) if part)
 WATCHDOG_S: Final = 12.0
+LOCAL_SUPPLY_DEGC: Final = 16.0
 POWER_KW: Final = 400.0
 
 SELF_DESCRIBING: Final[Mapping[str, tuple[SunSpecSpec, ...]]] = {
@@ -62,6 +63,11 @@ _STATES: Final[Mapping[str, Value]] = {
     "dc_voltage_v": 1200.0,
     "max_charge_a": 1250.0,
     "max_discharge_a": 1250.0,
+    "setpoint_degc": 20.0,
+    "supply_degc": 20.5,
+    "dew_point_degc": 10.0,
+    "leak": False,
+    "low_flow": False,
     "cell_max_v": 3.4,
     "cell_min_v": 3.3,
     "grid_voltage_frac": 1.0,
@@ -109,7 +115,9 @@ def find_subjects() -> Iterator[Subject]:
     for entry in sorted(entry_points(group="ems.drivers"), key=lambda found: found.name):
         for name in () if entry.name in SELF_DESCRIBING else map_names(MAPS):
             register_map = load_map(name, MAPS)
-            spec = device_spec(name, driver=entry.name, watchdog_s=WATCHDOG_S)
+            spec = device_spec(
+                name, driver=entry.name, watchdog_s=_watchdog_s(register_map), local_supply_degc=LOCAL_SUPPLY_DEGC
+            )
             if (device := _built(spec)) is not None:
                 yield Subject(
                     name=f"{entry.name} {name}",
@@ -130,6 +138,12 @@ def find_subjects() -> Iterator[Subject]:
                 register_map=None,
                 capabilities=_capabilities(device),
             )
+
+
+def _watchdog_s(register_map: RegisterMap) -> float:
+    """Return a fall-back time that the device can count: some do in minutes."""
+    command = register_map.watchdog
+    return WATCHDOG_S if command is None else max(WATCHDOG_S, command.coding.scale)
 
 
 def _built(spec: DeviceSpec) -> Device | None:
