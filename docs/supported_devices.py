@@ -22,6 +22,7 @@ from drivers.modbus.layout import (
     WordOrder,
     alarm_name,
     factor_name,
+    rack_place,
 )
 from drivers.modbus.mapfile import SHIPPED, load_map, map_names
 
@@ -107,7 +108,7 @@ def _reads(register_map: RegisterMap) -> Iterator[str]:
     for text in sorted(register_map.identity.values(), key=_place):
         yield f"| {text.at} | {_type(text)} | {text.name} | | | once per connection |"
     factors = {factor_name(each.coding.factor) for each in register_map.commands.values() if each.coding.factor}
-    repeated = {name for rack in register_map.racks[1:] for name in rack.values()}
+    repeated = {name for name in register_map.points if (place := rack_place(name)) is not None and place[0] > 1}
     for point in sorted(register_map.points.values(), key=_place):
         if point.name not in {*factors, *repeated} and not point.name.startswith(alarm_name("")):
             yield (
@@ -135,13 +136,15 @@ def _writes(register_map: RegisterMap) -> Iterator[str]:
 
 def _racks(register_map: RegisterMap) -> str:
     """Return a sentence about the racks behind the first one."""
-    first, second = register_map.racks[:2]
-    strides = {
-        name: register_map.points[second[name]].at.register - register_map.points[first[name]].at.register
-        for name in first
-    }
+    first, second = register_map.rack_points(1), register_map.rack_points(2)
+    strides = {name: second[name].at.register - point.at.register for name, point in first.items()}
+    bits = {name: (second[name].bit or 0) - (point.bit or 0) for name, point in first.items() if not strides[name]}
     usual = max(strides.values(), key=list(strides.values()).count)
-    others = "".join(f" {name}: {stride}." for name, stride in strides.items() if stride != usual)
+    others = "".join(
+        f" {name}: {f'{bits[name]} bit' if name in bits else stride}."
+        for name, stride in strides.items()
+        if stride != usual
+    )
     return f"Racks: {len(register_map.racks)}; registers from one to the next: {usual}.{others}"
 
 

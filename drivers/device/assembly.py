@@ -18,6 +18,13 @@ R = TypeVar("R", bound=Reading)
 Values = Mapping[str, Value | None]
 # from what was read, with the reasons for what is unknown, to the fields of a reading with theirs
 Interpretation = Callable[[Values, Mapping[str, str]], tuple[Values, Mapping[str, str]]]
+# of these fields the lowest of several values counts: limits, insulation, lowest cells
+_LESS_IS_WORSE: Final = frozenset(
+    {
+        *("max_charge_kw", "max_discharge_kw", "max_charge_a", "max_discharge_a"),
+        *("cell_min_v", "cell_min_degc", "insulation_kohm"),
+    }
+)
 NOTHING: Final[Values] = MappingProxyType({})
 
 
@@ -143,7 +150,7 @@ def _sources(fills: Mapping[str, str]) -> Mapping[str, tuple[str, ...]]:
 
 
 def _fill(field: str, points: Iterable[str], values: dict[str, Value | None], bad: dict[str, str]) -> None:
-    """Put the value of one point, the names of several bit fields, or the highest of several numbers into a field.
+    """Put the value of one point, the names of several bit fields, or the worst of several numbers into a field.
 
     Of several bit fields, those that are known still show their names; the field is bad as long as one is not.
     """
@@ -153,12 +160,14 @@ def _fill(field: str, points: Iterable[str], values: dict[str, Value | None], ba
     if unknown:
         bad[field] = ", ".join(unknown)
     if known:
-        values[field] = (names or None) if unknown else names if isinstance(known[0], tuple) else _highest(known)
+        values[field] = (names or None) if unknown else names if isinstance(known[0], tuple) else _worst(field, known)
     else:
         values[field] = None
 
 
-def _highest(known: Sequence[Value]) -> Value:
-    """Return the highest of some numbers, the first of what are none."""
+def _worst(field: str, known: Sequence[Value]) -> Value:
+    """Return the lowest of some numbers where less is worse, else the highest, and the first of what are none."""
     numbers = [value for value in known if isinstance(value, int | float)]
-    return max(numbers) if numbers else known[0]
+    if not numbers:
+        return known[0]
+    return min(numbers) if field.rpartition(" ")[2] in _LESS_IS_WORSE else max(numbers)

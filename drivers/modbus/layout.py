@@ -240,6 +240,12 @@ def rack_name(number: int, name: str) -> str:
     return f"rack {number} {name}"
 
 
+def rack_place(name: str) -> tuple[int, str] | None:
+    """Return number of the rack and name in the file of a point, None where it belongs to no rack."""
+    parts = name.split(" ", 2)
+    return (int(parts[1]), parts[2]) if parts[0] == "rack" and len(parts) == 3 else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawWrite:
     """Registers that are written as they stand, in one request."""
@@ -406,5 +412,10 @@ class RegisterMap:
     actions: Mapping[str, Action] = field(default_factory=dict)
     sequences: Mapping[str, SequenceCommand] = field(default_factory=dict)
     alarms: tuple[AlarmList, ...] = ()
-    # the names of the points of each rack by the field of its reading, the first rack first
+    # what each rack shows by the field of its reading, the first rack first: a point, or what several points fill
     racks: tuple[Mapping[str, str], ...] = ()
+
+    def rack_points(self, number: int) -> Mapping[str, Point]:
+        """Return the points of a rack, which counts from 1, by their names in the file."""
+        first = rack_name(number, "")
+        return {name.removeprefix(first): point for name, point in self.points.items() if name.startswith(first)}

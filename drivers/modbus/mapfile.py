@@ -46,6 +46,7 @@ from drivers.modbus.mapschema import (
     IdentityTable,
     MapFile,
     PointTable,
+    RackPointTable,
     WatchdogTable,
 )
 from drivers.modbus.racklint import rack_findings
@@ -158,7 +159,7 @@ def _build(tables: MapFile) -> RegisterMap:
         fallback=_fallback(tables),
         capabilities=None if tables.device.capabilities is None else frozenset(tables.device.capabilities),
         alarms=tuple(names for _, names in alarms),
-        racks=tuple({field: point.name for field, point in rack.items()} for rack in racks),
+        racks=_rack_fields(tables),
         actions=actions,
         sequences={name: sequence_command(name, table, actions) for name, table in tables.sequences.items()},
     )
@@ -236,18 +237,39 @@ def _rack_blocks(tables: MapFile) -> Iterator[Block]:
 
 
 def _racks(tables: MapFile) -> tuple[Mapping[str, Point], ...]:
-    """Return the points of every rack by the field that they fill."""
+    """Return the points of every rack by their names in the file."""
     if tables.racks is None:
         return ()
     first = {name: _point(name, table, tables.endpoint) for name, table in tables.rack_points.items()}
-    strides = {name: table.stride or tables.racks.stride for name, table in tables.rack_points.items()}
     return tuple(
         {
-            name: replace(point, name=rack_name(index + 1, name), at=_shifted(point.at, index * strides[name]))
+            name: _of_rack(index, point, tables.rack_points[name], usual_stride=tables.racks.stride)
             for name, point in first.items()
         }
         for index in range(tables.racks.count)
     )
+
+
+def _of_rack(index: int, point: Point, table: RackPointTable, *, usual_stride: int) -> Point:
+    """Return a point of the first rack as that of another; `index` counts from 0."""
+    if table.bit_stride is None:
+        n_registers, bit = index * (table.stride or usual_stride), point.bit
+    else:
+        n_registers, bit = divmod((point.bit or 0) + index * table.bit_stride, _BITS_PER_REGISTER)
+    return replace(
+        point,
+        name=rack_name(index + 1, point.name),
+        at=_shifted(point.at, n_registers),
+        bit=bit,
+        fills=None if point.fills is None else rack_name(index + 1, point.fills),
+    )
+
+
+def _rack_fields(tables: MapFile) -> tuple[Mapping[str, str], ...]:
+    """Return what each rack shows by the field of its reading."""
+    count = 0 if tables.racks is None else tables.racks.count
+    fields = [table.fills or name for name, table in tables.rack_points.items()]
+    return tuple({field: rack_name(number, field) for field in fields} for number in range(1, count + 1))
 
 
 def _shifted(at: Address, n_registers: int) -> Address:

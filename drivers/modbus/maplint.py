@@ -33,6 +33,7 @@ from drivers.modbus.layout import (
     Table,
     alarm_name,
     factor_name,
+    rack_place,
 )
 from ems.errors import ConfigProblem
 
@@ -120,10 +121,8 @@ def _factors(points: Iterable[Point]) -> Iterator[Point]:
 
 def _key_of(register_map: RegisterMap, point: Point) -> str:
     """Return where a point stands in the file; what is no point of its own belongs to the one that needs it."""
-    for rack in register_map.racks:
-        for field, name in rack.items():
-            if point.name.removeprefix("the factor of ") == name:
-                return f"rack_points.{field}"
+    if (place := rack_place(point.name.removeprefix("the factor of "))) is not None:
+        return f"rack_points.{place[1]}"
     if point is register_map.identity.get(point.name):
         return f"identity.{point.name}"
     for name, command in register_map.commands.items():
@@ -142,12 +141,11 @@ def _identity(register_map: RegisterMap) -> Iterator[Finding]:
 
 def _points(register_map: RegisterMap) -> Iterator[Finding]:
     fields = reading_fields(register_map.device_class)
-    in_racks = {name for rack in register_map.racks for name in rack.values()}
     readbacks = {command.readback for command in register_map.commands.values()}
     for point in register_map.points.values():
         key = _key_of(register_map, point)
         is_factor = point.name.startswith("factor ")
-        if point.name.startswith(alarm_name("")) or point.name in in_racks:
+        if point.name.startswith(alarm_name("")) or rack_place(point.name) is not None:
             continue
         yield from _form(point, key)
         is_urgent = point.stale_after_s is not None or point.name == "remote" or is_factor
@@ -168,13 +166,17 @@ def _points(register_map: RegisterMap) -> Iterator[Finding]:
 def _racks(register_map: RegisterMap) -> Iterator[Finding]:
     """Check the points of the first rack; the others are its copies."""
     fields = rack_fields()
-    for name, point_name in register_map.racks[0].items() if register_map.racks else ():
-        key, point = f"rack_points.{name}", register_map.points[point_name]
+    for name, point in register_map.rack_points(1).items():
+        key = f"rack_points.{name}"
         yield from _form(point, key)
-        if point.coding.factor is not None or point.fills is not None or point.stale_after_s is not None:
-            yield key, "a point of a rack has no scale register, fills no other field and is no life counter", None
-        if name in fields:
-            yield from _fit(point, fields[name], key)
+        if point.coding.factor is not None or point.stale_after_s is not None:
+            yield key, "a point of a rack has no scale register and is no life counter", None
+        place = rack_place(point.field)
+        field = None if place is None else fields.get(place[1])
+        if field is not None:
+            yield from _fit(point, field, key)
+        elif point.fills is not None:
+            yield f"{key}.fills", "a rack has no such value", ", ".join(sorted(fields))
         else:
             yield key, "a rack has no such value", ", ".join(sorted(fields))
     if register_map.racks and register_map.device_class is not DeviceClass.BMS:

@@ -153,6 +153,17 @@ class RackPointTable(PointTable):
         None,
         description="Registers from one rack to the next, if it differs; then [[blocks]] has them all.",
     )
+    bit_stride: Annotated[int, Field(ge=1, le=16)] | None = Field(
+        None,
+        description="Bits from one rack to the next, for a flag of every rack in one register, or in as many as these "
+        "fill; then [[blocks]] has them all.",
+    )
+
+    @model_validator(mode="after")
+    def _steps_by_bits_only_if_it_is_a_flag(self) -> Self:
+        if self.bit_stride is not None and (self.type is not PointType.BIT or self.bit is None or self.stride):
+            raise ValueError("bit_stride belongs to a flag with a bit, and goes without stride")
+        return self
 
 
 class CommandTable(MapTable):

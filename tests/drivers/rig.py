@@ -48,7 +48,7 @@ METERS = {
     "abb-b23": "meter.load",
 }
 # maps of containers that are shown as racks: test_racks.py
-RACKED = {"soltaro-cluster-c": "battery.bms"}
+RACKED = {"soltaro-cluster-c": "battery.bms", "discover-sbau": "battery.bms"}
 # converters that are driven like the generic one: test_pcs_reference.py
 CONVERTERS = {"pcs-reference": "battery.pcs"}
 # maps of makers' cooling units: test_cooling_units.py

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from drivers.battery.bms import BMS_FAMILY
+from drivers.device.assembly import Assembler
 from drivers.device.racks import complete
+from drivers.device.sample import Sample
 from drivers.device.values import Value
 from drivers.modbus.layout import Address, Speed, Table
 from drivers.modbus.mapfile import SHIPPED, load_map, read_map
@@ -143,6 +146,60 @@ async def test_an_alarm_and_a_rack_that_is_out_are_seen_over_the_wire() -> None:
     assert reading.max_charge_kw == pytest.approx(400.0, abs=0.5)
 
 
+def test_flags_of_all_racks_stand_bit_by_bit_and_run_on_into_the_next_register(tmp_path: Path) -> None:
+    table = tomllib.loads((SHIPPED / "discover-sbau.toml").read_text(encoding="utf-8"))
+    table["device"]["id"] = "m"
+    table["racks"]["count"] = 20
+    (file := tmp_path / "m.toml").write_text(toml_text(table))
+
+    points = [read_map(file).rack_points(number)["in_service"] for number in (1, 2, 16, 17)]
+
+    assert [(point.at.register, point.bit) for point in points] == [(1102, 0), (1102, 1), (1102, 15), (1103, 0)]
+
+
+@pytest.mark.wire
+async def test_offsets_of_currents_and_temperatures_are_taken_off() -> None:
+    plant = PlantDevice({**CONTAINER, "warnings": (), "faults": ("fire",), "rack 2 current_a": -123.4})
+    async with running((device_spec("discover-sbau"), plant)) as rig:
+        await rig.first_reading()
+        words = rig.server._units[1].read(3, 2001, 24)
+        reading = rig.devices[1].reading()
+
+    assert isinstance(words, list)
+    # 32000 counts are no current, 71 are 31 degrees
+    assert (words[1], words[14]) == (32000, 71)
+    assert isinstance(reading, BmsReading)
+    assert reading.racks is not None
+    assert [each.current_a for each in reading.racks[:2]] == pytest.approx([0.0, -123.4])
+    assert (reading.racks[0].cell_max_degc, reading.cell_min_degc) == (31.0, 28.0)
+    assert (reading.faults, reading.alarm, reading.bad) == (("fire",), False, {})
+    assert reading.soc_pct == 40.0
+
+
+def test_of_two_insulations_the_lower_one_counts_and_one_that_is_unknown_is_told() -> None:
+    register_map = load_map("discover-sbau", ())
+    assembler = Assembler(
+        BMS_FAMILY,
+        device_id="bms",
+        rated_kw=1000.0,
+        slow_limit_s=15.0,
+        fills={point.name: point.fills for point in register_map.points.values() if point.fills is not None},
+        racks=register_map.racks,
+    )
+    values: dict[str, Value | None] = {
+        "rack 1 insulation_positive_kohm": 900.0,
+        "rack 1 insulation_negative_kohm": 400.0,
+        "rack 2 insulation_positive_kohm": 900.0,
+    }
+    bad = {"rack 2 insulation_negative_kohm": "exception 4"}
+
+    racks = assembler.assemble(Sample(at_s=0.0, values=values, bad=bad), None).racks
+
+    assert racks is not None
+    assert [rack.insulation_kohm for rack in racks[:3]] == [400.0, None, None]
+    assert (racks[0].bad, racks[1].bad) == ({}, {"insulation_kohm": "exception 4"})
+
+
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"racks": None}, "racks"),
     ({"racks": {"count": 40, "stride": 4096}}, "rack_blocks[0].at"),
@@ -176,3 +233,30 @@ def test_a_point_that_no_rack_has_is_refused_by_its_name_in_the_file(tmp_path: P
 
     assert [problem.key for problem in caught.value.problems] == ["rack_points.power_kw"]
     assert "soh_pct" in str(caught.value.problems[0].allowed)
+
+
+@pytest.mark.parametrize("change", [{"stride": 1}, {"type": "uint16"}, {"bit": None}])
+def test_a_step_by_bits_belongs_to_a_flag_alone(change: dict[str, Any], tmp_path: Path) -> None:
+    table = tomllib.loads((SHIPPED / "discover-sbau.toml").read_text(encoding="utf-8"))
+    table["device"]["id"] = "m"
+    flag = {**table["rack_points"]["in_service"], **change}
+    table["rack_points"]["in_service"] = {name: value for name, value in flag.items() if value is not None}
+    (file := tmp_path / "m.toml").write_text(toml_text(table))
+
+    with pytest.raises(ConfigError) as caught:
+        read_map(file)
+
+    assert [(problem.key or "").startswith("rack_points.in_service") for problem in caught.value.problems] == [True]
+
+
+def test_a_point_of_a_rack_fills_a_field_that_racks_have(tmp_path: Path) -> None:
+    text = (SHIPPED / "discover-sbau.toml").read_text(encoding="utf-8")
+    (file := tmp_path / "discover-sbau.toml").write_text(text.replace('"insulation_kohm"', '"power_kw"'))
+
+    with pytest.raises(ConfigError) as caught:
+        read_map(file)
+
+    assert {problem.key for problem in caught.value.problems} == {
+        "rack_points.insulation_positive_kohm.fills",
+        "rack_points.insulation_negative_kohm.fills",
+    }
