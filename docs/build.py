@@ -11,6 +11,7 @@ from typing import Final
 from docs.planning_files import planning_files_page
 from docs.register_maps import map_schema, register_maps_page
 from docs.supported_devices import supported_devices_page
+from docs.topic_maps import mqtt_devices_page, topic_map_schema
 from ems.config.json_schema import editor_schema, schema_file_names
 from ems.config.reference import configuration_page
 from ems.contract import catalogue
@@ -21,10 +22,12 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 # text by path relative to the repository
 GENERATED: Final[Mapping[str, Callable[[], str]]] = {
     "docs/configuration.md": configuration_page,
+    "docs/mqtt-devices.md": mqtt_devices_page,
     "docs/planning-files.md": planning_files_page,
     "docs/register-maps.md": register_maps_page,
     "docs/supported-devices.md": supported_devices_page,
     "drivers/maps/schema/register-map.schema.json": map_schema,
+    "drivers/maps/schema/topic-map.schema.json": topic_map_schema,
     **{f"config/schema/{name}": partial(editor_schema, name) for name in schema_file_names()},
     **{
         f"ems/contract/schemas/{name}": partial(catalogue.payload_schema, name)

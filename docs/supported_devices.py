@@ -1,10 +1,12 @@
-"""docs/supported-devices.md: every shipped register map, with what it reads, writes and falls back to."""
+"""docs/supported-devices.md: every shipped map, with what it reads, writes and falls back to."""
 
 import re
 from collections.abc import Iterable, Iterator
 from itertools import takewhile
+from pathlib import Path
 from typing import Final
 
+from docs.supported_topics import topic_section
 from drivers.device.alarms import AlarmList
 from drivers.device.fallback import Arming, FallbackRule, LifeSign
 from drivers.modbus.layout import (
@@ -24,17 +26,20 @@ from drivers.modbus.layout import (
     factor_name,
     rack_place,
 )
-from drivers.modbus.mapfile import SHIPPED, load_map, map_names
+from drivers.modbus.mapfile import load_map, map_file, map_names
+from drivers.mqtt.topicmapfile import load_topic_map, topic_map_file, topic_map_names
+from drivers.mqtt.topics import TopicMap
 
 _HEAD: Final = """# Supported devices
 
-Generated from `drivers/maps` by `make docs`; do not edit. Each map names the document that its registers come from;
+Generated from `drivers/maps` by `make docs`; do not edit. Each map names the document that it was made from;
 what is believed but was not checked against one stands as a comment in the map. Addresses are those in the frame.
-The language of the maps is explained in [register-maps.md](register-maps.md). Devices that describe themselves by
-SunSpec models need no map; their drivers are in [sunspec.md](sunspec.md).
+The language of the register maps is explained in [register-maps.md](register-maps.md), that of the topic maps of MQTT
+devices, at the end of this page, in [mqtt-devices.md](mqtt-devices.md). Devices that describe themselves by SunSpec
+models need no map; their drivers are in [sunspec.md](sunspec.md).
 
-The maps called `generic-*` are the project's own interface lists and describe no maker's product. A site whose
-device differs writes its own map.
+The maps called `generic-*` and `mqtt-json-*` are the project's own interface lists and describe no maker's product. A
+site whose device differs writes its own map.
 """
 _ARMED_BY: Final = {
     Arming.WATCHDOG: "the watchdog time that the driver sets",
@@ -47,22 +52,25 @@ _COMMENT: Final = re.compile(r"^# ?(.*)$")
 def supported_devices_page() -> str:
     """Return docs/supported-devices.md."""
     maps = [load_map(name, ()) for name in map_names(())]
+    topic_maps = [load_topic_map(name, ()) for name in topic_map_names(())]
     sections = ["\n".join(_section(register_map)) for register_map in maps]
-    return "\n".join((_HEAD, *_overview(maps), "", "\n\n".join(sections), ""))
+    sections += ["\n".join(_topic_section(topic_map)) for topic_map in topic_maps]
+    return "\n".join((_HEAD, *_overview((*maps, *topic_maps)), "", "\n\n".join(sections), ""))
 
 
-def description(name: str) -> str:
-    """Return the comment with which the file of a shipped map begins."""
-    lines = (SHIPPED / f"{name}.toml").read_text(encoding="utf-8").splitlines()
+def description(file: Path) -> str:
+    """Return the comment with which the file of a map begins."""
+    lines = file.read_text(encoding="utf-8").splitlines()
     comments = takewhile(lambda match: match is not None, (_COMMENT.match(line) for line in lines))
     return " ".join(match[1].strip() for match in comments if match is not None).strip()
 
 
-def _overview(maps: Iterable[RegisterMap]) -> Iterator[str]:
+def _overview(maps: Iterable[RegisterMap | TopicMap]) -> Iterator[str]:
     yield "| map | class | capabilities | commands | source |"
     yield "| --- | --- | --- | --- | --- |"
     for each in maps:
-        commands = ", ".join((*each.commands, *each.sequences)) or "read only"
+        sequences = each.sequences if isinstance(each, RegisterMap) else ()
+        commands = ", ".join((*each.commands, *sequences)) or "read only"
         yield (
             f"| [{each.id}](#{each.id}) | {each.device_class} | {', '.join(sorted(each.capabilities or ()))} | "
             f"{commands} | {each.source} |"
@@ -72,7 +80,7 @@ def _overview(maps: Iterable[RegisterMap]) -> Iterator[str]:
 def _section(register_map: RegisterMap) -> Iterator[str]:
     yield f"## {register_map.id}"
     yield ""
-    yield description(register_map.id)
+    yield description(map_file(register_map.id, ()))
     yield ""
     yield f"Source: {register_map.source}."
     yield ""
@@ -92,6 +100,12 @@ def _section(register_map: RegisterMap) -> Iterator[str]:
     if register_map.fallback is not None:
         yield ""
         yield from _fallback(register_map.fallback)
+
+
+def _topic_section(topic_map: TopicMap) -> Iterator[str]:
+    rule = topic_map.fallback
+    fallback = [] if rule is None else list(_fallback(rule))
+    yield from topic_section(topic_map, description(topic_map_file(topic_map.id, ())), fallback)
 
 
 def _fallback(rule: FallbackRule) -> Iterator[str]:

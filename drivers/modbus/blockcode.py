@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from drivers.device.values import Bad, Value
+from drivers.device.values import Bad, Value, parts_of
 from drivers.modbus.layout import FLOATS, UNSIGNED, Point, PointType
-from drivers.modbus.values import FactoredDecoder, PointDecoder, conversion, parts_of
+from drivers.modbus.values import FactoredDecoder, PointDecoder, conversion
 
 # registers of the longest integers whose values are looked through
 _MOST_COUNTED: Final = 2

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from drivers.device.values import Bad, Number, Value
+from drivers.device.values import Bad, Number, Value, parts_of
 from drivers.modbus.layout import FLOATS, Coding, Point, PointType, TextEncoding
 
 Raw = int | float | bytes
@@ -68,16 +68,6 @@ def with_power(coding: Coding, power: int) -> Coding:
         word_order=coding.word_order,
         byte_order=coding.byte_order,
     )
-
-
-def parts_of(factor: float) -> int | None:
-    """Return n for a factor that is 1/n of a whole number.
-
-    Dividing by n is exact where multiplying is not: 3 / 10 is 0.3, 3 x 0.1 is not, and a setpoint of exactly the
-    rated power must not come out above it.
-    """
-    parts = round(1 / factor)
-    return parts if abs(factor) < 1 and math.isclose(parts * factor, 1.0, rel_tol=1e-12) else None
 
 
 def conversion(coding: Coding, *, integral: bool = False) -> Callable[[Number], Number]:

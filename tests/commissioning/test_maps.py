@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from drivers.modbus.mapfile import SHIPPED, map_names
+from drivers.mqtt.topicmapfile import topic_map_names
 from ems.cli import execute
 from tests.commissioning.test_scan import NAMED_MAP
+from tests.drivers.mqtt_maps import SITE_MAP
 
 SOUND = NAMED_MAP.format(expect="AB-12")
 
@@ -21,7 +23,7 @@ def lint(capsys: pytest.CaptureFixture[str], path: Path) -> tuple[int, list[dict
 def test_the_shipped_maps_are_sound(capsys: pytest.CaptureFixture[str]) -> None:
     code = execute(["devices", "maps", "lint"])
 
-    assert (code, capsys.readouterr().out) == (0, f"{len(list(SHIPPED.glob('*.toml')))} maps, nothing wrong\n")
+    assert (code, capsys.readouterr().out) == (0, f"{len(list(SHIPPED.rglob('*.toml')))} maps, nothing wrong\n")
 
 
 def test_every_problem_of_every_map_is_named_with_file_line_and_key(
@@ -67,7 +69,7 @@ def test_the_maps_of_a_site_are_listed_beside_the_shipped_ones(
 
     rows = {row["map"]: row for row in json.loads(capsys.readouterr().out)["maps"]}
     assert code == 0
-    assert set(rows) == {*map_names(()), "acme-pcs", "broken"}
+    assert set(rows) == {*map_names(()), *topic_map_names(()), "acme-pcs", "broken"}
     assert rows["acme-pcs"]["class"] == "pcs"
     assert "sauce" in rows["broken"]["error"]
 
@@ -82,6 +84,22 @@ def test_a_map_is_shown_with_what_it_reads_and_writes(capsys: pytest.CaptureFixt
     ).items()
     assert shown["commands"][0]["at"] == "holding:500"
     assert shown["commands"][0]["limits"] == [-20000, 20000]
+
+
+def test_topic_maps_are_shown_and_linted_as_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mqtt").mkdir()
+    wrong = SITE_MAP.replace("{device}/set", "{unit}/set")
+    for file in (tmp_path / "site-pcs.toml", tmp_path / "mqtt" / "site-pcs.toml"):
+        file.write_text(wrong, encoding="utf-8")
+
+    code, problems, _ = lint(capsys, tmp_path)
+    shown = execute(["devices", "maps", "show", "mqtt-json-battery"])
+
+    assert code == 2
+    assert [each["key"] for each in problems] == ["commands.power_kw.topic"] * 2
+    assert {each["line"] for each in problems} == {wrong.splitlines().index('topic = "{unit}/set"') + 1}
+    assert shown == 0
+    assert "power_kw: {device}/state power_w" in capsys.readouterr().out
 
 
 def test_a_map_that_does_not_exist_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

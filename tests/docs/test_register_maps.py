@@ -6,10 +6,18 @@ import pytest
 
 from docs.register_maps import map_schema
 from docs.supported_devices import description, supported_devices_page
+<<<<<<< HEAD
 from drivers.modbus.layout import rack_place
 from drivers.modbus.mapfile import SHIPPED, load_map, map_names
+=======
+from docs.topic_maps import topic_map_schema
+from drivers.modbus.mapfile import SHIPPED, load_map, map_file, map_names
+>>>>>>> e35b003 (mqtt: topic maps as data with lint and schema, decoder of messages and encoder of commands, seven shipped maps)
 from drivers.modbus.mapproblems import SCHEMA
 from drivers.modbus.mapschema import MapFile
+from drivers.mqtt import topicmapfile
+from drivers.mqtt.topicmapfile import load_topic_map, topic_map_file, topic_map_names
+from drivers.mqtt.topicmapschema import TopicMapFile
 from tests.docs.pages import ROOT
 
 
@@ -45,8 +53,41 @@ def test_the_page_of_supported_devices_has_every_point_and_command_of_every_map(
 
 @pytest.mark.parametrize("name", map_names(()))
 def test_a_shipped_map_begins_by_saying_what_it_is_and_declares_what_it_can_be_relied_on_for(name: str) -> None:
-    assert len(description(name)) > 20
+    assert len(description(map_file(name, ()))) > 20
     assert load_map(name, ()).capabilities is not None
+
+
+@pytest.mark.parametrize("name", topic_map_names(()))
+def test_the_page_of_supported_devices_has_every_point_and_command_of_every_topic_map(name: str) -> None:
+    page = supported_devices_page()
+    section = page.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+    topic_map = load_topic_map(name, ())
+
+    assert topic_map.source in section
+    for point in (*topic_map.points.values(), *topic_map.identity.values()):
+        assert f"| `{point.source.topic}` |" in section
+        assert point.field in section
+    for command in topic_map.commands.values():
+        assert f"| `{command.topic}` |" in section
+
+
+@pytest.mark.parametrize("name", topic_map_names(()))
+def test_a_shipped_topic_map_says_what_it_is_and_has_only_keys_that_the_json_schema_knows(name: str) -> None:
+    file = topic_map_file(name, ())
+    schema = json.loads(topic_map_schema())
+    table = tomllib.loads(file.read_text(encoding="utf-8"))
+
+    assert len(description(file)) > 20
+    assert unknown_keys(schema, table, schema["$defs"]) == []
+
+
+def test_every_table_of_a_topic_map_is_on_the_page_of_mqtt_devices() -> None:
+    page = (ROOT / "docs/mqtt-devices.md").read_text(encoding="utf-8")
+
+    assert set(topicmapfile.SCHEMA.tables) == set(TopicMapFile.model_fields)
+    tables = topicmapfile.SCHEMA.tables.values()
+    fields = [(key, field) for table in tables for key, field in table.model_fields.items()]
+    assert [key for key, field in fields if f"| `{field.alias or key}` |" not in page] == []
 
 
 @pytest.mark.parametrize("name", map_names(()))

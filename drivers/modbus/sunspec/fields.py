@@ -1,9 +1,8 @@
 """Collects the fields of a reading: each gets a value, or the reason why there is none."""
 
-from drivers.device.values import Value
+from drivers.device.values import Value, parts_of
 from drivers.modbus.sunspec.counters import WrappingCounter
 from drivers.modbus.sunspec.values import PointValues
-from drivers.modbus.values import parts_of
 
 W_PER_KW = 1000.0
 

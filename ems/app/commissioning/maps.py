@@ -1,11 +1,15 @@
-"""`ems devices maps`: the register maps that can be used, and what is wrong with those that cannot."""
+"""`ems devices maps`: the register and topic maps that can be used, and what is wrong with those that cannot."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from drivers.device.mapfiles import read_toml
 from drivers.modbus.layout import Point, RegisterMap
 from drivers.modbus.mapfile import SHIPPED, load_map, map_file, map_names, read_map
+from drivers.mqtt import topicmapfile
+from drivers.mqtt.topicmaplint import placed
+from drivers.mqtt.topics import TopicPoint
 from ems.app.located import located
 from ems.errors import ConfigError, ConfigProblem
 
@@ -21,6 +25,7 @@ class MapReport:
 def list_maps(directories: Sequence[Path]) -> MapReport:
     """Return every map by name with its class, document and place; a map that is refused with the reason."""
     rows = [_row(name, directories) for name in map_names(directories)]
+    rows += [_topic_row(name, directories) for name in topicmapfile.topic_map_names(directories)]
     width = max((len(str(row["map"])) for row in rows), default=0)
     lines = [
         f"{row['map']!s:{width}}  {row['class'] or 'refused'!s:10}  {row['source'] or row['error']}" for row in rows
@@ -29,11 +34,16 @@ def list_maps(directories: Sequence[Path]) -> MapReport:
 
 
 def show_map(name: str, directories: Sequence[Path]) -> MapReport:
-    """Return what a map reads and writes.
+    """Return what a map reads and writes; of a register and a topic map of one name it is the register map.
 
     Raises:
         ConfigError: There is no such map, or it is refused.
     """
+    is_topic_map = name in topicmapfile.topic_map_names(directories) and name not in map_names(directories)
+    return _show_topics(name, directories) if is_topic_map else _show_registers(name, directories)
+
+
+def _show_registers(name: str, directories: Sequence[Path]) -> MapReport:
     register_map = load_map(name, directories)
     file = map_file(name, directories)
     points = [_point_row(point) for point in _by_address(register_map)]
@@ -72,6 +82,45 @@ def show_map(name: str, directories: Sequence[Path]) -> MapReport:
     return MapReport(document=document, text="\n".join(lines))
 
 
+def _show_topics(name: str, directories: Sequence[Path]) -> MapReport:
+    topic_map = topicmapfile.load_topic_map(name, directories)
+    file = topicmapfile.topic_map_file(name, directories)
+    points = [_topic_point(point) for point in (*topic_map.identity.values(), *topic_map.points.values())]
+    commands = [
+        {
+            "command": command.name,
+            "topic": command.topic,
+            "limits": list(command.limits),
+            "readback": command.readback,
+        }
+        for command in topic_map.commands.values()
+    ]
+    document: dict[str, object] = {
+        "map": topic_map.id,
+        "file": str(file),
+        "class": topic_map.device_class.value,
+        "source": topic_map.source,
+        "name_parts": list(topic_map.name_parts),
+        "points": points,
+        "commands": commands,
+        "heartbeat": None if topic_map.heartbeat is None else topic_map.heartbeat.topic,
+        "keepalive": None if topic_map.keepalive is None else topic_map.keepalive.topic,
+        "fallback": None if topic_map.fallback is None else topic_map.fallback.text,
+    }
+    lines = [
+        f"{topic_map.id} ({topic_map.device_class}), {file}",
+        f"  source: {topic_map.source}",
+        f"  name in devices.toml: {'/'.join(topic_map.name_parts)}",
+        *(f"  reads   {row['type']!s:12} {row['point']}: {row['place']}" for row in points),
+        *(
+            f"  writes  {row['command']}: {row['topic']}, limits {row['limits']}, read back in {row['readback']}"
+            for row in commands
+        ),
+        *([f"  fallback: {topic_map.fallback.text}"] if topic_map.fallback else []),
+    ]
+    return MapReport(document=document, text="\n".join(lines))
+
+
 def lint_maps(path: Path | None) -> int:
     """Check a map file, or all of a directory (None: the shipped ones); return how many there are.
 
@@ -87,16 +136,24 @@ def lint_maps(path: Path | None) -> int:
 def _files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
-    files = sorted(path.glob("*.toml")) or sorted((path / "maps").glob("*.toml"))
+    files = _maps_in(path) or _maps_in(path / "maps")
     if not files:
-        message = "has no register maps" if path.is_dir() else "does not exist"
+        message = "has no maps" if path.is_dir() else "does not exist"
         raise ConfigError(ConfigProblem(file=str(path), message=message, allowed="a map file or a directory of maps"))
     return files
 
 
+def _maps_in(directory: Path) -> list[Path]:
+    return [*sorted(directory.glob("*.toml")), *sorted((directory / topicmapfile.FOLDER).glob("*.toml"))]
+
+
 def _problems(file: Path) -> list[ConfigProblem]:
     try:
-        read_map(file)
+        table = read_toml(file)
+        if topicmapfile.is_topic_map(table) or file.parent.name == topicmapfile.FOLDER:
+            topicmapfile.topic_map_of(table, file)
+        else:
+            read_map(file)
     except ConfigError as error:
         return [located(problem) for problem in error.problems]
     return []
@@ -111,9 +168,28 @@ def _row(name: str, directories: Sequence[Path]) -> dict[str, object]:
     return {**row, "class": register_map.device_class.value, "source": register_map.source, "error": None}
 
 
+def _topic_row(name: str, directories: Sequence[Path]) -> dict[str, object]:
+    file = topicmapfile.topic_map_file(name, directories)
+    row: dict[str, object] = {"map": name, "file": str(file), "class": None, "source": None}
+    try:
+        topic_map = topicmapfile.load_topic_map(name, directories)
+    except ConfigError as error:
+        return {**row, "error": str(error)}
+    return {**row, "class": topic_map.device_class.value, "source": topic_map.source, "error": None}
+
+
 def _by_address(register_map: RegisterMap) -> list[Point]:
     everything = (*register_map.identity.values(), *register_map.points.values())
     return sorted(everything, key=lambda point: (point.at.table, point.at.register, point.bit or 0))
+
+
+def _topic_point(point: TopicPoint) -> dict[str, object]:
+    return {
+        "point": point.name,
+        "place": placed(point.source),
+        "type": point.type.value,
+        "valid": None if point.valid is None else list(point.valid),
+    }
 
 
 def _point_row(point: Point) -> dict[str, object]:
