@@ -6,13 +6,9 @@ import pytest
 
 from docs.register_maps import map_schema
 from docs.supported_devices import description, supported_devices_page
-<<<<<<< HEAD
-from drivers.modbus.layout import rack_place
-from drivers.modbus.mapfile import SHIPPED, load_map, map_names
-=======
 from docs.topic_maps import topic_map_schema
+from drivers.modbus.layout import rack_place
 from drivers.modbus.mapfile import SHIPPED, load_map, map_file, map_names
->>>>>>> e35b003 (mqtt: topic maps as data with lint and schema, decoder of messages and encoder of commands, seven shipped maps)
 from drivers.modbus.mapproblems import SCHEMA
 from drivers.modbus.mapschema import MapFile
 from drivers.mqtt import topicmapfile
