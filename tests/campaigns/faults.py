@@ -1,4 +1,7 @@
-"""`make faults`: one scripted scenario for each failure, on the shipped sites over the wire."""
+"""`make faults`: one scripted scenario for each failure, on the shipped sites over the wire.
+
+ONLY=pcs-deaf,grid-lost takes these.
+"""
 
 import sys
 import time
@@ -7,6 +10,9 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
 
 from tests.campaigns.rows import Part, Row, carry_out, exit_code, skipped
 from tests.wire import scenarios
@@ -75,18 +81,27 @@ def mosquitto_rows() -> Iterator[Row]:
     yield Row(id="faults.mosquitto-killed", what=what, value=1.0, unit="", target="all topics again", met=True)
 
 
-def parts() -> list[Part]:
-    """Return every scenario as a part of the campaign."""
-    desert = [
-        partial(scenario_rows, name, scenario, site="desert-offgrid", start=_DESERT_DUSK)
+def parts() -> dict[str, Part]:
+    """Return every scenario as a part of the campaign, by its name."""
+    desert: dict[str, Part] = {
+        name: partial(scenario_rows, name, scenario, site="desert-offgrid", start=_DESERT_DUSK)
         for name, scenario in DESERT.items()
-    ]
-    campus = [
-        partial(scenario_rows, name, scenario, site="weak-grid-campus", start=_CAMPUS_NOON)
+    }
+    campus: dict[str, Part] = {
+        name: partial(scenario_rows, name, scenario, site="weak-grid-campus", start=_CAMPUS_NOON)
         for name, scenario in CAMPUS.items()
-    ]
-    return [*desert, *campus, mosquitto_rows]
+    }
+    return {**desert, **campus, "mosquitto-killed": mosquitto_rows}
+
+
+def main(only: Annotated[str | None, typer.Option(help="names of scenarios, with commas")] = None) -> None:
+    """Run all scenarios or some, and write build/faults.json."""
+    known = parts()
+    wanted = list(known) if only is None else only.split(",")
+    if unknown := [name for name in wanted if name not in known]:
+        raise typer.BadParameter(f"'{unknown[0]}' is none of {', '.join(known)}", param_hint="--only")
+    sys.exit(exit_code(carry_out("faults", [known[name] for name in wanted])))
 
 
 if __name__ == "__main__":
-    sys.exit(exit_code(carry_out("faults", parts())))
+    typer.run(main)

@@ -9,6 +9,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -144,8 +145,10 @@ class RunningSite:
         """Send one command to the twin and return its answer."""
         twin = self.processes["twin"]
         assert twin.stdin is not None
-        twin.stdin.write(json.dumps(command).encode() + b"\n")
-        twin.stdin.flush()
+        # a twin that has ended is told by its answer
+        with suppress(BrokenPipeError):
+            twin.stdin.write(json.dumps(command).encode() + b"\n")
+            twin.stdin.flush()
         answer = self._answer()
         assert "error" not in answer, answer
         return answer
@@ -210,7 +213,9 @@ class RunningSite:
 def _close_pipes(process: subprocess.Popen[bytes]) -> None:
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
-            pipe.close()
+            # what a process that has ended did not read is still in the pipe
+            with suppress(BrokenPipeError):
+                pipe.close()
 
 
 def _ems(*arguments: str) -> list[str]:
