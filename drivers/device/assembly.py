@@ -7,6 +7,7 @@ from typing import Final, Generic, TypeVar
 
 from drivers.device.alarms import AlarmList, fill_alarms
 from drivers.device.fields import DeviceClass, FieldKind, reading_fields
+from drivers.device.named import table_of
 from drivers.device.narrowing import PowerCommand
 from drivers.device.plausibility import Band
 from drivers.device.racks import complete, rack_readings
@@ -95,7 +96,7 @@ class Assembler(Generic[R]):
 
         `beside` holds what is known without asking, by field; a point that shows it goes before.
         """
-        values, bad = {**beside, **base.values}, dict(base.bad)
+        values, bad = {**beside, **table_of(base.values)}, dict(base.bad)
         if slow is not None:
             _add(values, bad, slow, at_s=base.at_s, limit_s=self._slow_limit_s)
         for sample, limit_s in seldom:
@@ -135,7 +136,7 @@ class Assembler(Generic[R]):
 def _add(values: dict[str, Value | None], bad: dict[str, str], sample: Sample, *, at_s: float, limit_s: float) -> None:
     age_s = at_s - sample.at_s
     if age_s <= limit_s:
-        values |= sample.values
+        values |= table_of(sample.values)
         bad |= sample.bad
     else:
         bad |= dict.fromkeys(sample.values, f"not read for {age_s:.1f} s")

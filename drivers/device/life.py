@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 
+from drivers.device.named import row_of
 from drivers.device.values import Value
 
 # a measured power is never the same to the last digit for this long, s: rule of the project for devices without a
 # life counter, 60 polls of 1 s
 STILL_S = 60.0
+# a flag is an int, too, and no measurement
+_NUMBERS = frozenset({int, float})
 
 
 class LifeWatch:
@@ -44,12 +47,12 @@ class StillWatch:
 
     def __init__(self, *, still_s: float) -> None:
         self._still_s = still_s
-        self._numbers: tuple[tuple[str, Value | None], ...] = ()
+        self._numbers: tuple[Value | None, ...] = ()
         self._moved_s = 0.0
 
     def take(self, values: Mapping[str, Value | None], at_s: float) -> str | None:
         """Take the values of a round; return why they may be old."""
-        numbers = tuple((name, value) for name, value in values.items() if _is_number(value))
+        numbers = tuple(value if type(value) in _NUMBERS else None for value in row_of(values))
         if numbers != self._numbers or not _carries_power(values):
             self._numbers = numbers
             self._moved_s = at_s
@@ -58,10 +61,6 @@ class StillWatch:
         if still_s < self._still_s:
             return None
         return f"its values may be frozen: not a digit has changed for {still_s:.0f} s under power"
-
-
-def _is_number(value: Value | None) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _carries_power(values: Mapping[str, Value | None]) -> bool:

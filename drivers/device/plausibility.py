@@ -31,7 +31,10 @@ def emptiness(values: Mapping[str, object], numeric: Collection[str]) -> str | N
 
     `numeric` names the points that are numbers.
     """
-    numbers = [value for name, value in values.items() if name in numeric]
-    if numbers and all(value is None for value in numbers):
-        return "it shows no number as available"
-    return None
+    has_numbers = False
+    for name in numeric:
+        if name in values:
+            if values[name] is not None:
+                return None
+            has_numbers = True
+    return "it shows no number as available" if has_numbers else None

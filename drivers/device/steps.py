@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from drivers.device.named import table_of
 from drivers.device.sample import Sample
 from drivers.device.values import Value
 
@@ -41,7 +42,7 @@ class StepGate:
         }
         if not bad:
             return sample
-        values: dict[str, Value | None] = {**sample.values, **dict.fromkeys(bad)}
+        values: dict[str, Value | None] = table_of(sample.values) | dict.fromkeys(bad)
         return replace(sample, values=values, bad={**sample.bad, **bad})
 
     def _fault(self, name: str, value: Value | None, at_s: float, limit: float) -> str | None:

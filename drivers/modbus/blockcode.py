@@ -88,7 +88,8 @@ def _expression(number: int, compiled: CompiledPoint) -> str:
     invalid = sorted(code for code in point.invalid if counts is None or code in counts)
     passes = [f"{raw} != {code!r}" for code in invalid]
     if counts is not None:
-        passes.append(f"{counts.start} <= {raw} <= {counts.stop - 1}")
+        # the interpreter has a fast way for each of two comparisons, not for a chain
+        passes.append(f"{raw} >= {counts.start} and {raw} <= {counts.stop - 1}")
     elif point.valid is not None or point.coding.type in FLOATS:
         low, compare, high = ("-inf", "<", "inf") if point.valid is None else (point.valid[0], "<=", point.valid[1])
         passes.append(f"{low} {compare} (v := {value}) {compare} {high}")

@@ -6,6 +6,7 @@ from enum import StrEnum
 from functools import partial
 
 from drivers.device.jobs import NoAnswer
+from drivers.device.named import Names
 from drivers.device.values import Value
 from drivers.modbus.blocks import PlannedRead, adjacent_blocks, plan_reads
 from drivers.modbus.device import map_reads
@@ -72,7 +73,7 @@ def _reads(register_map: RegisterMap) -> Iterator[tuple[PlannedRead, Callable[[S
 def _decoded_texts(planned: PlannedRead, registers: Sequence[int]) -> Decoded:
     texts = identity_texts(planned, registers)
     empty = {name: "no text" for name, text in texts.items() if not text}
-    return Decoded({name: text or None for name, text in texts.items()}, empty)
+    return Decoded(Names(texts), tuple(text or None for text in texts.values()), empty)
 
 
 def _rows(planned: PlannedRead, registers: Sequence[int], decoded: Decoded, at_s: float) -> list[PointReading]:

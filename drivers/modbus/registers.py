@@ -5,18 +5,19 @@ What one raw number means is in `values`; the fast path of decoding is compiled 
 
 import math
 import struct
-from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import Final, Self
 
 from drivers.device import commands
+from drivers.device.named import NamedValues, Names
 from drivers.device.values import Bad, Value
 from drivers.modbus.blockcode import CompiledPoint, RawSource, compile_block
 from drivers.modbus.blocks import PlannedRead
 from drivers.modbus.layout import FLOATS, N_REGISTERS, ByteOrder, Coding, Point, PointType, TextEncoding, WordOrder
 from drivers.modbus.values import conversion, factored_decoder, point_decoder, text_of
-from drivers.modbus.words import bytes_of
+from drivers.modbus.words import Words, bytes_of
 
 _STRUCT_CODES: Final[Mapping[PointType, str]] = {
     PointType.UINT16: "H",
@@ -36,11 +37,25 @@ _FLOAT_STEPS: Final = {PointType.FLOAT32: 2.0**-23, PointType.FLOAT64: 2.0**-52}
 _SMALLEST_STEP: Final = 1e-3
 
 
-class Decoded(NamedTuple):
+class Decoded:
     """The points of one answer: None where a point has no value; `bad` says why unless that is normal."""
 
-    values: Mapping[str, Value | None]
-    bad: Mapping[str, str]
+    __slots__ = ("bad", "names", "row")
+
+    def __init__(self, names: Names, row: tuple[Value | None, ...], bad: Mapping[str, str]) -> None:
+        self.names = names
+        self.row = row
+        self.bad = bad
+
+    @classmethod
+    def nothing(cls, names: Names, reason: str) -> Self:
+        """Return the points of an answer that never came: a block fails as a whole."""
+        return cls(names, (None,) * len(names), dict.fromkeys(names.order, reason))
+
+    @property
+    def values(self) -> NamedValues:
+        """Return the values by name."""
+        return NamedValues(self.names, self.row)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +74,7 @@ class BlockDecoder:
 
     def __init__(self, read: PlannedRead, *, integers: Iterable[str] = ()) -> None:
         integers = frozenset(integers)
-        self._names = tuple(point.name for point in read.points)
+        self._names = Names(point.name for point in read.points)
         places = sorted({place for point in read.points for place in _places(point, read)})
         index = {place: number for number, place in enumerate(places)}
         source = _raws(read, struct.Struct(_format(places, read.count)).unpack)
@@ -67,18 +82,15 @@ class BlockDecoder:
             source, len(places), [_compiled(point, read, index, point.field in integers) for point in read.points]
         )
 
-    def values(self, data: bytes, bad: MutableMapping[str, str]) -> tuple[Value | None, ...]:
-        """Return the values in the order of the points of the read; reasons for missing ones go into `bad`."""
-        return self._values_of(data, bad)
-
     def decode(self, registers: Sequence[int]) -> Decoded:
         """Return the points of an answer that has exactly the registers (or bits) asked for."""
         bad: dict[str, str] = {}
-        return Decoded(dict(zip(self._names, self._values_of(bytes_of(registers), bad), strict=False)), bad)
+        data = registers.data if isinstance(registers, Words) else bytes_of(registers)
+        return Decoded(self._names, self._values_of(data, bad), bad)
 
     def all_bad(self, reason: str) -> Decoded:
         """Return the points of an answer that never came: a block fails as a whole."""
-        return Decoded(dict.fromkeys(self._names), dict.fromkeys(self._names, reason))
+        return Decoded.nothing(self._names, reason)
 
 
 # where a value starts in the answer, in registers, and its struct code

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from drivers.device.jobs import NEVER_S, NoAnswer, Urgency
+from drivers.device.named import Joint
 from drivers.device.sample import Sample
-from drivers.device.values import Value
 from drivers.modbus.blocks import PlannedRead
 from drivers.modbus.registers import BlockDecoder, Decoded
 from drivers.modbus.requests import Answer, Answered, ExceptionAnswer, Read
@@ -73,6 +73,7 @@ class Round:
         self._finished = finished
         self._failed = failed
         self._decoded: list[Decoded] = []
+        self._joint = Joint()
         # for each answer of this round the word that fills it, None for a mixture
         self._words: set[int | None] = set()
         self._oldest_s = NEVER_S
@@ -119,10 +120,9 @@ class Round:
         decoded, oldest_s, refusal = self._decoded, self._oldest_s, self._refusal
         monotone = next((word for word in _BLANKS.values() if self._words == {word}), None)
         self._next_round(now_s)
-        values: dict[str, Value | None] = {}
+        values = self._joint.values([block.values for block in decoded])
         bad: dict[str, str] = {}
         for block in decoded:
-            values |= block.values
             bad |= block.bad
         if oldest_s < NEVER_S:
             self._finished(Sample(values=values, bad=bad, at_s=oldest_s, monotone=monotone))

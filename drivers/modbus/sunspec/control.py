@@ -14,8 +14,8 @@ from drivers.modbus.registers import Encoded
 from drivers.modbus.requests import Write
 from drivers.modbus.sunspec.chain import FoundModel
 from drivers.modbus.sunspec.fields import W_PER_KW
-from drivers.modbus.sunspec.points import scaled
 from drivers.modbus.sunspec.pv import reference_kw
+from drivers.modbus.sunspec.spancode import scaled
 from drivers.modbus.sunspec.values import PointValues
 from drivers.modbus.sunspec.writing import Setting, counts, fault_of, setting, write_requests
 

@@ -115,6 +115,6 @@ def read_points(plan: PointPlan) -> Generator[Request, UsableAnswer, PointValues
         if isinstance(answer, ExceptionAnswer):
             return Bad(str(answer))
         decoded = part.decoder.decode(answer.registers)
-        values |= decoded.values
+        values |= decoded.values.table()
         bad |= decoded.bad
     return PointValues(plan.loose, values, bad)

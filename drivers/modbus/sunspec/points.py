@@ -2,20 +2,19 @@
 
 A value and its scale factor are planned into one request wherever the model's layout and the longest request allow,
 and are then decoded together. Where they cannot be, the value stays raw until the round is complete.
-"Not implemented" codes by the SunSpec Device Information Model Specification, table of point types.
 """
 
-import math
 import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from drivers.device.values import Bad, Value
-from drivers.modbus.registers import Decoded, decode_text
+from drivers.device.named import Names
+from drivers.modbus.registers import Decoded
 from drivers.modbus.rounds import Part
 from drivers.modbus.sunspec.chain import FoundModel, read_holding
 from drivers.modbus.sunspec.definitions import ModelDefinition, ModelPoint, model_definition
+from drivers.modbus.sunspec.spancode import SpanFunction, SpanPoint, compile_span
 from drivers.modbus.words import bytes_of
 
 _CODES: Final = {
@@ -23,13 +22,8 @@ _CODES: Final = {
     "int32": "i", "uint32": "I", "acc32": "I", "enum32": "I", "bitfield32": "I", "float32": "f",
     "int64": "q", "uint64": "Q", "acc64": "Q", "bitfield64": "Q", "float64": "d",
 }  # fmt: skip
-ABSENT: Final[Mapping[str, int]] = {
-    "int16": -0x8000, "sunssf": -0x8000, "uint16": 0xFFFF, "enum16": 0xFFFF, "bitfield16": 0xFFFF, "count": 0xFFFF,
-    "int32": -0x80000000, "uint32": 0xFFFFFFFF, "enum32": 0xFFFFFFFF, "bitfield32": 0xFFFFFFFF,
-    "int64": -0x8000000000000000, "uint64": 0xFFFFFFFFFFFFFFFF, "bitfield64": 0xFFFFFFFFFFFFFFFF,
-    "acc16": 0, "acc32": 0, "acc64": 0,
-}  # fmt: skip
-LARGEST_FACTOR: Final = 10
+# sets of factors of one answer whose conversions are kept
+_MOST_COMPILED: Final = 8
 _STRING: Final = "string"
 
 
@@ -176,7 +170,8 @@ class SpanDecoder:
     """Decodes one request of a model with a single precompiled unpack.
 
     Numbers come out scaled by the factor in the same answer, or raw if that is not in it; codes, bit fields and
-    counts as they are; None stands for "not implemented".
+    counts as they are; None stands for "not implemented". Factors hardly ever change: for each set of them the
+    conversion of the whole answer is compiled once.
     """
 
     def __init__(self, points: Sequence[PlacedPoint], *, start: int, end: int) -> None:
@@ -187,72 +182,32 @@ class SpanDecoder:
             position = place.end
         self._unpack = struct.Struct("".join(parts) + f"{2 * (end - position)}x").unpack
         index = {place.key: number for number, place in enumerate(ordered)}
-        self._points = tuple(
-            (place.key, place.point.type, ABSENT.get(place.point.type), _factor_index(place, index))
-            for place in ordered
-        )
+        self._names = Names(index)
+        self._points = tuple(SpanPoint(place.key, place.point.type, _factor_index(place, index)) for place in ordered)
+        self._factors = sorted({one.factor_index for one in self._points if one.factor_index is not None})
+        self._compiled: dict[tuple[int, ...], SpanFunction] = {}
 
     def decode(self, registers: Sequence[int]) -> Decoded:
         """Return the points of an answer that has exactly the registers asked for."""
         raws = self._unpack(bytes_of(registers))
-        values: dict[str, Value | None] = {}
+        factors = tuple([raws[index] for index in self._factors])
+        values_of = self._compiled.get(factors)
+        if values_of is None:
+            if len(self._compiled) >= _MOST_COMPILED:
+                self._compiled.clear()
+            values_of = compile_span(self._points, dict(zip(self._factors, factors, strict=True)))
+            self._compiled[factors] = values_of
         bad: dict[str, str] = {}
-        for (key, type_, absent, factor_index), raw in zip(self._points, raws, strict=True):
-            value = raw if type_ in _PLAIN else _special(raw, type_)
-            if value == absent:
-                value = None
-            elif factor_index is not None and isinstance(value, int | float):
-                value = _scaled_by(value, raws[factor_index])
-            if isinstance(value, Bad):
-                values[key], bad[key] = None, value.reason
-            else:
-                values[key] = value
-        return Decoded(values, bad)
+        return Decoded(self._names, values_of(raws, bad), bad)
 
     def all_bad(self, reason: str) -> Decoded:
         """Return the points of an answer that never came: a block fails as a whole."""
-        names = [key for key, *_ in self._points]
-        return Decoded(dict.fromkeys(names), dict.fromkeys(names, reason))
+        return Decoded.nothing(self._names, reason)
 
 
 def _factor_index(place: PlacedPoint, index: Mapping[str, int]) -> int | None:
     return index.get(place.factor) if isinstance(place.factor, str) else None
 
 
-def _scaled_by(value: float, factor: int) -> float | Bad:
-    fault = factor_fault(factor)
-    return scaled(value, factor) if fault is None else Bad(fault)
-
-
-def factor_fault(factor: int) -> str | None:
-    """Return why a number is no scale factor, None if it is one."""
-    if factor == ABSENT["sunssf"]:
-        return "its scale factor is not implemented"
-    return None if abs(factor) <= LARGEST_FACTOR else f"its scale factor is {factor}"
-
-
-_PLAIN: Final = frozenset(ABSENT) - {"sunssf"}
-
-
 def _code(point: ModelPoint) -> str:
     return f"{2 * point.n_registers}s" if point.type == _STRING else _CODES[point.type]
-
-
-def _special(raw: float | bytes, type_: str) -> Value | Bad | None:
-    """Return a scale factor, float or text, None where it is not implemented."""
-    if isinstance(raw, bytes):
-        words = [int.from_bytes(raw[i : i + 2], "big") for i in range(0, len(raw), 2)]
-        text = decode_text(words)
-        return text if isinstance(text, Bad) else text or None
-    if type_ == "sunssf":
-        fault = factor_fault(int(raw))
-        return raw if fault is None or raw == ABSENT[type_] else Bad(fault)
-    if math.isnan(raw):
-        return None
-    return Bad("infinite") if math.isinf(raw) else raw
-
-
-def scaled(raw: float, factor: int) -> float:
-    """Return raw x 10^factor; a whole number stays one where the factor allows, fractions are divided exactly."""
-    power = int(10 ** abs(factor))
-    return raw * power if factor >= 0 else raw / power

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from drivers.device.values import Value
-from drivers.modbus.sunspec.points import factor_fault, scaled
+from drivers.modbus.sunspec.spancode import factor_fault, scaled
 
 NOT_IMPLEMENTED: Final = "not implemented by the device"
 _NO_POINT: Final = "the device's models do not have it"

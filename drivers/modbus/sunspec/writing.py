@@ -14,7 +14,7 @@ from drivers.modbus.layout import WRITE_MULTIPLE, Address, Table
 from drivers.modbus.requests import Write
 from drivers.modbus.sunspec.chain import FoundModel
 from drivers.modbus.sunspec.definitions import ModelPoint, model_definition
-from drivers.modbus.sunspec.points import ABSENT, scaled
+from drivers.modbus.sunspec.spancode import ABSENT, scaled
 from drivers.modbus.sunspec.values import PointValues
 
 _WORD: Final = 0x10000
