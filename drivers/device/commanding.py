@@ -88,6 +88,8 @@ class Commanding(ReadDevice[R], Generic[R, E, W]):
         self._outcomes = Outcomes(spec.id, power=None if power is None else power.name)
         self._local: str | None = None
         self._is_open = False
+        # until then a device may still not show that its fall-back has been armed
+        self._arming_until_s = -NEVER_S
         self._goal: _Goal | None = None
         # the setpoint that the device shows to be in force
         self._in_force_kw: float | None = None
@@ -155,7 +157,7 @@ class Commanding(ReadDevice[R], Generic[R, E, W]):
         return CommandSlot(
             recipe,
             outcomes=self._outcomes,
-            blocked=self.withheld,
+            blocked=self._refusal,
             refresh_s=renewed_s if n_per_day is None else NEVER_S,
             settle_s=SETTLE_PERIODS * self._spec.fast_s,
             budget=None if n_per_day is None else WriteBudget(n_per_day),
@@ -176,6 +178,13 @@ class Commanding(ReadDevice[R], Generic[R, E, W]):
     def withheld(self) -> str | None:
         """Return why commands are refused now, None while they are taken."""
         return self._distrust() or self._local or self._unarmed()
+
+    def _refusal(self) -> str | None:
+        """Return why commands are refused; those for a device that is just being armed wait."""
+        return self._distrust() or self._local or (None if self._is_arming() else self._unarmed())
+
+    def _is_arming(self) -> bool:
+        return self._clock.monotonic_s() < self._arming_until_s
 
     def fallback(self) -> Fallback:
         """Return what the device does when we go silent, after how long, and whether that is armed."""
@@ -218,6 +227,7 @@ class Commanding(ReadDevice[R], Generic[R, E, W]):
         """Give up everything under way: there is no connection."""
         super().lost(reason, now_s)
         self._is_open = False
+        self._arming_until_s = -NEVER_S
         self._in_force_kw = None
         for slot in self._everything:
             slot.close(reason, now_s)
@@ -282,9 +292,15 @@ class Commanding(ReadDevice[R], Generic[R, E, W]):
             self._in_force_kw = float(shown) if isinstance(shown, int | float) else None
             if self._goal is not None and now_s < self._goal.valid_until_s:
                 self._approach(self._goal, self._power, now_s, again=True)
-        if not self._is_open:
+        if not self._is_open and not (self._is_arming() and self._unarmed() is not None):
             self._is_open = True
+            self._arming_until_s = -NEVER_S
             self._allow_writes()
+
+    def _was_armed(self, now_s: float) -> None:
+        """Give a device whose fall-back was armed on this connection time to show that."""
+        if not self._is_open:
+            self._arming_until_s = now_s + SETTLE_PERIODS * self._spec.fast_s
 
     def _arm_again(self, now_s: float) -> None:
         """Set the watchdog anew where the device shows that its fall-back has come loose without a reconnect."""

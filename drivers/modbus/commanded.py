@@ -9,6 +9,7 @@ from drivers.device.jobs import NEVER_S
 from drivers.device.narrowing import LimitFinder
 from drivers.modbus.attached import AttachedDevice
 from drivers.modbus.device import PolledDevice
+from drivers.modbus.handshake import Met, Unknown
 from drivers.modbus.layout import SequenceCommand
 from drivers.modbus.recipes import MapRecipe, counter_write
 from drivers.modbus.registers import Encoded
@@ -33,7 +34,7 @@ class RegisterCommanding(Commanding[R, Encoded, Write], AttachedDevice[R]):
             command.name: SequenceSlot(
                 command,
                 outcomes=self._outcomes,
-                blocked=self.withheld,
+                blocked=self._refusal,
                 retry_s=_RETRY_PERIODS * self._spec.fast_s,
                 least_s=SETTLE_PERIODS * self._spec.fast_s,
             )
@@ -47,6 +48,11 @@ class RegisterCommanding(Commanding[R, Encoded, Write], AttachedDevice[R]):
 
     def _wake(self) -> None:
         self._link.wake()
+
+    def _met(self, result: Met | Unknown, now_s: float) -> None:
+        super()._met(result, now_s)
+        if isinstance(result, Met) and result.watchdog_armed:
+            self._was_armed(now_s)
 
 
 class CommandedDevice(RegisterCommanding[R], PolledDevice[R]):

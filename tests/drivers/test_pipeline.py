@@ -109,6 +109,7 @@ async def test_a_device_that_is_not_armed_is_not_commanded_and_is_armed_again() 
         await rig.first_reading()
 
         ask(rig, 100.0)
+        await rig.clock.run(3.5)
         refused = outcome_of(rig)
         fallback = rig.device(PcsDevice).fallback()
         await rig.clock.run(20.0)
@@ -122,6 +123,23 @@ async def test_a_device_that_is_not_armed_is_not_commanded_and_is_armed_again() 
     assert refused.detail == "power_kw: its fall-back for a silent controller is not armed"
     assert (fallback.armed, fallback.after_s) == (False, 12.0)
     assert commanded == []
+    assert outcome.outcome == "accepted"
+
+
+async def test_a_setpoint_for_a_device_that_shows_a_moment_late_that_it_is_armed_waits_for_it() -> None:
+    plant = pcs(fallback_armed=False)
+    async with running((device_spec("generic-pcs"), plant)) as rig:
+        await rig.first_reading()
+
+        ask(rig, 100.0)
+        await rig.clock.run(0.5)
+        too_early = (plant.commanded("power_kw"), rig.device(PcsDevice).outcome())
+        plant.shown["fallback_armed"] = True
+        await rig.clock.run(2.5)
+
+        outcome = outcome_of(rig)
+    assert too_early == ([], None)
+    assert plant.commanded("power_kw") == [100.0]
     assert outcome.outcome == "accepted"
 
 

@@ -145,6 +145,18 @@ async def test_it_is_commanded_and_hears_the_heartbeat(stack: Callable[[int], Se
     assert reading.fallback_armed is True
 
 
+async def test_a_single_setpoint_is_accepted_though_its_registers_follow_a_moment_late(
+    stack: Callable[[int], Setup],
+) -> None:
+    async with site(stack(N_INPUT)) as at:
+        await until(lambda: at.reading() is not None)
+
+        at.device.set_power(-300.0, valid_until_s=at.clock.monotonic_s() + 10.0)
+        await until(lambda: (found := at.device.outcome()) is not None and found.outcome == "accepted")
+
+    assert at.registers.written(COMMAND, 2) == CHARGING_300_KW
+
+
 async def test_its_exceptions_are_understood_and_cost_only_what_it_does_not_have(stack: Callable[[int], Setup]) -> None:
     async with site(stack(ENERGIES), energies=False) as at:
         await until(lambda: at.link.statistics().n_errors.get(ErrorKind.EXCEPTION, 0) > 0)
