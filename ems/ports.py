@@ -4,9 +4,9 @@ A device implements the capabilities that it has and no others. Nothing here blo
 one that arrived, a command is handed over and its outcome is seen in a later cycle.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
@@ -126,6 +126,14 @@ class Withholds(Commanded, Protocol):
 
     def withheld(self) -> str | None:
         """Return why commands are refused now, None while they are taken."""
+
+
+@runtime_checkable
+class WearsOut(Commanded, Protocol):
+    """Has commands in non-volatile memory, which bears a number of writes per day."""
+
+    def written_s(self) -> Mapping[str, Sequence[float]]:
+        """Return when each such command was written in the last 24 h, by the monotonic clock, oldest first."""
 
 
 @runtime_checkable
@@ -309,7 +317,8 @@ class DriverEnvironment:
 
     `rated_kw` is the nameplate of the asset, the scale of plausibility; `map_directories` are searched for
     maps before the shipped ones. `confirmed_identity` are the texts that the device named itself with when
-    it was taken for the right one; None: the first that answers is.
+    it was taken for the right one; None: the first that answers is. `earlier_writes` are those of the last 24 h to
+    commands in non-volatile memory, by command: their budgets go on.
     """
 
     clock: Clock
@@ -317,6 +326,7 @@ class DriverEnvironment:
     map_directories: tuple[Path, ...]
     rated_kw: float
     confirmed_identity: Mapping[str, str] | None = None
+    earlier_writes: Mapping[str, Sequence[datetime]] = field(default_factory=dict)
 
 
 class DriverFactory(Protocol):

@@ -1,11 +1,11 @@
 """What all commanded devices do alike: narrow and verify setpoints, keep the heartbeat, refuse."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol
 
 from drivers.device.assembly import R
-from drivers.device.budget import DAY_S, WriteBudget, setpoints_per_day
+from drivers.device.budget import DAY_S, WriteBudget, on_clock, setpoints_per_day
 from drivers.device.commands import CommandSlot, E, Outcomes, Recipe, W
 from drivers.device.heartbeat import Heartbeat
 from drivers.device.jobs import NEVER_S
@@ -84,7 +84,10 @@ class Commanding(ReadDevice[R], Generic[R, E, W]):
         """
         spec = self._spec
         self._watchdog_s = min(_watchdog_for(spec), acts_after_s)
-        budgets = writes_per_day or {}
+        self._budgets = {
+            name: WriteBudget(n_per_day, on_clock(self._earlier_writes.get(name, ()), self._clock))
+            for name, n_per_day in (writes_per_day or {}).items()
+        }
         self._outcomes = Outcomes(spec.id, power=None if power is None else power.name)
         self._local: str | None = None
         self._is_open = False
@@ -98,7 +101,7 @@ class Commanding(ReadDevice[R], Generic[R, E, W]):
         self._heartbeats: tuple[Heartbeat[W], ...] = ()
         self._slots = {
             recipe.name: self._slot(
-                recipe, budgets.get(recipe.name), renewed_s=self._watchdog_s / refreshes_per_watchdog
+                recipe, (writes_per_day or {}).get(recipe.name), renewed_s=self._watchdog_s / refreshes_per_watchdog
             )
             for recipe in recipes
         }
@@ -160,7 +163,7 @@ class Commanding(ReadDevice[R], Generic[R, E, W]):
             blocked=self._refusal,
             refresh_s=renewed_s if n_per_day is None else NEVER_S,
             settle_s=SETTLE_PERIODS * self._spec.fast_s,
-            budget=None if n_per_day is None else WriteBudget(n_per_day),
+            budget=self._budgets.get(recipe.name),
         )
 
     def outcome(self) -> WriteOutcome | None:
@@ -169,6 +172,10 @@ class Commanding(ReadDevice[R], Generic[R, E, W]):
         for slot in self._everything:
             slot.expire(now_s)
         return self._outcomes.newest
+
+    def written_s(self) -> Mapping[str, Sequence[float]]:
+        """Return when each command in non-volatile memory was written, by the clock, oldest first."""
+        return {name: budget.written_s for name, budget in self._budgets.items()}
 
     def trouble(self) -> str | None:
         """Return why no newer reading has arrived, or why the device is only read; None while all works."""

@@ -62,6 +62,7 @@ class ReadDevice(Generic[R]):
             racks=racks,
         )
         self._fingerprint = Fingerprint(environment.confirmed_identity)
+        self._earlier_writes = environment.earlier_writes
         # what is known since the device was met on this connection
         self._watchdog_fault: str | None = None
         self._watchdog_armed: bool | None = None

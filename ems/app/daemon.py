@@ -46,6 +46,7 @@ from ems.runtime.timescale import (
     stretched_link,
     stretched_site,
 )
+from ems.runtime.wear import WriteBook
 from ems.runtime.worker_client import WorkerClient
 
 DISTRIBUTION = "gpu-microgrid-ems"
@@ -110,7 +111,15 @@ async def _run_once(
         ledger = LedgerFiles(state_directory / "ledger")
         stack.callback(ledger.close)
         identities = IdentityBook(store, state_directory)
-        fleet = build_fleet(scaled.site, scaled.wiring, clock, directories=files.search, known=identities.known)
+        wear = WriteBook(store, clock)
+        fleet = build_fleet(
+            scaled.site,
+            scaled.wiring,
+            clock,
+            directories=files.search,
+            known=identities.known,
+            written=wear.written,
+        )
         market = files.forecasts.price
         prices = SitePrices(scaled.site, None if market is None else price_file_source(files.directory / market.file))
         accounts = Accounts(
@@ -148,6 +157,7 @@ async def _run_once(
             accounts=accounts,
             store=store,
             identities=identities,
+            wear=wear,
             notifier=notifier,
             version=version(DISTRIBUTION),
             pid=os.getpid(),

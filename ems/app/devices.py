@@ -1,8 +1,9 @@
 """Builds links and devices from a configuration; drivers are found by the entry point group `ems.drivers`."""
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -32,6 +33,10 @@ def _nothing_known(_device_id: str) -> Mapping[str, str] | None:
     return None
 
 
+def _nothing_written(_device_id: str) -> Mapping[str, Sequence[datetime]]:
+    return {}
+
+
 def build_fleet(
     site: Site,
     wiring: Wiring,
@@ -39,10 +44,12 @@ def build_fleet(
     *,
     directories: tuple[Path, ...],
     known: Callable[[str], Mapping[str, str] | None] = _nothing_known,
+    written: Callable[[str], Mapping[str, Sequence[datetime]]] = _nothing_written,
 ) -> Fleet:
     """Return all devices, attached to their links and not yet connected.
 
-    `known` gives the texts by which a device is the right one; None takes the first that answers.
+    `known` gives the texts by which a device is the right one; None takes the first that answers. `written` gives the
+    writes of the last 24 h to commands in non-volatile memory.
 
     Raises:
         ConfigError: A driver or map does not exist, or does not fit; names the file of the nearest of `directories`.
@@ -58,6 +65,7 @@ def build_fleet(
             map_directories=maps,
             rated_kw=spec.rated_kw or ratings.get(spec.asset, site.design_load_kw),
             confirmed_identity=known(spec.id),
+            earlier_writes=written(spec.id),
         )
         try:
             devices[spec.asset] = driver_factory(spec)(spec, environment)

@@ -27,6 +27,7 @@ from ems.runtime.persistence import StateStore
 from ems.runtime.planner import Planner, PlanningResult
 from ems.runtime.statistics import RunStatistics
 from ems.runtime.supervisor import Supervisor
+from ems.runtime.wear import WriteBook
 from ems.runtime.worker_client import WorkerClient
 
 # a watchdog that is not fed for this long after the start says that the plant does not answer
@@ -62,6 +63,7 @@ class DaemonParts:
     accounts: Accounts
     store: StateStore
     identities: IdentityBook
+    wear: WriteBook
     notifier: SystemdNotifier
     version: str
     pid: int
@@ -184,6 +186,7 @@ class Daemon:
         try:
             self._tell_identities(record.snapshot.utc)
             self._tell_alarms(record)
+            self._parts.wear.look(self._parts.devices.values())
             self._parts.memory.observe(record.snapshot)
             self.statistics.add(record)
             return self._parts.accounts.observe(record)

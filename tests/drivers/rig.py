@@ -1,9 +1,10 @@
 """A link with devices against a wire server on loopback, on a clock that the test moves."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, TypeVar
@@ -129,10 +130,16 @@ def build(
     links: Mapping[str, ModbusLink],
     maps: Sequence[Path] = (),
     known: Mapping[str, str] | None = None,
+    earlier: Callable[[Clock], Mapping[str, Sequence[datetime]]] = lambda _: {},
 ) -> Device:
     """Return the device that the entry point of the specification's driver makes."""
     environment = DriverEnvironment(
-        clock=clock, links=links, map_directories=tuple(maps), rated_kw=RATED_KW, confirmed_identity=known
+        clock=clock,
+        links=links,
+        map_directories=tuple(maps),
+        rated_kw=RATED_KW,
+        confirmed_identity=known,
+        earlier_writes=earlier(clock),
     )
     (entry,) = entry_points(group="ems.drivers", name=spec.driver)
     factory: DriverFactory = entry.load()
@@ -183,6 +190,7 @@ async def running(
     *placed: tuple[DeviceSpec, PlantDevice],
     maps: Sequence[Path] = (),
     known: Mapping[str, str] | None = None,
+    earlier: Callable[[Clock], Mapping[str, Sequence[datetime]]] = lambda _: {},
     framing: Framing = Framing.TCP,
     **link_changes: Any,
 ) -> AsyncIterator[Rig]:
@@ -192,7 +200,8 @@ async def running(
     async with WireServer("127.0.0.1", 0, units=units, clock=clock, framing=framing) as server:
         link = ModbusLink(link_spec(server.port, framing=framing, **link_changes), clock=clock)
         devices = {
-            spec.unit: build(spec, clock=clock, links={LINK: link}, maps=maps, known=known) for spec, _ in placed
+            spec.unit: build(spec, clock=clock, links={LINK: link}, maps=maps, known=known, earlier=earlier)
+            for spec, _ in placed
         }
         async with background(link.run()):
             yield Rig(clock=clock, server=server, link=link, devices=devices, units=units)

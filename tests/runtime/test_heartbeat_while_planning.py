@@ -34,6 +34,7 @@ from ems.runtime.observer import Event
 from ems.runtime.persistence import StateStore
 from ems.runtime.planner import Planner
 from ems.runtime.prices import SitePrices
+from ems.runtime.wear import WriteBook
 from ems.runtime.worker_client import WorkerClient
 from tests.drivers.clock import SteppedClock
 from tests.drivers.rig import LINK, PlantDevice, Value, build, device_spec, link_spec, pcs
@@ -153,6 +154,7 @@ async def running(home: Path) -> "AsyncIterator[Running]":
             accounts=Accounts(site, interval_min=15, carbon=climate.carbon, prices=prices, sink=lambda _record: None),
             store=store,
             identities=IdentityBook(store, home),
+            wear=WriteBook(store, clock),
             notifier=SystemdNotifier(),
             version="test",
             pid=1,
