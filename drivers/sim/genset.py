@@ -144,7 +144,7 @@ class TwinGenset:
         """Return mean and end power of the ramp to the setpoint, or to its own base load if it takes none."""
         if loaded_s <= 0.0:
             return 0.0, 0.0
-        wanted_kw = self.setpoint_kw if self.kind.takes_power else self.kind.band_high_frac * self.kind.rated_kw
+        wanted_kw = self.setpoint_kw if self.kind.takes_power else self.kind.economic_high_kw
         goal = min(max(wanted_kw, self.kind.min_stable_kw), self.kind.rated_kw)
         gap = goal - self.power_kw
         ramp_s = abs(gap) / (self.kind.ramp_frac_per_s * self.kind.rated_kw)

@@ -279,7 +279,7 @@ def _planned(situation: Situation, kind: GensetClass) -> _Need:
 def _count_for(situation: Situation, kind: GensetClass, *, n_now: int) -> int:
     """Return the sets for the net deficit: one more only near their rating, one fewer only for a lasting fall."""
     deficit_kw = situation.net_load_kw
-    if n_now == 0 or deficit_kw > _NEAR_RATING_FRAC * n_now * kind.rated_kw:
+    if n_now == 0 or deficit_kw > _NEAR_RATING_FRAC * n_now * kind.most_kw:
         return max(n_now, kind.sets_to_carry(deficit_kw))
     rest_s = seconds(kind.min_down_h)
     ahead = net_outlook(situation.forecast, situation.utc, rest_s, load_kw=situation.load_kw)

@@ -2,8 +2,9 @@
 
 from ems.control.measurement import Storage, live_charge_kw, live_discharge_kw
 from ems.control.state import ControlState, Mode
+from ems.model.genset import GensetClass
 from ems.model.site import Site
-from ems.model.snapshot import PvState, SiteSnapshot
+from ems.model.snapshot import GensetState, PvState, SiteSnapshot
 from ems.model.units import frac
 from ems.reserve import (
     GensetUnit,
@@ -75,19 +76,21 @@ def _storage(site: Site, snapshot: SiteSnapshot, state: ControlState) -> list[St
 
 def _gensets(site: Site, snapshot: SiteSnapshot) -> list[GensetUnit]:
     states = {genset.id: genset for genset in snapshot.gensets}
-    return [
-        GensetUnit(
-            id=unit,
-            member=kind.id,
-            power_kw=states[unit].power_kw or 0.0,
-            max_kw=(states[unit].power_kw or 0.0) if states[unit].suspect else kind.rated_kw,
-            min_kw=kind.min_stable_kw,
-            step_kw=kind.step_frac * kind.rated_kw,
-        )
-        for kind in site.gensets
-        for unit in kind.unit_ids
-        if states[unit].carries
-    ]
+    return [_genset(kind, states[unit]) for kind in site.gensets for unit in kind.unit_ids if states[unit].carries]
+
+
+def _genset(kind: GensetClass, now: GensetState) -> GensetUnit:
+    """Return a running set with what it can do; one that keeps to a base load of its own answers nothing."""
+    power_kw = now.power_kw or 0.0
+    is_fixed = kind.base_load_kw is not None
+    return GensetUnit(
+        id=now.id,
+        member=kind.id,
+        power_kw=power_kw,
+        max_kw=power_kw if now.suspect or is_fixed else kind.rated_kw,
+        min_kw=power_kw if is_fixed else kind.min_stable_kw,
+        step_kw=kind.step_frac * kind.rated_kw,
+    )
 
 
 def _pv(site: Site, snapshot: SiteSnapshot) -> list[PvUnit]:

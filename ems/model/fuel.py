@@ -53,7 +53,9 @@ class FuelCurve:
         return below.fuel_l_per_h + _slope(below, above) * (power_kw - below.power_kw)
 
     def segments(self, *, min_kw: float, max_kw: float) -> tuple[FuelSegment, ...]:
-        """Return the stretches between two outputs, in order of power."""
+        """Return the stretches between two outputs, in order of power; none between equal ones."""
+        if max_kw <= min_kw:
+            return ()
         nodes = [min_kw, *(p.power_kw for p in self.points if min_kw < p.power_kw < max_kw), max_kw]
         return tuple(
             FuelSegment(

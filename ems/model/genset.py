@@ -41,6 +41,8 @@ class GensetClass:
     start_failure_frac: float
     # whether a running unit follows a power that is commanded; else its own governor and load sharing decide
     takes_power: bool = True
+    # what a running unit that takes no power carries by its own setting; None: what load sharing leaves to it
+    base_load_frac: float | None = None
     # run without load after a start, before it may carry any
     warm_up_s: float = 0.0
     derating: Derating | None = None
@@ -64,6 +66,21 @@ class GensetClass:
             service_interval_h=self.service_interval_h,
             exercise_due_h=None if self.exercise is None else self.exercise.every_h,
         )
+
+    @property
+    def base_load_kw(self) -> float | None:
+        """Return what a running unit carries by its own setting, None where that is not fixed."""
+        return None if self.base_load_frac is None else self.base_load_frac * self.rated_kw
+
+    @property
+    def most_kw(self) -> float:
+        """Return what a running unit can carry: the rating, or its own base load."""
+        return self.rated_kw if self.base_load_kw is None else self.base_load_kw
+
+    @property
+    def economic_high_kw(self) -> float:
+        """Return the load that a unit is counted with: the upper edge of the economic band, or its own base load."""
+        return self.band_high_frac * self.rated_kw if self.base_load_kw is None else self.base_load_kw
 
     @property
     def warm_up_h(self) -> float:
@@ -121,11 +138,11 @@ class GensetClass:
     def sets_to_carry(self, load_kw: float) -> int:
         """Return how many units carry a load inside the economic band; 0 for no load.
 
-        The fewest units whose upper band edge covers the load; one unit where the load is below its band.
+        The fewest units whose upper band edge (or base load) covers the load; one unit where the load is below it.
         """
         if load_kw <= 0.0:
             return 0
-        n_units = ceil(load_kw / (self.band_high_frac * self.rated_kw) - 1e-9)
+        n_units = ceil(load_kw / self.economic_high_kw - 1e-9)
         return min(n_units, self.n_units)
 
     def economic_kw(self, *, fuel_cost_per_l: float) -> float:

@@ -95,6 +95,14 @@ CONTRADICTIONS = (
         "genset.gen.band_low_frac", "band is empty", "below band_high_frac (0.9)",
     ),
     (
+        "assets.toml", "band_low_frac = 0.7", "band_low_frac = 0.7\nbase_load_frac = 0.8",
+        "genset.gen.base_load_frac", "no base load of its own", "takes_power = false, or no base_load_frac",
+    ),
+    (
+        "assets.toml", "band_low_frac = 0.7", "band_low_frac = 0.7\ntakes_power = false\nbase_load_frac = 0.5",
+        "genset.gen.base_load_frac", "below the economic band", "band_low_frac (0.7) to 1",
+    ),
+    (
         "assets.toml", "start_timeout_s = 120.0", "start_timeout_s = 29.0",
         "genset.gen.start_timeout_s", "takes longer than the time-out", "at least 30 seconds",
     ),

@@ -41,6 +41,17 @@ def test_a_suspect_set_holds_nothing() -> None:
     assert found[ReserveId.R1].held_kw == pytest.approx(found[ReserveId.R0].held_kw)
 
 
+def test_a_set_that_keeps_to_its_own_base_load_holds_nothing() -> None:
+    based = replace(DESERT, gensets=(replace(DESERT.gensets[0], takes_power=False, base_load_frac=0.8),))
+    with_set = with_sets(healthy(DESERT, soc_pct=80.0), {"gen01": 1000.0})
+
+    fixed = _assessed(based, with_set)
+    (unit,) = operation_now(based, with_set, steady(based, with_set, Mode.ISLAND)).gensets
+
+    assert fixed[ReserveId.R1].held_kw == pytest.approx(fixed[ReserveId.R0].held_kw)
+    assert (unit.min_kw, unit.power_kw, unit.max_kw) == (1000.0, 1000.0, 1000.0)
+
+
 def test_a_running_set_counts_with_its_load_step_for_the_slower_class_only() -> None:
     plain = healthy(DESERT, soc_pct=80.0)
     with_set = with_sets(plain, {"gen01": 1000.0})

@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ems.dispatch.merit_order import merit_order_plan
+from ems.dispatch.merit_order.sets import powers_kw
+from ems.model.genset import GensetClass
 from ems.model.plan import Plan, PlanSource, PlanStatus
 from ems.model.problem import DemandProblem, GensetProblem, PlanningProblem, PoolProblem, UnitHistory
 from ems.model.reason import ReasonCode
@@ -255,3 +257,39 @@ def test_sets_stand_still_while_the_grid_is_there() -> None:
     plan = rules(on_grid([0.2, 0.2], stored=START_KWH, connected=[0, 1]))
 
     assert n_on(plan) == [1, 0]
+
+
+KIND = DESERT.gensets[0]
+
+
+def a_class(name: str, *, base_load_frac: float | None = None, takes_power: bool = False) -> GensetClass:
+    return replace(KIND, id=name, takes_power=takes_power, base_load_frac=base_load_frac)
+
+
+def test_a_set_with_a_base_load_of_its_own_carries_it_whatever_the_load() -> None:
+    based = replace(DESERT, gensets=(replace(KIND, takes_power=False, base_load_frac=0.75),))
+
+    plan = merit_order_plan(based, islanded([3100.0], stored=START_KWH))
+
+    # 1500 kW each: two leave 100 kW uncovered
+    assert n_on(plan) == [3]
+    assert gensets_kw(plan) == pytest.approx([4500.0])
+    assert storage_kw(plan) == pytest.approx([-1400.0])
+
+
+def test_classes_that_share_load_by_themselves_are_loaded_equally_before_sets_that_follow_a_setpoint() -> None:
+    small = replace(a_class("small"), rated_kw=1000.0)
+    classes = (a_class("steered", takes_power=True), a_class("large"), small, a_class("based", base_load_frac=0.75))
+
+    powers = powers_kw(classes, [1, 1, 1, 1], net_kw=5500.0)
+
+    # 4000 kW beside the base load fill 2000 and 1000 kW of the sharing sets; steered ones take the rest
+    assert powers == pytest.approx([1400.0, 2000.0, 1000.0, 1500.0])
+
+
+def test_sets_that_share_load_are_at_the_same_share_of_their_ratings() -> None:
+    small = replace(a_class("small"), rated_kw=1000.0)
+
+    powers = powers_kw((a_class("large"), small), [2, 1], net_kw=4000.0)
+
+    assert powers == pytest.approx([3200.0, 800.0])

@@ -138,6 +138,20 @@ def _genset(name: str, genset: GensetClassTable, limits: GensetLimits) -> Iterat
             message="the economic band is empty",
             allowed=f"below band_high_frac ({genset.band_high_frac:g})",
         )
+    if (base := genset.base_load_frac) is not None and genset.takes_power:
+        yield Finding(
+            file="assets.toml",
+            path=("genset", name, "base_load_frac"),
+            message="a set that follows a power setpoint has no base load of its own",
+            allowed="takes_power = false, or no base_load_frac",
+        )
+    elif base is not None and base < genset.band_low_frac:
+        yield Finding(
+            file="assets.toml",
+            path=("genset", name, "base_load_frac"),
+            message="the base load lies below the economic band",
+            allowed=f"band_low_frac ({genset.band_low_frac:g}) to 1",
+        )
     if genset.start_timeout_s < genset.start_s + genset.sync_s:
         yield Finding(
             file="assets.toml",

@@ -227,6 +227,11 @@ class GensetClassTable(Table):
         description="Whether a running unit follows a power setpoint; false: it is only started and stopped, its "
         "governor, load sharing or own base load decide what it carries (driver `genset.start_stop`).",
     )
+    base_load_frac: PositiveFrac | None = Field(
+        None,
+        description="With `takes_power = false`: what a running unit carries by its own base load setting, as a share "
+        "of the rating; missing: what load sharing leaves to it.",
+    )
     warm_up_s: Annotated[float, Field(ge=0.0, le=7200.0)] = Field(
         0.0, description="Run without load after a start, beside start and synchronising; 0: none is planned."
     )

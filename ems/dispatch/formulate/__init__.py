@@ -77,7 +77,7 @@ def formulate(
             with_rules(
                 site,
                 genset,
-                genset_problem(site, genset, state),
+                genset_problem(site, genset, state, ambient_degc=ambient_degc),
                 state,
                 grid=grid,
                 ambient_degc=ambient_degc,

@@ -24,13 +24,13 @@ def with_rules(
 ) -> GensetProblem:
     """Return a class with everything that its configuration asks for; what is not configured stays off."""
     usable_kw = tuple(genset.usable_kw(degc) for degc in ambient_degc)
-    limited = any(kw < genset.rated_kw for kw in usable_kw)
+    limited = any(kw < stated.max_kw for kw in usable_kw)
     daily_h = genset.daily_run_h
     return replace(
         stated,
         units=tuple(_with_maintenance(unit, genset, grid) for unit in state.units),
         warm_up_h=genset.warm_up_h,
-        usable_kw=usable_kw if limited else (),
+        usable_kw=tuple(min(kw, stated.max_kw) for kw in usable_kw) if limited else (),
         n_permitted=_n_permitted(site, genset, grid),
         permitted_run_h=None if daily_h is None else daily_h * grid.offset_h[-1] / HOURS_PER_DAY,
         exercise=_exercise(site, genset, state, grid),
@@ -89,7 +89,7 @@ def _exercise(site: Site, genset: GensetClass, state: GensetCondition, grid: Tim
                 end_step=steps[-1] + 1,
                 missed_cost=rule.missed_cost,
                 run_h=rule.run_h,
-                min_load_frac=rule.min_load_frac,
+                min_load_frac=min(rule.min_load_frac, genset.base_load_frac or 1.0),
                 rested_h=rule.every_h,
             )
     return None

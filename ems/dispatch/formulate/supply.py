@@ -20,26 +20,40 @@ _OVERDUE_H = 0.25
 _CHEAP_H = 6.0
 
 
-def genset_problem(site: Site, genset: GensetClass, state: GensetCondition) -> GensetProblem:
-    """Return one class with the history of its units."""
+def genset_problem(
+    site: Site, genset: GensetClass, state: GensetCondition, *, ambient_degc: tuple[float, ...]
+) -> GensetProblem:
+    """Return one class with the history of its units; one with a base load of its own has no other power."""
+    lowest_kw, highest_kw = _range_kw(genset, ambient_degc)
     start_cost = genset.start_wear_cost + genset.start_fuel_l * site.economics.fuel_cost_per_l
     return GensetProblem(
         id=genset.id,
         units=state.units,
-        min_kw=genset.min_stable_kw,
-        max_kw=genset.rated_kw,
-        min_fuel_l_per_h=genset.fuel.fuel_l_per_h(genset.min_stable_kw),
-        segments=genset.fuel.segments(min_kw=genset.min_stable_kw, max_kw=genset.rated_kw),
+        min_kw=lowest_kw,
+        max_kw=highest_kw,
+        min_fuel_l_per_h=genset.fuel.fuel_l_per_h(lowest_kw),
+        segments=genset.fuel.segments(min_kw=lowest_kw, max_kw=highest_kw),
         min_up_h=genset.min_up_h,
         min_down_h=genset.min_down_h,
         start_cost=start_cost,
         start_fuel_l=genset.start_fuel_l,
         run_wear_cost_per_h=genset.run_wear_cost_per_h,
-        step_kw=genset.step_frac * genset.rated_kw,
-        band_low_kw=genset.band_low_frac * genset.rated_kw,
+        step_kw=min(genset.step_frac * genset.rated_kw, highest_kw),
+        band_low_kw=min(genset.band_low_frac * genset.rated_kw, lowest_kw)
+        if genset.base_load_kw is not None
+        else genset.band_low_frac * genset.rated_kw,
         carry_h=genset.carry_h,
         n_start_failures=_n_start_failures(site, genset, state),
     )
+
+
+def _range_kw(genset: GensetClass, ambient_degc: tuple[float, ...]) -> tuple[float, float]:
+    """Return the least and greatest power of a running unit; heat that takes power takes it from a base load too."""
+    base_kw = genset.base_load_kw
+    if base_kw is None:
+        return genset.min_stable_kw, genset.rated_kw
+    hottest_kw = min((genset.usable_kw(degc) for degc in ambient_degc), default=base_kw)
+    return max(genset.min_stable_kw, min(base_kw, hottest_kw)), base_kw
 
 
 def _n_start_failures(site: Site, genset: GensetClass, state: GensetCondition) -> int:
