@@ -8,21 +8,17 @@ import typer
 
 from ems.cli_confirm import confirm
 from ems.cli_maps import maps_app
+from ems.cli_options import with_options
 from ems.cli_output import EXIT_NO, JsonFlag, show
 from ems.cli_targets import (
     AuditOption,
     DeviceArgument,
+    EndpointOptions,
     ForceOption,
-    FramingOption,
-    MapOption,
-    MapsOption,
-    TimeoutOption,
-    UnitOption,
+    TargetOptions,
     WhereArgument,
     YesFlag,
     asker,
-    chosen_target,
-    is_endpoint,
     only_master,
     tell,
 )
@@ -36,61 +32,57 @@ devices_app.command()(confirm)
 
 
 @devices_app.command()
+@with_options
 def scan(
-    endpoint: Annotated[str, typer.Argument(metavar="HOST:PORT", help="Where to ask.")],
+    endpoint: Annotated[
+        str, typer.Argument(metavar="HOST:PORT", help="Where to ask; with --framing rtu a serial port.")
+    ] = "",
     *,
+    port: Annotated[str, typer.Option("--port", metavar="DEVICE", help="rtu: the serial port, as /dev/ttyUSB0.")] = "",
     units: Annotated[
         str | None, typer.Option("--units", metavar="LIST", help="Units such as 1,10-12; else 1, then 0 and 255.")
     ] = None,
-    framing: FramingOption = "tcp",
-    timeout: TimeoutOption = 1.0,
-    maps: MapsOption = None,
+    at: EndpointOptions,
     as_json: JsonFlag = False,
 ) -> None:
     """Ask who answers at an endpoint: SunSpec models, texts that name the device, maps that fit. Only reads."""
+    from ems.app.commissioning.endpoints import scanned_endpoint
     from ems.app.commissioning.scan import scan as run_scan
 
-    result = asyncio.run(
-        run_scan(endpoint, units=units, framing=framing, timeout_s=timeout, maps=() if maps is None else (maps,))
-    )
+    where = scanned_endpoint(endpoint, port=port, reach=at.reach())
+    result = asyncio.run(run_scan(where, units=units, reach=at.reach(), maps=at.directories))
     show(result.document if as_json else result.text)
     if not result.answered:
         raise typer.Exit(EXIT_NO)
 
 
 @devices_app.command()
+@with_options
 def read(
     where: WhereArgument,
     device: DeviceArgument = "",
     *,
-    map_name: MapOption = "",
-    unit: UnitOption = 1,
-    framing: FramingOption = "tcp",
-    timeout: TimeoutOption = 1.0,
-    maps: MapsOption = None,
+    at: TargetOptions,
     as_json: JsonFlag = False,
 ) -> None:
     """Read all points of a device once: registers, value, unit, quality, age and the address in documents."""
     from ems.app.commissioning.read import read as run_read
     from ems.runtime.clock import SystemClock
 
-    target = chosen_target(where, device, map_name=map_name, unit=unit, framing=framing, timeout_s=timeout, maps=maps)
+    target = at.target(where, device)
     result = asyncio.run(run_read(target, clock=SystemClock()))
     show(result.document if as_json else result.text)
 
 
 @devices_app.command()
+@with_options
 def watch(
     where: WhereArgument,
     device: DeviceArgument = "",
     *,
     every: Annotated[float, typer.Option("--every", min=0.1, max=3600.0, help="Pause between two rounds, s.")] = 2.0,
     rounds: Annotated[int | None, typer.Option("--rounds", min=1, help="Stop after so many.")] = None,
-    map_name: MapOption = "",
-    unit: UnitOption = 1,
-    framing: FramingOption = "tcp",
-    timeout: TimeoutOption = 1.0,
-    maps: MapsOption = None,
+    at: TargetOptions,
     as_json: JsonFlag = False,
 ) -> None:
     """Read a device again and again until Ctrl-C; what has changed is marked, or, into a file, printed alone."""
@@ -98,13 +90,14 @@ def watch(
     from ems.cli_watch import watcher
     from ems.runtime.clock import SystemClock
 
-    target = chosen_target(where, device, map_name=map_name, unit=unit, framing=framing, timeout_s=timeout, maps=maps)
+    target = at.target(where, device)
     with watcher(as_json=as_json) as told:
         asyncio.run(run_watch(target, every_s=every, n_rounds=rounds, clock=SystemClock(), told=told))
 
 
 # a negative value is no option
 @devices_app.command(context_settings={"ignore_unknown_options": True})
+@with_options
 def write(
     where: WhereArgument,
     words: Annotated[list[str], typer.Argument(metavar="[DEVICE] COMMAND VALUE", help="Such as power_kw -50.")],
@@ -115,11 +108,7 @@ def write(
     yes: YesFlag = False,
     force: ForceOption = "",
     audit: AuditOption = None,
-    map_name: MapOption = "",
-    unit: UnitOption = 1,
-    framing: FramingOption = "tcp",
-    timeout: TimeoutOption = 1.0,
-    maps: MapsOption = None,
+    at: TargetOptions,
     as_json: JsonFlag = False,
 ) -> None:
     """Command a device once, within what it takes, and see what becomes of it. Asks before; noted in an audit file."""
@@ -129,9 +118,9 @@ def write(
     from ems.app.durations import parse_duration_s
     from ems.runtime.clock import SystemClock
 
-    device, name, value = parse_command(words, named=not is_endpoint(where))
+    device, name, value = parse_command(words, named=not at.names_device(where))
     for_s = parse_duration_s(duration, option="--for") if duration else 0.0
-    target = chosen_target(where, device, map_name=map_name, unit=unit, framing=framing, timeout_s=timeout, maps=maps)
+    target = at.target(where, device)
     clock = SystemClock()
     log = AuditLog(audit or audit_file(target), clock)
     with only_master(target, force=force):

@@ -2,31 +2,19 @@
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from ems.cli_options import with_options
 from ems.cli_output import EXIT_NO, JsonFlag, show
-from ems.cli_targets import (
-    DeviceArgument,
-    FramingOption,
-    MapOption,
-    MapsOption,
-    TimeoutOption,
-    UnitOption,
-    WhereArgument,
-    chosen_target,
-    is_endpoint,
-    say,
-)
-
-if TYPE_CHECKING:
-    from ems.app.commissioning.targets import Target
+from ems.cli_targets import DeviceArgument, TargetOptions, WhereArgument, say
 
 trace_app = typer.Typer(help="Record what devices answer, and answer like them.", no_args_is_help=True)
 
 
 @trace_app.command()
+@with_options
 def record(
     where: WhereArgument,
     device: DeviceArgument = "",
@@ -34,11 +22,7 @@ def record(
     out: Annotated[Path, typer.Option("--out", metavar="FILE|DIR", help="A .jsonl file, or a directory.")],
     rounds: Annotated[int, typer.Option("--rounds", min=1, help="How often everything is asked.")] = 1,
     every: Annotated[float, typer.Option("--every", min=0.0, max=3600.0, help="From one round to the next, s.")] = 1.0,
-    map_name: MapOption = "",
-    unit: UnitOption = 1,
-    framing: FramingOption = "tcp",
-    timeout: TimeoutOption = 1.0,
-    maps: MapsOption = None,
+    at: TargetOptions,
     as_json: JsonFlag = False,
 ) -> None:
     """Record what one device, or all of a configuration, answer to the questions of their maps."""
@@ -46,13 +30,8 @@ def record(
     from ems.app.commissioning.trace import record as run_record
     from ems.runtime.clock import SystemClock
 
-    if device or is_endpoint(where):
-        found = chosen_target(
-            where, device, map_name=map_name, unit=unit, framing=framing, timeout_s=timeout, maps=maps
-        )
-        targets: tuple[Target, ...] = (found,)
-    else:
-        targets = site_targets(where)
+    is_one = device or at.names_device(where)
+    targets = (at.target(where, device),) if is_one else site_targets(where)
     result = asyncio.run(run_record(targets, out=out, every_s=every, n_rounds=rounds, clock=SystemClock()))
     show(result.document if as_json else result.text)
     if not result.answered:

@@ -16,6 +16,7 @@ from drivers.modbus.layout import Point, RegisterMap
 from drivers.modbus.mapfile import load_map, map_names
 from drivers.sim.wire.bank import RegisterBank
 from drivers.sim.wire.server import WireServer
+from ems.app.commissioning.endpoints import Reach
 from ems.app.commissioning.targets import endpoint_target
 from ems.app.commissioning.trace import record_link
 from ems.runtime.clock import SystemClock
@@ -75,9 +76,7 @@ async def record(name: str) -> None:
     fields = shown_fields(register_map.points.values(), values)
     bank = RegisterBank(register_map, PlantDevice(values | fields), clock=clock)
     async with WireServer("127.0.0.1", 0, units={1: bank}, clock=clock) as server:
-        target = endpoint_target(
-            f"127.0.0.1:{server.port}", map_name=name, unit=1, framing="tcp", timeout_s=5.0, maps=()
-        )
+        target = endpoint_target(f"127.0.0.1:{server.port}", map_name=name, unit=1, reach=Reach(timeout_s=5.0), maps=())
         trace = await record_link([target], every_s=0.1, n_rounds=2, clock=clock)
     (HOME / f"{name}.jsonl").write_text(trace.text(), encoding="utf-8")
     (HOME / f"{name}.values.json").write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -14,6 +14,7 @@ from drivers.sim.wire.faults import Faults
 from drivers.sim.wire.server import WireServer
 from drivers.sim.wire.sunspec.bank import SunSpecBank
 from ems.app.commissioning.audit import AuditLog
+from ems.app.commissioning.endpoints import Reach
 from ems.app.commissioning.read import ReadResult, read, watch
 from ems.app.commissioning.rows import PointRow, changes, document_number
 from ems.app.commissioning.targets import Target, endpoint_target
@@ -31,9 +32,7 @@ async def served_pcs(clock: SteppedClock, plant: PlantDevice) -> AsyncIterator[t
     async with serving({3: bank}, clock=clock) as server:
         yield (
             server,
-            endpoint_target(
-                f"127.0.0.1:{server.port}", map_name="generic-pcs", unit=3, framing="tcp", timeout_s=1.0, maps=()
-            ),
+            endpoint_target(f"127.0.0.1:{server.port}", map_name="generic-pcs", unit=3, reach=Reach(), maps=()),
         )
 
 
@@ -149,7 +148,7 @@ def test_documents_count_registers_from_1_with_the_table_in_front(table: Table, 
 
 def test_an_endpoint_without_a_map_is_refused() -> None:
     with pytest.raises(ConfigError, match="ems devices scan"):
-        endpoint_target("192.0.2.1:502", map_name="", unit=1, framing="tcp", timeout_s=1.0, maps=())
+        endpoint_target("192.0.2.1:502", map_name="", unit=1, reach=Reach(), maps=())
 
 
 @pytest.mark.wire
@@ -163,9 +162,7 @@ async def test_a_device_that_describes_itself_is_read_and_commanded_by_its_drive
     bank = SunSpecBank(clock=clock)
     bank.add(spec, plant, rated_kw=RATED_KW)
     async with serving({1: bank}, clock=clock) as server:
-        target = endpoint_target(
-            f"127.0.0.1:{server.port}", map_name="sunspec.pv", unit=1, framing="tcp", timeout_s=1.0, maps=()
-        )
+        target = endpoint_target(f"127.0.0.1:{server.port}", map_name="sunspec.pv", unit=1, reach=Reach(), maps=())
         result = await timed(asyncio.create_task(read(target, clock=clock)), clock)
         work = write(
             target,
@@ -187,4 +184,4 @@ async def test_a_device_that_describes_itself_is_read_and_commanded_by_its_drive
 
 def test_a_driver_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ConfigError, match="no driver is called"):
-        endpoint_target("192.0.2.1:502", map_name="sunspec.pw", unit=1, framing="tcp", timeout_s=1.0, maps=())
+        endpoint_target("192.0.2.1:502", map_name="sunspec.pw", unit=1, reach=Reach(), maps=())

@@ -8,12 +8,15 @@ import pytest
 from drivers.modbus.mapfile import load_map
 from drivers.sim.wire.bank import RegisterBank
 from drivers.sim.wire.faults import Faults
+from drivers.sim.wire.serial import SerialServer
 from drivers.sim.wire.server import WireServer
-from ems.app.commissioning.endpoints import endpoint_link, parse_units
+from ems.app.commissioning.endpoints import Reach, endpoint_link, parse_units, scanned_endpoint
 from ems.app.commissioning.scan import ScanResult, scan
 from ems.errors import ConfigError
-from ems.model.device import Framing, TcpEndpoint
+from ems.model.device import Framing, Parity, SerialLine, TcpEndpoint
+from ems.runtime.clock import SystemClock
 from tests.commissioning.devices import PlainRegisters, serving, sunspec_words, timed
+from tests.drivers.certificates import certificate
 from tests.drivers.clock import SteppedClock
 from tests.drivers.rig import pcs
 
@@ -52,7 +55,7 @@ async def scanned(
     timeout_s: float = 1.0,
 ) -> ScanResult:
     endpoint = f"127.0.0.1:{server.port}"
-    work = scan(endpoint, units=units, framing="tcp", timeout_s=timeout_s, maps=maps, clock=clock)
+    work = scan(endpoint, units=units, reach=Reach(timeout_s=timeout_s), maps=maps, clock=clock)
     return await timed(asyncio.create_task(work), clock)
 
 
@@ -85,12 +88,54 @@ async def test_devices_behind_a_serial_server_are_scanned_in_its_framing() -> No
     clock = SteppedClock()
     units = {number: PlainRegisters({40000: INVERTER}) for number in (10, 12)}
     async with serving(units, clock=clock, framing=Framing.RTU_OVER_TCP) as server:
-        work = scan(f"127.0.0.1:{server.port}", units="10-12", framing="rtu-over-tcp", timeout_s=0.5, clock=clock)
+        work = scan(
+            f"127.0.0.1:{server.port}", units="10-12", reach=Reach(framing="rtu-over-tcp", timeout_s=0.5), clock=clock
+        )
         result = await timed(asyncio.create_task(work), clock)
 
     found = {unit["unit"]: unit for unit in result.document["units"]}  # type: ignore[attr-defined]
     assert result.document["framing"] == "rtu-over-tcp"
     assert [found[unit]["sunspec"] is not None for unit in (10, 11, 12)] == [True, False, True]
+
+
+async def test_devices_on_a_serial_line_are_scanned(tmp_path: Path) -> None:
+    # in real time: the bytes go through the kernel at their own pace
+    clock = SystemClock()
+    units = {number: PlainRegisters({40000: INVERTER}) for number in (1, 3)}
+    port = str(tmp_path / "line")
+    async with SerialServer(tmp_path / "line", units=units, clock=clock):
+        # a pseudo-terminal has no parity
+        reach = Reach(framing="rtu", baud=115_200, parity="none", timeout_s=5.0)
+        result = await scan(scanned_endpoint("", port=port, reach=reach), units="1,3", reach=reach)
+
+    assert (result.document["endpoint"], result.document["framing"]) == (port, "rtu")
+    found = result.document["units"]
+    assert [(unit["unit"], unit["serial"], unit["errors"]) for unit in found] == [  # type: ignore[attr-defined]
+        (1, "SN-0815", []),
+        (3, "SN-0815", []),
+    ]
+
+
+async def test_a_device_behind_tls_is_scanned_by_its_certificate(tmp_path: Path) -> None:
+    clock = SteppedClock()
+    server, stranger = certificate(tmp_path, "plc.example"), certificate(tmp_path, "stranger.example")
+    found = []
+    async with WireServer(
+        "127.0.0.1",
+        0,
+        units={1: PlainRegisters({40000: INVERTER})},
+        clock=clock,
+        framing=Framing.TLS,
+        tls=server.server_context(),
+    ) as wire:
+        for trusted in (server, stranger):
+            reach = Reach(framing="tls", ca_file=trusted.cert_file, server_name="plc.example")
+            work = scan(f"127.0.0.1:{wire.port}", units="1", reach=reach, clock=clock)
+            found.append(await timed(asyncio.create_task(work), clock))
+
+    assert [result.answered for result in found] == [True, False]
+    assert found[0].document["units"][0]["model"] == "SM-50"  # type: ignore[index]
+    assert "certificate verify failed" in found[1].text
 
 
 @pytest.mark.parametrize("base", [0, 50000])
@@ -167,7 +212,7 @@ async def test_there_is_never_more_than_one_connection() -> None:
     seen: list[int] = []
     async with serving({1: PlainRegisters({40000: INVERTER})}, clock=clock, faults=Faults(mute=True)) as server:
         work = asyncio.create_task(
-            scan(f"127.0.0.1:{server.port}", units="1-3", framing="tcp", timeout_s=0.5, clock=clock)
+            scan(f"127.0.0.1:{server.port}", units="1-3", reach=Reach(timeout_s=0.5), clock=clock)
         )
         while not work.done():
             await clock.run(0.1)
@@ -219,9 +264,7 @@ async def test_a_chain_that_lies_is_an_error_of_the_unit(words: list[int], error
 async def test_a_device_that_stops_answering_is_not_asked_for_ever() -> None:
     clock = SteppedClock()
     async with serving({1: PlainRegisters({40000: INVERTER})}, clock=clock) as server:
-        work = asyncio.create_task(
-            scan(f"127.0.0.1:{server.port}", units="1", framing="tcp", timeout_s=1.0, clock=clock)
-        )
+        work = asyncio.create_task(scan(f"127.0.0.1:{server.port}", units="1", reach=Reach(), clock=clock))
         await clock.until(lambda: server.n_connections > 0)
         await clock.run(0.05)
         await server.set_faults(Faults(mute=True))
@@ -248,10 +291,49 @@ def test_a_list_that_names_no_units_is_refused(text: str) -> None:
 @pytest.mark.parametrize("endpoint", ["", "host", "host:", ":502", "host:0", "host:65536", "host:port"])
 def test_what_is_no_endpoint_is_refused(endpoint: str) -> None:
     with pytest.raises(ConfigError, match="is no endpoint"):
-        endpoint_link(endpoint, framing="tcp", timeout_s=1.0)
+        endpoint_link(endpoint, Reach())
+
+
+@pytest.mark.parametrize(
+    ("reach", "where", "allowed"),
+    [
+        (Reach(framing="morse"), "--framing", "tcp, rtu-over-tcp, rtu, tls"),
+        (Reach(baud=9600), "--baudrate", "--framing rtu"),
+        (Reach(framing="rtu", server_name="plc.example"), "--server-name", "--framing tls"),
+        (Reach(framing="rtu", parity="mark"), "--parity", "none, even, odd"),
+        (Reach(framing="tls"), "--ca-file", "the certificate that signs the device's"),
+        (Reach(framing="tls", ca_file=Path("a"), key_file=Path("b")), "--cert-file", "or neither"),
+        (Reach(framing="tls", ca_file=Path("no-such-file")), "--ca-file", "PEM form"),
+    ],
+)
+def test_a_way_to_talk_that_is_none_is_refused_by_the_name_of_its_option(
+    reach: Reach, where: str, allowed: str
+) -> None:
+    with pytest.raises(ConfigError) as refused:
+        endpoint_link("192.0.2.17:502", reach)
+
+    (problem,) = refused.value.problems
+    assert problem.file.startswith(where)
+    assert allowed in (problem.allowed or "")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "port", "framing"), [("", "", "tcp"), ("a:1", "/dev/x", "rtu"), ("", "/dev/x", "tcp"), ("", "", "rtu")]
+)
+def test_one_place_is_scanned_and_a_serial_port_only_in_its_framing(endpoint: str, port: str, framing: str) -> None:
+    with pytest.raises(ConfigError, match="framing rtu"):
+        scanned_endpoint(endpoint, port=port, reach=Reach(framing=framing))
+
+
+def test_a_serial_line_has_the_settings_of_a_link_unless_others_are_given() -> None:
+    usual = endpoint_link("/dev/ttyUSB0", Reach(framing="rtu"))
+    other = endpoint_link("/dev/ttyUSB0", Reach(framing="rtu", baud=9600, parity="odd", stop_bits=2))
+
+    assert usual.endpoint == SerialLine(device="/dev/ttyUSB0", baud=19_200, parity=Parity.EVEN, stop_bits=1)
+    assert other.endpoint == SerialLine(device="/dev/ttyUSB0", baud=9600, parity=Parity.ODD, stop_bits=2)
 
 
 def test_an_address_in_brackets_is_an_ipv6_address() -> None:
-    link = endpoint_link("[::1]:1502", framing="tcp", timeout_s=1.0)
+    link = endpoint_link("[::1]:1502", Reach())
 
     assert link.endpoint == TcpEndpoint(host="::1", port=1502)

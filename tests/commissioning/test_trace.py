@@ -15,7 +15,7 @@ from drivers.modbus.readout import PointReading, Quality, read_out
 from drivers.modbus.trace import Exchange, Recorder, Trace, load_trace
 from drivers.sim.wire.framing import READ_HOLDING, ExceptionCode
 from drivers.sim.wire.replay import ReplayedUnit, replayed_units
-from ems.app.commissioning.endpoints import endpoint_link, running
+from ems.app.commissioning.endpoints import Reach, endpoint_link, running
 from ems.app.commissioning.trace import ask_everything, record, record_link, replay
 from ems.errors import ConfigError
 from ems.runtime.clock import SystemClock
@@ -39,7 +39,7 @@ async def played(name: str) -> dict[str, PointReading]:
     trace = load_trace(HOME / f"{name}.jsonl")
     (unit,) = trace.maps
     async with serving(replayed_units(trace, clock=clock), clock=clock) as server:
-        link = ModbusLink(endpoint_link(f"127.0.0.1:{server.port}", framing="tcp", timeout_s=1.0), clock=clock)
+        link = ModbusLink(endpoint_link(f"127.0.0.1:{server.port}", Reach()), clock=clock)
         inquiry = Inquiry(unit, link)
         async with running(link):
             readings = await timed(asyncio.create_task(read_out(inquiry, load_map(trace.maps[unit], ()))), clock)
@@ -97,7 +97,7 @@ async def test_a_device_without_a_map_is_recorded_with_all_its_models() -> None:
     recorder = Recorder(clock.monotonic_s())
     chain = sunspec_words((103, 50), (64001, 250))
     async with serving({1: PlainRegisters({40000: chain})}, clock=clock) as server:
-        link = ModbusLink(endpoint_link(f"127.0.0.1:{server.port}", framing="tcp", timeout_s=1.0), clock=clock)
+        link = ModbusLink(endpoint_link(f"127.0.0.1:{server.port}", Reach()), clock=clock)
         inquiry = Inquiry(1, link, witness=recorder)
         async with running(link):
             await timed(asyncio.create_task(ask_everything(inquiry, None, clock)), clock)

@@ -23,6 +23,7 @@ from ems.app.commissioning.checks import (
     judged_step,
     storage_steps,
 )
+from ems.app.commissioning.endpoints import Reach
 from ems.app.commissioning.report import DeviceSection, SiteReport, report_html
 from ems.app.commissioning.targets import Target, endpoint_target
 from ems.app.commissioning.verify import VerifyResult, verify
@@ -43,9 +44,7 @@ LIMITS = PowerLimits(
 async def served(clock: SteppedClock, plant: PlantDevice, map_name: str) -> AsyncIterator[Target]:
     bank = RegisterBank(load_map(map_name, ()), plant, clock=clock)
     async with serving({1: bank}, clock=clock) as server:
-        target = endpoint_target(
-            f"127.0.0.1:{server.port}", map_name=map_name, unit=1, framing="tcp", timeout_s=1.0, maps=()
-        )
+        target = endpoint_target(f"127.0.0.1:{server.port}", map_name=map_name, unit=1, reach=Reach(), maps=())
         yield replace(target, rated_kw=RATED_KW)
 
 

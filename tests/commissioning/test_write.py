@@ -11,6 +11,7 @@ import pytest
 from drivers.modbus.mapfile import load_map
 from drivers.sim.wire.panels import unit_registers
 from ems.app.commissioning.audit import AuditLog
+from ems.app.commissioning.endpoints import Reach
 from ems.app.commissioning.site_hold import daemon_signs, refuse_two_masters
 from ems.app.commissioning.targets import endpoint_target
 from ems.app.commissioning.write import WriteResult, parse_command, write
@@ -91,9 +92,7 @@ async def test_a_set_that_is_commanded_by_keys_is_started_and_reset_by_hand(tmp_
     bank = unit_registers(load_map("gencomm-genset", ()), plant, clock=clock)
     results = []
     async with serving({1: bank}, clock=clock) as server:
-        target = endpoint_target(
-            f"127.0.0.1:{server.port}", map_name="gencomm-genset", unit=1, framing="tcp", timeout_s=1.0, maps=()
-        )
+        target = endpoint_target(f"127.0.0.1:{server.port}", map_name="gencomm-genset", unit=1, reach=Reach(), maps=())
         for name in ("run", "reset_alarms"):
             work = write(
                 target,

@@ -10,7 +10,7 @@ from drivers.modbus.layout import RegisterMap
 from drivers.modbus.link import ModbusLink
 from drivers.modbus.mapfile import load_map, map_names
 from drivers.modbus.scan import UnitFound, scan_unit
-from ems.app.commissioning.endpoints import endpoint_link, parse_units, running
+from ems.app.commissioning.endpoints import Reach, endpoint_link, parse_units, running
 from ems.errors import ConfigError
 from ems.ports import Clock
 from ems.runtime.clock import SystemClock
@@ -33,8 +33,7 @@ async def scan(
     endpoint: str,
     *,
     units: str | None,
-    framing: str,
-    timeout_s: float,
+    reach: Reach,
     maps: Sequence[Path] = (),
     clock: Clock | None = None,
 ) -> ScanResult:
@@ -44,7 +43,7 @@ async def scan(
         ConfigError: The endpoint or the list of units cannot be understood.
     """
     clock = clock or SystemClock()
-    link = ModbusLink(endpoint_link(endpoint, framing=framing, timeout_s=timeout_s), clock=clock)
+    link = ModbusLink(endpoint_link(endpoint, reach), clock=clock)
     asked = _USUAL_UNITS if units is None else parse_units(units)
     known = _sound_maps(maps)
     found: list[UnitFound] = []
@@ -58,10 +57,10 @@ async def scan(
     shown = found if units is not None else answering or found
     document: dict[str, object] = {
         "endpoint": endpoint,
-        "framing": framing,
+        "framing": reach.framing,
         "units": [_unit_document(unit) for unit in shown],
     }
-    text = "\n".join((f"{endpoint} ({framing})", *(line for unit in shown for line in _unit_lines(unit))))
+    text = "\n".join((f"{endpoint} ({reach.framing})", *(line for unit in shown for line in _unit_lines(unit))))
     return ScanResult(document=document, text=text, answered=bool(answering))
 
 

@@ -1,4 +1,4 @@
-"""Which device a command means: one of a configuration directory, or one behind HOST:PORT with its map."""
+"""Which device a command means: one of a configuration directory, or one behind an endpoint with its map."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from drivers.device.fields import DeviceClass
 from drivers.modbus.layout import RegisterMap
 from drivers.modbus.link import ModbusLink
 from drivers.modbus.mapfile import device_map, load_map
-from ems.app.commissioning.endpoints import endpoint_link
+from ems.app.commissioning.endpoints import Reach, endpoint_link
 from ems.app.devices import driver_factory, rated_kw_by_asset
 from ems.config.build import build_site, build_wiring
 from ems.config.files import ConfigFiles
@@ -120,17 +120,15 @@ def site_target(where: str, device: str) -> Target:
     )
 
 
-def endpoint_target(
-    endpoint: str, *, map_name: str, unit: int, framing: str, timeout_s: float, maps: Sequence[Path]
-) -> Target:
-    """Return the device at a unit of HOST:PORT, driven as its map's class is.
+def endpoint_target(endpoint: str, *, map_name: str, unit: int, reach: Reach, maps: Sequence[Path]) -> Target:
+    """Return the device at a unit of an endpoint, driven as its map's class is.
 
     `map_name` with a dot is a driver that finds the registers out by itself, such as `sunspec.pv`.
 
     Raises:
         ConfigError: The endpoint, the framing, the map or the driver cannot be used.
     """
-    link = endpoint_link(endpoint, framing=framing, timeout_s=timeout_s)
+    link = endpoint_link(endpoint, reach)
     if not map_name:
         raise ConfigError(
             ConfigProblem(
