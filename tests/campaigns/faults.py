@@ -49,7 +49,10 @@ DESERT: dict[str, Scenario] = {
     "genset-ignores-writes": partial(scenarios.endpoint_annoying, device_id="gen01-ctl", ignore_writes=True),
     "everything-at-once": scenarios.everything_at_once,
 }
-CAMPUS: dict[str, Scenario] = {"grid-lost": scenarios.grid_lost}
+CAMPUS: dict[str, Scenario] = {
+    "grid-lost": scenarios.grid_lost,
+    "grid-pcs-deaf": partial(scenarios.endpoint_annoying, device_id="bess01-pcs", deaf=True),
+}
 
 
 def scenario_rows(name: str, scenario: Scenario, *, site: str, start: datetime, speed: float = 5.0) -> Iterator[Row]:

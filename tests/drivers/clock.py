@@ -26,8 +26,8 @@ class _Alarm:
 class SteppedClock:
     """Implements `ems.ports.Clock`."""
 
-    def __init__(self) -> None:
-        self._now_s = 1000.0
+    def __init__(self, now_s: float = 1000.0) -> None:
+        self._now_s = now_s
         self._alarms: list[_Alarm] = []
         self._numbers = count()
 

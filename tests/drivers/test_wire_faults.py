@@ -244,6 +244,18 @@ def test_a_deaf_device_shows_a_setpoint_that_it_does_not_follow() -> None:
     assert setpoint(bank, NO_FAULTS) != WRITTEN
 
 
+def test_a_deaf_device_still_hears_the_heartbeat_and_shows_its_registers() -> None:
+    plant = pcs()
+    bank = converter(plant)
+    deaf = Faults(deaf=True)
+
+    refusals = [bank.write(WRITE_MULTIPLE, register, (7,), deaf) for register in (510, 511)]
+
+    assert refusals == [None, None]
+    assert plant.commands == [("heartbeat", 7.0), ("watchdog_s", 7.0)]
+    assert bank.read(READ_INPUT, 101, 1, deaf) == bank.read(READ_INPUT, 101, 1, NO_FAULTS)
+
+
 def test_a_device_under_local_control_says_so() -> None:
     bank = converter(pcs(remote=True))
 

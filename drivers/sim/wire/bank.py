@@ -136,9 +136,10 @@ class RegisterBank:
             return True
         factor = command.coding.factor
         value = command_value(command, words, power=self._power(factor))
-        self._pretended[command.name] = value
-        if faults.deaf:
-            return True
+        if command.name in self._map.commands:
+            self._pretended[command.name] = value
+            if faults.deaf:
+                return True
         if not self._device.command(command.name, value):
             return False
         self._taken[command.name] = value
