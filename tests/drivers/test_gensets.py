@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.genset.controller import StartStopGenset
-from drivers.modbus.layout import RegisterMap
+from drivers.modbus.blocks import plan_reads
+from drivers.modbus.layout import RegisterMap, Speed
 from drivers.modbus.link import ModbusLink
 from drivers.modbus.mapactions import action
 from drivers.modbus.mapfile import SHIPPED, load_map
@@ -482,6 +483,16 @@ async def test_the_bytes_of_a_gencomm_controller() -> None:
     assert reading.warnings == ("low_fuel_level",)
     assert reading.engine_state is EngineState.ON_LOAD
     assert reading.bad == {}
+
+
+def test_a_fast_round_of_a_gencomm_controller_takes_four_requests() -> None:
+    register_map = load_map("gencomm-genset", ())
+    fast = [block for block in register_map.blocks if block.speed is Speed.FAST]
+
+    reads = plan_reads(fast, register_map.points.values(), max_registers=register_map.max_registers)
+
+    # mode, state, power, alarms
+    assert [read.at.register for read in reads] == [772, 1408, 1536, 39425]
 
 
 @pytest.mark.wire
