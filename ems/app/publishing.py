@@ -32,10 +32,11 @@ from ems.gateway.messages.daemon import carbon_message, energy_message, event_me
 from ems.gateway.messages.devices import device_messages
 from ems.gateway.messages.links import link_message
 from ems.gateway.messages.planning import forecast_messages, plan_message
+from ems.gateway.messages.racks import rack_messages
 from ems.gateway.messages.setpoints import SetpointBook
 from ems.gateway.messages.site import guard_message, readiness_message, reserve_message, state_message
 from ems.gateway.mqtt import MqttPublisher
-from ems.gateway.points import points
+from ems.gateway.points import points, rack_points
 from ems.model.link_status import LinkStatus
 from ems.model.setpoints import joined
 from ems.model.site import Site
@@ -51,6 +52,10 @@ _REFRESH_S = 10.0
 _LAST_WORDS_S = 3.0
 # every link is shown once in so many publications: hundreds of links a second would say little more
 _LINK_ROUNDS = 10
+# so are the racks of containers: a large site has a thousand
+_RACK_ROUNDS = 10
+# the historian keeps what single racks measure once in this time
+_RACKS_KEPT_EVERY_S = 60.0
 _BYTES_PER_GIB = 1024**3
 
 
@@ -98,6 +103,8 @@ class Publishing:
         self._planned: tuple[PlanningResult | None, tuple[Outgoing, ...]] | None = None
         self._n_envelopes = 0
         self._link_round = 0
+        self._rack_round = 0
+        self._racks_kept_s = -_RACKS_KEPT_EVERY_S
 
     def watch(self, daemon: Daemon, accounts: Accounts) -> None:
         """Name the daemon and the accounts that are shown."""
@@ -109,7 +116,15 @@ class Publishing:
         told = joined(record.decision.setpoints, record.probes)
         self._book.observe(told, at_s=record.snapshot.at_s, missed=record.missed)
         if self._historian is not None:
-            self._historian.record(record.snapshot.utc, points(record.snapshot, record.decision))
+            self._historian.record(record.snapshot.utc, self._points(record))
+
+    def _points(self, record: CycleRecord) -> Mapping[str, float | None]:
+        snapshot = record.snapshot
+        kept = points(snapshot, record.decision)
+        if snapshot.at_s - self._racks_kept_s >= _RACKS_KEPT_EVERY_S:
+            self._racks_kept_s = snapshot.at_s
+            kept |= rack_points(snapshot)
+        return kept
 
     def on_plan(self, result: PlanningResult) -> None:
         """Keep the newest plan and its forecasts; the cluster gets an envelope with every plan."""
@@ -190,6 +205,12 @@ class Publishing:
             yield Outgoing(topic=link_topic(link.link_id), message=link_message(utc, link))
         self._link_round = (self._link_round + 1) % _LINK_ROUNDS
 
+    def _rack_messages(self, utc: datetime) -> Iterator[Outgoing]:
+        """Yield every container's racks once in `_RACK_ROUNDS` publications, some of them in each."""
+        devices = tuple(self._devices.values())[self._rack_round :: _RACK_ROUNDS]
+        yield from rack_messages(self._site.control, devices, now_s=self._clock.monotonic_s(), utc=utc)
+        self._rack_round = (self._rack_round + 1) % _RACK_ROUNDS
+
     def _plan_messages(self, utc: datetime) -> Iterator[Outgoing]:
         """Yield the plan and its forecasts; they are long, and built once for each plan."""
         if self._planned is not None and self._planned[0] is self._planning:
@@ -216,6 +237,7 @@ class Publishing:
             yield Outgoing(topic=GUARD, message=guard_message(snapshot, decision, counts))
         yield Outgoing(topic=READINESS, message=readiness_message(site, snapshot, decision))
         yield from device_messages(site, self._devices, now_s=self._clock.monotonic_s(), utc=self._clock.utc())
+        yield from self._rack_messages(self._clock.utc())
         yield from self._book.messages(utc=snapshot.utc)
 
     def _envelope(self, record: CycleRecord) -> Outgoing | None:

@@ -29,6 +29,7 @@ from ems.contract.planning import (
     PowerForecastMessage,
     TemperatureForecastMessage,
 )
+from ems.contract.racks import RacksMessage
 from ems.contract.site import GuardMessage, ReadinessMessage, ReserveMessage, StateMessage
 from ems.contract.status import StatusText
 
@@ -55,6 +56,7 @@ TOPICS: Final = (
     Topic(pattern="guard", model=GuardMessage, schema="guard"),
     Topic(pattern="device/<device>/pcs", model=PcsMessage, schema="device.pcs"),
     Topic(pattern="device/<device>/bms", model=BmsMessage, schema="device.bms"),
+    Topic(pattern="device/<device>/racks", model=RacksMessage, schema="device.racks"),
     Topic(pattern="device/<device>/genset", model=GensetMessage, schema="device.genset"),
     Topic(pattern="device/<device>/pv", model=PvMessage, schema="device.pv"),
     Topic(pattern="device/<device>/pcc", model=PccMessage, schema="device.pcc"),

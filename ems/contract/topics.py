@@ -21,6 +21,7 @@ class DeviceGroup(StrEnum):
 
     PCS = "pcs"
     BMS = "bms"
+    RACKS = "racks"
     GENSET = "genset"
     PV = "pv"
     PCC = "pcc"

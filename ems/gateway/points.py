@@ -24,10 +24,26 @@ PHASES: Final = (
     GensetPhase.FAULT,
 )
 
+_RACK_VALUES: Final = (
+    *("soc_pct", "voltage_v", "current_a", "cell_max_v", "cell_min_v", "cell_max_degc", "cell_min_degc"),
+    *("max_charge_a", "max_discharge_a", "insulation_kohm"),
+)
+
 
 def points(snapshot: SiteSnapshot, decision: Decision) -> dict[str, float | None]:
     """Return every point of one cycle: measured values, setpoints, storage, reserve."""
     return dict((*_site(snapshot, decision), *_reserve(decision), *_assets(snapshot), *_setpoints(decision)))
+
+
+def rack_points(snapshot: SiteSnapshot) -> dict[str, float | None]:
+    """Return what every rack measures; there are many, and they change slowly."""
+    values: dict[str, float | None] = {}
+    for container in (each for block in snapshot.blocks for each in block.racks):
+        for rack in container.racks:
+            name = f"rack.{container.container_id}.{rack.number}"
+            values |= {f"{name}.{value}": getattr(rack, value) for value in _RACK_VALUES}
+            values[f"{name}.in_service"] = _flag(rack.in_service)
+    return values
 
 
 def _site(snapshot: SiteSnapshot, decision: Decision) -> Iterator[tuple[str, float | None]]:
@@ -70,6 +86,8 @@ def _assets(snapshot: SiteSnapshot) -> Iterator[tuple[str, float | None]]:
         yield f"block.{block.id}.soc_pct", block.soc_pct
         yield f"block.{block.id}.cell_max_degc", block.cell_max_degc
         yield f"block.{block.id}.forming", _flag(block.forming)
+        if block.racks:
+            yield f"block.{block.id}.rack_spread_pct", block.spread.within_pct
     for genset in snapshot.gensets:
         yield f"genset.{genset.id}.power_kw", genset.power_kw
         yield f"genset.{genset.id}.phase", None if genset.phase is None else float(PHASES.index(genset.phase))

@@ -7,6 +7,7 @@ Values are per asset, not per device. A value is None when it is stale, implausi
 from dataclasses import dataclass
 from datetime import datetime
 
+from ems.model.racks import EVEN, ContainerRacks, RackSpread
 from ems.model.readings import ControlMode, EngineState, GensetPhase
 
 
@@ -44,6 +45,8 @@ class BlockState:
     discharge_wh: int | None
     charge_wh: int | None
     suspect: bool = False
+    spread: RackSpread = EVEN
+    racks: tuple[ContainerRacks, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from ems.model.battery import AcBlock, BatteryPool
+from ems.model.racks import rack_spread, racks_of
 from ems.model.readings import (
     BmsReading,
     CoolingReading,
@@ -127,11 +128,13 @@ class ImageBuilder:
     def _block(self, pool: BatteryPool, block: AcBlock, fresh: "_Fresh") -> BlockState:
         """Join a PCS with the containers behind it; containers that are not heard count for nothing."""
         pcs = fresh.of(block.id, PcsReading)
-        heard = [
-            bms
+        found = [
+            (container, bms)
             for container in block.container_ids
-            if (bms := fresh.of(container, BmsReading)) is not None and bms.soc_pct is not None
+            if (bms := fresh.of(container, BmsReading)) is not None
         ]
+        heard = [bms for _, bms in found if bms.soc_pct is not None]
+        soc_pct = sum(bms.soc_pct or 0.0 for bms in heard) / len(heard) if heard else None
         full = sum(pool.container_kwh * frac(100.0 if bms.soh_pct is None else bms.soh_pct) for bms in heard)
         return BlockState(
             id=block.id,
@@ -141,7 +144,7 @@ class ImageBuilder:
             ready=pcs is not None and pcs.ready is True and pcs.power_kw is not None,
             controllable=pcs is not None and self._controllable(block.id, remote=pcs.remote),
             fallback_armed=None if pcs is None else pcs.fallback_armed,
-            soc_pct=sum(bms.soc_pct or 0.0 for bms in heard) / len(heard) if heard else None,
+            soc_pct=soc_pct,
             full_kwh=full if heard else None,
             max_charge_kw=_tightest(
                 _total(bms.max_charge_kw for bms in heard) if heard else None,
@@ -158,6 +161,8 @@ class ImageBuilder:
             discharge_wh=None if pcs is None else pcs.discharge_wh,
             charge_wh=None if pcs is None else pcs.charge_wh,
             suspect=self._suspicion(block.id) is not None,
+            spread=rack_spread(heard, soc_pct=soc_pct),
+            racks=racks_of(found),
         )
 
     def _genset(self, unit: str, reading: GensetReading | None) -> GensetState:

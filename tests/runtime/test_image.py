@@ -4,7 +4,17 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from ems.model.readings import BmsReading, GensetPhase, GensetReading, LoadReading, PccReading, PcsReading, PvReading
+from ems.model.racks import RackSpread
+from ems.model.readings import (
+    BmsReading,
+    GensetPhase,
+    GensetReading,
+    LoadReading,
+    PccReading,
+    PcsReading,
+    PvReading,
+    RackReading,
+)
 from ems.model.site import Site
 from ems.model.snapshot import BlockState, GensetState, PvState, SiteSnapshot
 from ems.runtime.image import ImageBuilder
@@ -134,6 +144,27 @@ def test_a_container_that_is_not_heard_counts_for_nothing() -> None:
     assert block.soc_pct == pytest.approx(60.0 - 10.0 / n)
     assert block.cell_max_degc == 41.0
     assert block.alarm
+
+
+def test_racks_stand_with_their_container_and_their_spread_with_the_block() -> None:
+    racks = (RackReading(number=1, soc_pct=58.0), RackReading(number=2, bad={"soc_pct": "no answer"}))
+    devices = _block_devices(bms=replace(BMS, racks=racks, rack_soc_min_pct=58.0, rack_soc_max_pct=61.0))
+
+    block = _image(DESERT, devices).blocks[0]
+
+    assert {each.container_id: each.racks for each in block.racks} == dict.fromkeys(
+        DESERT.batteries[0].blocks[0].container_ids, racks
+    )
+    assert block.spread == RackSpread(below_pct=2.0, above_pct=1.0, within_pct=3.0)
+
+
+def test_a_container_that_is_too_old_shows_no_racks() -> None:
+    racks = (RackReading(number=1, soc_pct=58.0),)
+    old = replace(BMS, racks=racks, rack_soc_min_pct=58.0, rack_soc_max_pct=61.0, at_s=AT_S - SLOW_S - 1.0)
+
+    block = _image(DESERT, _block_devices(bms=old)).blocks[0]
+
+    assert (block.racks, block.spread) == ((), RackSpread())
 
 
 def test_a_limit_that_one_container_does_not_tell_counts_as_none_of_its_power() -> None:
