@@ -158,10 +158,10 @@ def in_order_of_worth(fortnights: list[Period]) -> Iterator[tuple[Period, Varian
         yield from _runs(period, "median", "unfavourable")
     for period in (summer, *fortnights[:1]):
         yield from _runs(period, "gap1", "grid66")
-    for period in (summer, winter, *fortnights):
-        yield from _runs(period, "favourable")
     for period in (winter, *fortnights[1:]):
         yield from _runs(period, "gap1", "grid66")
+    for period in (summer, winter, *fortnights):
+        yield from _runs(period, "favourable")
     for period in (summer, winter, *fortnights):
         yield from _runs(period, "boldest", "rules")
 
