@@ -21,6 +21,7 @@ from ems.model.battery import (
     TaperPoint,
     Warranty,
 )
+from ems.model.carbon_budget import BudgetPeriod, CarbonAllowance
 from ems.model.device import DeviceSpec, LinkSpec
 from ems.model.fuel import FuelCurve, FuelPoint
 from ems.model.genset import FuelTank, GensetClass
@@ -41,7 +42,6 @@ from ems.model.pv import PvArray, PvMount, PvPlant
 from ems.model.rotation import Rotation
 from ems.model.site import (
     ControlSettings,
-    DailyCarbonBudget,
     Economics,
     Penalties,
     Place,
@@ -128,7 +128,15 @@ def _economics(files: ConfigFiles) -> Economics:
     return Economics(
         **table.model_dump(exclude={"carbon_budget"}),
         site_loss_frac=files.assets.distribution.loss_frac,
-        carbon_budget=None if budget is None else DailyCarbonBudget(**budget.model_dump()),
+        carbon_budget=None
+        if budget is None
+        else CarbonAllowance(
+            kgco2e=budget.kgco2e,
+            period=BudgetPeriod(budget.period),
+            excess_price_per_t=budget.excess_price_per_t,
+            timezone=files.site.site.timezone,
+            month_shares_frac=tuple(budget.month_shares_frac),
+        ),
     )
 
 

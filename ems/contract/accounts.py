@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from ems.contract.message import Message
+from ems.contract.message import Message, Payload
 from ems.contract.quantities import Emission, Energy, Instant, Intensity, Money, Share, Volume
 
 
@@ -26,6 +26,15 @@ class EnergyMessage(Message):
     currency: str = Field(description="The site's currency.")
 
 
+class CarbonBudgetPart(Payload):
+    """What was emitted in the running period of the budget, and what had accrued by the end of the last interval."""
+
+    since_utc: Instant = Field(description="When counting began: with the period, or with the ledger.")
+    emitted_kgco2e: Emission = Field(description="Scope 1 and 2 since then; kg CO2e.")
+    accrued_kgco2e: Emission = Field(description="Allowance of the same time; kg CO2e.")
+    period_kgco2e: Emission = Field(description="Allowance of the whole period; kg CO2e.")
+
+
 class CarbonMessage(Message):
     """Emissions since the ledger began, and where the energy of the last closed interval came from."""
 
@@ -41,4 +50,7 @@ class CarbonMessage(Message):
     )
     interval_shares_frac: dict[str, Share] = Field(
         description="Share of each source in what the loads received in that interval, storage traced through."
+    )
+    budget: CarbonBudgetPart | None = Field(
+        description="The running period of the carbon budget; null: the site has none, or nothing is counted yet."
     )

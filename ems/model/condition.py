@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from ems.model.carbon_budget import CarbonSpent
 from ems.model.forecast import LoadForecast, PriceForecast, PvForecast, SignalForecast
 from ems.model.offer import FlexOffer
 from ems.model.problem import UnitHistory
@@ -59,6 +60,8 @@ class SiteCondition:
     offer: FlexOffer | None = None
     # diesel in the tank; None: not known, or no tank
     tank_l: float | None = None
+    # emitted in the running period of the carbon budget; None: no budget, or nothing counted yet
+    carbon: CarbonSpent | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

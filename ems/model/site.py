@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ems.model.battery import BatteryPool
+from ems.model.carbon_budget import CarbonAllowance
 from ems.model.genset import FuelTank, GensetClass
 from ems.model.grid import FlowGroup, GridConnection
 from ems.model.load import Auxiliaries, CoolingPlant, ItCluster
@@ -61,14 +62,6 @@ class ReservePolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DailyCarbonBudget:
-    """What the site may emit in a day, fuel and import together, and the price of what goes beyond."""
-
-    daily_kgco2e: float
-    excess_price_per_t: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Economics:
     """Prices and factors in the site's currency; each has its source in the configuration."""
 
@@ -79,7 +72,7 @@ class Economics:
     site_loss_frac: float
     # price of a PV kWh that is not used
     curtailment_price_per_kwh: float = 0.0
-    carbon_budget: DailyCarbonBudget | None = None
+    carbon_budget: CarbonAllowance | None = None
 
     @property
     def co2_price_per_kg(self) -> float:

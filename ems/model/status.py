@@ -60,6 +60,17 @@ class CarbonTotals:
     interval_gco2e_per_kwh: float | None
     # share of each source in what the loads received in the last interval, storage traced through
     interval_shares_frac: Mapping[str, float]
+    budget: "CarbonBudgetState | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarbonBudgetState:
+    """The running period of the carbon budget: what was emitted since an instant, and what had accrued meanwhile."""
+
+    since_utc: datetime
+    kgco2e: float
+    accrued_kgco2e: float
+    period_kgco2e: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,9 @@ from ems.accounting.ledger import Factors, LedgerState, next_record
 from ems.accounting.metering import IntervalMeter, MeteredInterval
 from ems.accounting.tracing import SOURCES, StoreContent
 from ems.forecast.yearly import YearTable
+from ems.model.carbon_budget import CarbonSpent
 from ems.model.site import Site
-from ems.model.status import CarbonTotals, EnergyTotals
+from ems.model.status import CarbonBudgetState, CarbonTotals, EnergyTotals
 from ems.model.units import G_PER_KG, MG_PER_KG, WH_PER_KWH
 from ems.runtime.cycle import CycleRecord
 from ems.runtime.prices import SitePrices
@@ -44,6 +45,7 @@ class Accounts:
         self._scope1_kg = 0.0
         self._scope2_kg = 0.0
         self._last: dict[str, object] | None = None
+        self._spent: CarbonSpent | None = None
 
     def observe(self, record: CycleRecord) -> bool:
         """Take a cycle; return whether an interval has closed."""
@@ -84,7 +86,23 @@ class Accounts:
             ci_operational_gco2e_per_kwh=total_kg / delivered * G_PER_KG if delivered > 0.0 else None,
             interval_gco2e_per_kwh=_interval_intensity(self._last),
             interval_shares_frac=_shares(self._last),
+            budget=self._budget(energy.until_utc),
         )
+
+    def _budget(self, until: datetime) -> CarbonBudgetState | None:
+        allowance, spent = self._site.economics.carbon_budget, self._spent
+        if allowance is None or spent is None:
+            return None
+        return CarbonBudgetState(
+            since_utc=spent.since_utc,
+            kgco2e=spent.kgco2e,
+            accrued_kgco2e=allowance.accrued_kg(spent.since_utc, until),
+            period_kgco2e=allowance.kgco2e,
+        )
+
+    def carbon_spent(self) -> CarbonSpent | None:
+        """Return what was emitted in the carbon budget's newest period, None without one or before an interval."""
+        return self._spent
 
     def document(self) -> dict[str, object]:
         """Return what a restart needs to go on with the same ledger, in the middle of the same interval."""
@@ -101,6 +119,7 @@ class Accounts:
             "scope1_kg": self._scope1_kg,
             "scope2_kg": self._scope2_kg,
             "open": self._meter.document(),
+            "spent": None if self._spent is None else _spent_document(self._spent),
         }
 
     def restore(self, document: dict[str, Any]) -> None:
@@ -122,12 +141,15 @@ class Accounts:
             float(document[name]) for name in ("fuel_l", "cost", "scope1_kg", "scope2_kg")
         )
         seq = int(document["seq"])
+        # documents of before this entry had none: counting begins anew
+        spent = None if (found := document.get("spent")) is None else _spent(found)
         # documents of before this entry had none: the interval that was open then begins anew
         if (unfinished := document.get("open")) is not None:
             self._meter.restore(unfinished)
         self._fuel_l, self._cost, self._scope1_kg, self._scope2_kg = fuel_l, cost, scope1_kg, scope2_kg
         self._ledger = LedgerState(seq=seq, store=store)
         self._since, self._until, self._kwh = since, until, kwh
+        self._spent = spent
 
     def _grid_factor(self, utc: datetime) -> float:
         return 0.0 if self._carbon is None else self._carbon.value("kgco2e_per_kwh", utc)
@@ -139,11 +161,24 @@ class Accounts:
         for name in _KWH:
             self._kwh[name] += getattr(interval, name.replace("_kwh", "_wh")) / WH_PER_KWH
         self._fuel_l += interval.fuel_l
-        self._scope1_kg += interval.fuel_l * factors.diesel_kgco2e_per_l
         imported = interval.import_wh / WH_PER_KWH
-        self._scope2_kg += imported * factors.grid_kgco2e_per_kwh
+        scope1_kg = interval.fuel_l * factors.diesel_kgco2e_per_l
+        scope2_kg = imported * factors.grid_kgco2e_per_kwh
+        self._scope1_kg += scope1_kg
+        self._scope2_kg += scope2_kg
+        self._spend(interval.start_utc, scope1_kg + scope2_kg)
         self._cost += interval.fuel_l * self._site.economics.diesel_price_per_l
         self._cost += imported * (self._prices.import_price_per_kwh(interval.start_utc) or 0.0)
+
+    def _spend(self, start: datetime, kgco2e: float) -> None:
+        allowance = self._site.economics.carbon_budget
+        if allowance is None:
+            return
+        if self._spent is None:
+            begin = allowance.begin_of(start)
+            self._spent = CarbonSpent(period_begin_utc=begin, since_utc=start, kgco2e=kgco2e)
+        else:
+            self._spent = self._spent.with_emission(allowance, start, kgco2e)
 
 
 _KWH = (
@@ -158,6 +193,22 @@ _KWH = (
     "aux_kwh",
 )
 _LOADS = ("it", "cooling", "site_aux")
+
+
+def _spent_document(spent: CarbonSpent) -> dict[str, object]:
+    return {
+        "period_begin": spent.period_begin_utc.isoformat(),
+        "since": spent.since_utc.isoformat(),
+        "kgco2e": spent.kgco2e,
+    }
+
+
+def _spent(document: dict[str, Any]) -> CarbonSpent:
+    return CarbonSpent(
+        period_begin_utc=datetime.fromisoformat(document["period_begin"]),
+        since_utc=datetime.fromisoformat(document["since"]),
+        kgco2e=float(document["kgco2e"]),
+    )
 
 
 def _interval_intensity(line: dict[str, object]) -> float | None:

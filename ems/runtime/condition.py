@@ -6,6 +6,7 @@ from ems.control.import_limit import running_interval_h, running_kwh
 from ems.control.measurement import live_charge_kw, live_discharge_kw
 from ems.control.state import ControlState, GensetTrack
 from ems.model.battery import BatteryPool
+from ems.model.carbon_budget import CarbonSpent
 from ems.model.condition import GensetCondition, GridCondition, PoolCondition, SiteCondition
 from ems.model.genset import GensetClass
 from ems.model.problem import OutWindow, UnitHistory
@@ -18,14 +19,20 @@ from ems.model.units import hours
 _LONG_H = 1000.0
 
 
-def condition_of(site: Site, snapshot: SiteSnapshot, state: ControlState) -> SiteCondition:
-    """Return the condition of the site; blocks that are not ready or take no setpoints count for nothing."""
+def condition_of(
+    site: Site, snapshot: SiteSnapshot, state: ControlState, *, carbon: CarbonSpent | None = None
+) -> SiteCondition:
+    """Return the condition of the site; blocks that are not ready or take no setpoints count for nothing.
+
+    `carbon` is what the accounts have of the running period of the carbon budget.
+    """
     return SiteCondition(
         utc=snapshot.utc,
         pools=tuple(_pool(pool, snapshot, state) for pool in site.batteries),
         gensets=tuple(_gensets(kind, snapshot, state) for kind in site.gensets),
         grid=_grid(site, snapshot, state),
         tank_l=snapshot.tank_l,
+        carbon=carbon,
     )
 
 

@@ -10,6 +10,7 @@ from functools import partial
 import structlog
 
 from ems.control.state import ControlState, Mode
+from ems.model.condition import SiteCondition
 from ems.model.link_status import LinkStatus
 from ems.model.site import Site
 from ems.model.status import HealthStatus, PlanCounts
@@ -207,13 +208,17 @@ class Daemon:
                 continue
             began_s = clock.monotonic_s()
             self._replan.clear()
-            result = await self._parts.planner.make(condition_of(site, record.snapshot, self._cycle.state))
+            result = await self._parts.planner.make(self._condition(record))
             self._troubles = result.trouble
             self._show(partial(_on_plan, result=result))
             for trouble in result.trouble:
                 self._event("planning", trouble)
             self._tell_worker_restarts()
             await self._wait_for_plan(began_s)
+
+    def _condition(self, record: CycleRecord) -> SiteCondition:
+        spent = self._parts.accounts.carbon_spent()
+        return condition_of(self._parts.site, record.snapshot, self._cycle.state, carbon=spent)
 
     async def _wait_for_plan(self, began_s: float) -> None:
         clock, period_s = self._parts.clock, self._parts.site.planning.period_s

@@ -158,7 +158,9 @@ class ClosedLoop:
             self._recorder.decisions(record)
             self._accounts.observe(record)
             if self._clock.monotonic_s() >= next_plan_s and self._may_plan():
-                condition = condition_of(self._site, record.snapshot, self._cycle.state)
+                condition = condition_of(
+                    self._site, record.snapshot, self._cycle.state, carbon=self._accounts.carbon_spent()
+                )
                 self._recorder.planning(record.snapshot.utc, await self._planner.make(condition))
                 next_plan_s = self._clock.monotonic_s() + 60.0 * request.replan_min
             self._advance(record)

@@ -6,6 +6,13 @@ from ems.config.loader import load_files
 from tests.config.directories import copy_of, line_of, problem_at, problems_of, replace
 
 # file, text, what replaces it, key of the problem, part of its message, part of what it allows
+BUDGET = """[economics.carbon_budget]
+kgco2e = 1.0
+period = "{period}"
+excess_price_per_t = 1.0
+month_shares_frac = {shares}
+
+[economics]"""
 CONTRADICTIONS = (
     # battery
     (
@@ -150,6 +157,15 @@ CONTRADICTIONS = (
     (
         "limits.toml", "[reserve]", "[contingency.feeder]\nload_kw = 0.0\n\n[reserve]",
         "contingency.feeder", "nothing is lost", "at least one of",
+    ),
+    # carbon
+    (
+        "tariffs.toml", "[economics]", BUDGET.format(period="month", shares="[1.0]"),
+        "economics.carbon_budget.month_shares_frac", "a budget per month has no months to share it", "no such key",
+    ),
+    (
+        "tariffs.toml", "[economics]", BUDGET.format(period="year", shares="[0.5, 0.4]"),
+        "economics.carbon_budget.month_shares_frac", "2 shares that add up to 0.9000", "twelve shares",
     ),
     # tariff
     (

@@ -1,6 +1,7 @@
 """What stands in the configuration of storage, connection and carbon, on the plan's steps."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -15,12 +16,13 @@ from ems.model.battery import (
     TaperPoint,
     Warranty,
 )
+from ems.model.carbon_budget import BudgetPeriod, CarbonAllowance, CarbonSpent
 from ems.model.condition import SiteCondition
 from ems.model.forecast import EvenSeries, PriceForecast
 from ems.model.grid import FlowGroup
 from ems.model.plan import Plan
 from ems.model.problem import PlanningProblem, PoolProblem
-from ems.model.site import DailyCarbonBudget, Site
+from ems.model.site import Site
 from tests.dispatch.sites import NOON, condition, outlook, site
 from tests.dispatch.solving import solved
 
@@ -236,7 +238,9 @@ def test_groups_curtailment_price_and_carbon_budget_come_from_the_configuration(
     economics = replace(
         CAMPUS.economics,
         curtailment_price_per_kwh=7.0,
-        carbon_budget=DailyCarbonBudget(daily_kgco2e=1000.0, excess_price_per_t=50_000.0),
+        carbon_budget=CarbonAllowance(
+            kgco2e=1000.0, period=BudgetPeriod.DAY, excess_price_per_t=50_000.0, timezone=CAMPUS.place.timezone
+        ),
     )
     group = FlowGroup(id="feeder", members=("grid", "bess"), limit_kw=9000.0)
 
@@ -248,6 +252,27 @@ def test_groups_curtailment_price_and_carbon_budget_come_from_the_configuration(
     assert problem.carbon_budget.kgco2e == pytest.approx(2000.0)
     assert problem.carbon_budget.price_per_kg == pytest.approx(50.0)
     assert on_campus(CAMPUS, condition(CAMPUS)).carbon_budget is None
+
+
+def test_carbon_that_the_running_period_has_emitted_is_taken_from_the_budget() -> None:
+    allowance = CarbonAllowance(
+        kgco2e=365_000.0, period=BudgetPeriod.YEAR, excess_price_per_t=1.0, timezone=CAMPUS.place.timezone
+    )
+    site = replace(CAMPUS, economics=replace(CAMPUS.economics, carbon_budget=allowance))
+    measured = condition(site)
+    begin = allowance.begin_of(measured.utc)
+    since = measured.utc - timedelta(days=30)
+
+    def budget_kg(kgco2e: float) -> float:
+        spent = CarbonSpent(period_begin_utc=begin, since_utc=since, kgco2e=kgco2e)
+        budget = on_campus(site, replace(measured, carbon=spent)).carbon_budget
+        assert budget is not None
+        return budget.kgco2e
+
+    # 1,000 kg a day, for the 30 days that were counted and the two of the horizon
+    assert budget_kg(0.0) == pytest.approx(32_000.0)
+    assert budget_kg(29_500.0) == pytest.approx(2500.0)
+    assert budget_kg(40_000.0) == 0.0
 
 
 @pytest.mark.parametrize(("degc", "charge", "discharge"), [(10.0, 1.0, 1.0), (25.0, 0.5, 0.75), (30.0, 0.5, 0.75)])

@@ -1,16 +1,19 @@
 """Accounts over a restart: the ledger of two runs is that of one, whenever the first was killed."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from ems.control.state import ControlState
+from ems.model.carbon_budget import BudgetPeriod, CarbonAllowance
 from ems.runtime.accounts import Accounts
 from ems.runtime.cycle import ControlCycle
 from tests.runtime.fakes import PortSite
 
 Record = dict[str, object]
 STEP_S = 60.0
+BUDGET = CarbonAllowance(kgco2e=2400.0, period=BudgetPeriod.DAY, excess_price_per_t=1.0, timezone="UTC")
 
 
 @pytest.mark.parametrize("killed_after", [1, 7, 14, 15, 16, 29])
@@ -48,6 +51,34 @@ def test_minutes_without_a_controller_are_in_the_interval_that_was_open() -> Non
     assert booked_wh == pytest.approx(served_wh - last_wh, abs=3)
 
 
+def test_the_carbon_budget_counts_on_over_a_restart() -> None:
+    whole, first = _Run(budget=BUDGET), _Run(budget=BUDGET)
+    whole.observe(47)
+    first.observe(20)
+    second = _Run(before=first, budget=BUDGET)
+    second.observe(27)
+    spent, totals = second.accounts.carbon_spent(), second.accounts.carbon()
+
+    assert spent is not None
+    assert spent == whole.accounts.carbon_spent()
+    assert totals is not None
+    assert totals.budget is not None
+    assert spent.kgco2e == pytest.approx(totals.scope1_kgco2e + totals.scope2_kgco2e)
+    assert totals.budget.kgco2e == spent.kgco2e
+    # three quarters of an hour of a day
+    assert totals.budget.accrued_kgco2e == pytest.approx(2400.0 * 0.75 / 24.0)
+
+
+def test_a_site_without_a_carbon_budget_counts_none() -> None:
+    run = _Run()
+    run.observe(31)
+    totals = run.accounts.carbon()
+
+    assert run.accounts.carbon_spent() is None
+    assert totals is not None
+    assert totals.budget is None
+
+
 def test_a_document_without_an_open_interval_begins_a_new_one() -> None:
     first = _Run()
     first.observe(20)
@@ -74,10 +105,12 @@ def test_a_damaged_open_interval_is_refused_and_changes_nothing() -> None:
 class _Run:
     """A controller at the edge node, by minutes; a later run finds the plant and the document of the one before."""
 
-    def __init__(self, *, before: "_Run | None" = None) -> None:
+    def __init__(self, *, before: "_Run | None" = None, budget: CarbonAllowance | None = None) -> None:
         self.lines: list[Record] = []
         self.plant_site: PortSite = PortSite() if before is None else before.plant_site
-        self.accounts = Accounts(self.plant_site.site, interval_min=15, carbon=None, sink=self.lines.append)
+        site = self.plant_site.site
+        budgeted = replace(site, economics=replace(site.economics, carbon_budget=budget))
+        self.accounts = Accounts(budgeted, interval_min=15, carbon=None, sink=self.lines.append)
         if before is not None:
             self.accounts.restore(json.loads(json.dumps(before.accounts.document())))
         state = ControlState() if before is None else before.cycle.state

@@ -15,6 +15,8 @@ from ems.config.schema.tariffs import SeasonTable, TariffsFile, TariffTable, Win
 WINDOW_STEP_H: Final = 0.25
 MONTHS: Final = range(1, 13)
 
+# what shares may miss one by, written with a few decimals
+_SHARES_FRAC = 1e-3
 # a kWh of load that is not served leaves more than a kWh in the cells
 _CONVERSION_MARGIN = 1.2
 
@@ -25,6 +27,7 @@ def contradictions(files: ConfigFiles) -> Iterator[Finding]:
     yield from _grid(files)
     if files.tariffs.tariff is not None:
         yield from _tariff(files.tariffs.tariff)
+    yield from _carbon_budget(files.tariffs)
     yield from _outages(files.forecasts)
     yield from _penalties(files.tariffs)
     yield from _floor_against_load(files)
@@ -91,6 +94,28 @@ def _tariff(tariff: TariffTable) -> Iterator[Finding]:
             path=("tariff", "demand", "interval_min"),
             message="a billing interval must divide the hour",
             allowed="minutes that divide 60, such as 15 or 30",
+        )
+
+
+def _carbon_budget(tariffs: TariffsFile) -> Iterator[Finding]:
+    budget = tariffs.economics.carbon_budget
+    if budget is None or not budget.month_shares_frac:
+        return
+    path: KeyPath = ("economics", "carbon_budget", "month_shares_frac")
+    shares = budget.month_shares_frac
+    if budget.period != "year":
+        yield Finding(
+            file="tariffs.toml",
+            path=path,
+            message=f"a budget per {budget.period} has no months to share it",
+            allowed='no such key, or period = "year"',
+        )
+    elif len(shares) != len(MONTHS) or abs(sum(shares) - 1.0) > _SHARES_FRAC:
+        yield Finding(
+            file="tariffs.toml",
+            path=path,
+            message=f"{len(shares)} shares that add up to {sum(shares):.4f}",
+            allowed="twelve shares, January first, that add up to 1",
         )
 
 

@@ -1,7 +1,7 @@
 """tariffs.toml: what energy, fuel, carbon, wear and broken wishes cost, in one currency."""
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -9,6 +9,7 @@ from ems.config.schema.fields import (
     Cost,
     Currency,
     DurationMin,
+    Frac,
     Name,
     PowerOrZeroKw,
     Price,
@@ -20,7 +21,21 @@ from ems.config.schema.fields import (
 class CarbonBudgetTable(Table):
     """What the site may emit, fuel and import together."""
 
-    daily_kgco2e: Annotated[float, Field(ge=0.0, le=1e9)] = Field(description="Per day; a plan gets its hours' share.")
+    kgco2e: Annotated[float, Field(ge=0.0, le=1e12)] = Field(description="Per period.")
+    period: Literal["day", "month", "year"] = Field(
+        description=(
+            "How long the budget runs, by the site's calendar. It accrues with time; a plan may emit what has "
+            "accrued at the end of its horizon less what the ledger counts in the period so far."
+        ),
+    )
+    month_shares_frac: list[Frac] = Field(
+        [],
+        description=(
+            "Share of each month, January first, in a year's budget, together 1; empty: evenly. A site that lives on "
+            "the sun needs more in winter."
+        ),
+        max_length=12,
+    )
     excess_price_per_t: Cost = Field(description="Price of each tonne beyond it, beside `co2_price_per_t`.")
 
 

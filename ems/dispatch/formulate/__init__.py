@@ -26,7 +26,7 @@ from ems.model.problem import (
 )
 from ems.model.site import Site
 from ems.model.timegrid import TimeGrid, planning_grid
-from ems.model.units import HOURS_PER_DAY, KG_PER_T
+from ems.model.units import KG_PER_T
 
 __all__ = ["formulate", "refused_deliveries"]
 
@@ -89,7 +89,7 @@ def formulate(
         groups=tuple(
             GroupProblem(id=group.id, members=group.members, limit_kw=group.limit_kw) for group in site.groups
         ),
-        carbon_budget=_carbon_budget(site, grid),
+        carbon_budget=_carbon_budget(site, condition, grid),
         reserve=reserve_problem(site, condition, outlook, load=load, pv=pv, grid=grid),
         prices=_prices(site),
         previous=_previous(site, previous, grid),
@@ -103,13 +103,16 @@ def formulate(
     )
 
 
-def _carbon_budget(site: Site, grid: TimeGrid) -> CarbonBudget | None:
-    """Return the horizon's share of what a day may emit."""
-    daily = site.economics.carbon_budget
-    if daily is None:
+def _carbon_budget(site: Site, condition: SiteCondition, grid: TimeGrid) -> CarbonBudget | None:
+    """Return what the horizon may emit: what accrues until its end, less what the running period has emitted."""
+    allowance = site.economics.carbon_budget
+    if allowance is None:
         return None
-    share = grid.offset_h[-1] / HOURS_PER_DAY
-    return CarbonBudget(kgco2e=share * daily.daily_kgco2e, price_per_kg=daily.excess_price_per_t / KG_PER_T)
+    end = grid.starts_utc[0] + timedelta(hours=grid.offset_h[-1])
+    return CarbonBudget(
+        kgco2e=allowance.left_kg(condition.carbon, condition.utc, end),
+        price_per_kg=allowance.excess_price_per_t / KG_PER_T,
+    )
 
 
 def _edges(site: Site, condition: SiteCondition) -> Iterator[datetime]:

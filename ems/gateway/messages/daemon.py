@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from math import isfinite
 
-from ems.contract.accounts import CarbonMessage, EnergyMessage
+from ems.contract.accounts import CarbonBudgetPart, CarbonMessage, EnergyMessage
 from ems.contract.daemon import EventMessage, HealthMessage, HistorianPart, PublisherPart
 from ems.gateway.historian import HistorianStatistics
 from ems.gateway.messages.links import links_part
 from ems.gateway.mqtt import PublisherStatistics
 from ems.model.link_status import LinkStatus
-from ems.model.status import CarbonTotals, EnergyTotals, HealthStatus, PlanCounts
+from ems.model.status import CarbonBudgetState, CarbonTotals, EnergyTotals, HealthStatus, PlanCounts
 
 
 def health_message(
@@ -95,7 +95,17 @@ def carbon_message(utc: datetime, totals: CarbonTotals) -> CarbonMessage:
         scope1_kgco2e=totals.scope1_kgco2e,
         scope2_kgco2e=totals.scope2_kgco2e,
         interval_shares_frac=dict(totals.interval_shares_frac),
+        budget=None if totals.budget is None else _budget(totals.budget),
         **intensities,
+    )
+
+
+def _budget(state: CarbonBudgetState) -> CarbonBudgetPart:
+    return CarbonBudgetPart(
+        since_utc=state.since_utc,
+        emitted_kgco2e=state.kgco2e,
+        accrued_kgco2e=state.accrued_kgco2e,
+        period_kgco2e=state.period_kgco2e,
     )
 
 
