@@ -28,6 +28,11 @@ class Faults:
     The bytes: `garbage` is no Modbus, `truncate` ends in the middle, `split` comes in pieces, `doubled` comes twice,
     `bit_flip` turns one bit, `wrong_transaction` and `wrong_unit` carry another number (there is no transaction in
     RTU framing).
+
+    Devices behind a broker (`drivers.sim.mqtt`) have the line, the answer but for exception codes, and the commands in
+    common, and of the bytes garbage, truncate, doubled and bit_flip; `refuse` is a device without power, whose will the
+    broker publishes. Theirs alone: with `retained` the broker keeps each message for whom subscribes later, `old_s`
+    sets the device's own clock back.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -61,6 +66,9 @@ class Faults:
     bit_flip: bool = False
     wrong_transaction: bool = False
     wrong_unit: bool = False
+
+    retained: bool = False
+    old_s: _Delay = 0.0
 
     def concern(self, unit: int) -> bool:
         """Return whether requests to a unit are affected."""

@@ -32,7 +32,7 @@ class Steerable(Protocol):
         """Return the faults that are set and not over."""
 
     async def set_faults(self, *faults: Faults) -> None:
-        """Replace all faults."""
+        """Replace all faults; `OrderError` if the endpoint cannot have one of them."""
 
 
 class OrderError(ValueError):
@@ -163,14 +163,21 @@ class _Desk:
             for name in names:
                 await self._endpoints[name].set_faults(*order)
 
-        asyncio.run_coroutine_threadsafe(change(), self._loop).result(_PATIENCE_S)
+        try:
+            asyncio.run_coroutine_threadsafe(change(), self._loop).result(_PATIENCE_S)
+        except OrderError as error:
+            raise _no_faults(error) from error
 
 
 def _order(body: bytes) -> tuple[Faults, ...]:
     try:
         return read_order(body)
     except OrderError as error:
-        raise _Refusal(HTTPStatus.BAD_REQUEST, error="these are no faults", problems=error.problems) from error
+        raise _no_faults(error) from error
+
+
+def _no_faults(error: OrderError) -> _Refusal:
+    return _Refusal(HTTPStatus.BAD_REQUEST, error="these are no faults", problems=error.problems)
 
 
 def _handler(desk: _Desk) -> type[BaseHTTPRequestHandler]:
