@@ -255,12 +255,13 @@ async def test_values_that_never_move_are_suspected_and_a_small_step_clears_thos
 
 
 @pytest.mark.wire
+@pytest.mark.parametrize("framing", FRAMINGS)
 async def test_a_frozen_device_without_life_counter_is_suspected_within_a_minute_and_fails_its_small_step(
-    tmp_path: Path,
+    tmp_path: Path, framing: Framing
 ) -> None:
     plant = pcs(power_kw=TRUE_KW, setpoint_kw=TRUE_KW)
     spec = device_spec(lifeless_pcs(tmp_path), driver="battery.pcs")
-    async with running((spec, plant), maps=[tmp_path]) as rig:
+    async with running((spec, plant), maps=[tmp_path], framing=framing) as rig:
         device = rig.device(PcsDevice)
         await rig.first_reading()
         await rig.fail(frozen=True)
@@ -272,6 +273,8 @@ async def test_a_frozen_device_without_life_counter_is_suspected_within_a_minute
         still = device.suspicion()
         await rig.heal()
         cleared_s = await rig.clock.until(lambda: device.suspicion() is None)
+        # on a line the full setpoint follows after a pause
+        await rig.clock.run(1.0)
 
     assert outcome is not None
     assert (outcome.outcome, outcome.detail[:40]) == (Outcome.FAILED, "power_kw: 495 written, 500 read back (a ")
