@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from ems.app.checking import checked_site
+from ems.app.checking import checked_files
 from ems.app.clocks import clock_for
 from ems.app.devices import build_fleet, check_own_drivers
 from ems.app.log_observer import LogObserver
@@ -227,8 +227,7 @@ class _Reloader:
 
 
 def _checked_files(directory: Path, present: ConfigFiles) -> ConfigFiles:
-    checked_site(str(directory))
-    fresh = load_files(directory)
+    fresh = checked_files(directory)
     if state_home(fresh) != state_home(present):
         raise ConfigError(
             ConfigProblem(
