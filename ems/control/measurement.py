@@ -88,7 +88,7 @@ def measure_storage(site: Site, snapshot: SiteSnapshot, *, stored_kwh: Mapping[s
 
     The limits are those of the blocks that take setpoints.
     """
-    stored = full = tech = highest = charge = discharge = 0.0
+    stored = full = tech = spread = highest = charge = discharge = 0.0
     states = {state.id: state for state in snapshot.blocks}
     for pool in site.batteries:
         for block in pool.blocks:
@@ -96,8 +96,9 @@ def measure_storage(site: Site, snapshot: SiteSnapshot, *, stored_kwh: Mapping[s
             block_full = pool.block_kwh if state.full_kwh is None else state.full_kwh
             full += block_full
             stored += stored_kwh.get(block.id, 0.0)
-            tech += frac(pool.soc_tech_min_pct + pool.soc_error_pct) * block_full
-            highest += frac(pool.soc_max_pct) * block_full
+            tech += pool.lowest_kwh(block_full, state.spread)
+            spread += frac(state.spread.below_pct) * block_full
+            highest += pool.highest_kwh(block_full, state.spread)
             if state.controllable:
                 charge += live_charge_kw(pool, state)
                 discharge += live_discharge_kw(pool, state)
@@ -106,7 +107,7 @@ def measure_storage(site: Site, snapshot: SiteSnapshot, *, stored_kwh: Mapping[s
         stored_kwh=stored,
         full_kwh=full,
         tech_kwh=tech,
-        floor_kwh=frac(floor_pct) * full,
+        floor_kwh=frac(floor_pct) * full + spread,
         max_kwh=highest,
         max_charge_kw=charge,
         max_discharge_kw=discharge,

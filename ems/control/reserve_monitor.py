@@ -5,7 +5,6 @@ from ems.control.state import ControlState, Mode
 from ems.model.genset import GensetClass
 from ems.model.site import Site
 from ems.model.snapshot import GensetState, PvState, SiteSnapshot
-from ems.model.units import frac
 from ems.reserve import (
     GensetUnit,
     GridUnit,
@@ -57,7 +56,6 @@ def _storage(site: Site, snapshot: SiteSnapshot, state: ControlState) -> list[St
             if now.power_kw is None or stored is None or not now.ready or not (now.controllable or now.forming):
                 continue
             full = pool.block_kwh if now.full_kwh is None else now.full_kwh
-            tech = frac(pool.soc_tech_min_pct + pool.soc_error_pct) * full
             units.append(
                 StorageUnit(
                     id=block.id,
@@ -65,8 +63,8 @@ def _storage(site: Site, snapshot: SiteSnapshot, state: ControlState) -> list[St
                     power_kw=now.power_kw,
                     max_discharge_kw=max(0.0, now.power_kw) if now.suspect else live_discharge_kw(pool, now),
                     max_charge_kw=max(0.0, -now.power_kw) if now.suspect else live_charge_kw(pool, now),
-                    usable_kwh=max(0.0, stored - tech),
-                    room_kwh=max(0.0, frac(pool.soc_max_pct) * full - stored),
+                    usable_kwh=max(0.0, stored - pool.lowest_kwh(full, now.spread)),
+                    room_kwh=max(0.0, pool.highest_kwh(full, now.spread) - stored),
                     charge_eff_frac=pool.charge_eff_frac,
                     discharge_eff_frac=pool.discharge_eff_frac,
                 )

@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import inf, sqrt
 
+from ems.model.racks import EVEN, RackSpread
 from ems.model.units import frac
+
+_WHOLE_PCT = 100.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +115,8 @@ class BatteryPool:
     dwell: DwellWear | None = None
     warranty: Warranty | None = None
     full_charges: FullCharges | None = None
+    # how far the racks of a container may be apart in SoC before somebody is told and a full charge is due
+    rack_spread_max_pct: float | None = None
 
     @property
     def n_blocks(self) -> int:
@@ -160,6 +165,19 @@ class BatteryPool:
         """Return the active power of one PCS beside its reactive power: sqrt(S^2 - Q^2)."""
         apparent_kva = self.pcs_kw if self.pcs_kva is None else self.pcs_kva
         return min(self.pcs_kw, sqrt(max(0.0, apparent_kva**2 - self.reactive_kvar**2)))
+
+    def lowest_kwh(self, full_kwh: float, spread: RackSpread = EVEN) -> float:
+        """Return the energy at which the emptiest rack is at the technical minimum, the error of its SoC included."""
+        return frac(self.soc_tech_min_pct + self.soc_error_pct + spread.below_pct) * full_kwh
+
+    def highest_kwh(self, full_kwh: float, spread: RackSpread = EVEN) -> float:
+        """Return the energy at which the fullest rack is at the end of the window.
+
+        With the window open to the top (a full charge) the BMS ends it, and balances the others meanwhile.
+        """
+        if self.soc_max_pct >= _WHOLE_PCT:
+            return full_kwh
+        return frac(max(0.0, self.soc_max_pct - spread.above_pct)) * full_kwh
 
     def usable_kwh(self, *, soc_pct: float, full_kwh: float, above_pct: float) -> float:
         """Return the energy in the cells above a SoC, zero below it."""

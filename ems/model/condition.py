@@ -23,6 +23,11 @@ class PoolCondition:
     cell_max_degc: float | None = None
     # how long ago the pool was last full; None: not known, so a full charge is due
     full_since_h: float | None = None
+    # energy that the emptiest racks keep from being discharged, and room that the fullest keep from being charged
+    spread_below_kwh: float = 0.0
+    spread_above_kwh: float = 0.0
+    # how far racks of one container are apart in SoC; None: no device tells
+    rack_spread_pct: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

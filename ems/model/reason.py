@@ -172,7 +172,9 @@ MEANINGS: Final[Mapping[ReasonCode, CodeMeaning]] = MappingProxyType(
         ReasonCode.CHARGE_TO_FLOOR: _why(
             "the pool charges because energy is missing to the floor", "charge_kw", "missing_kwh"
         ),
-        ReasonCode.RECALIBRATION: _why("the pool charges above its maximum: a full charge is due", "charge_kw"),
+        ReasonCode.RECALIBRATION: _why(
+            "the pool charges above its maximum: a full charge is due", "charge_kw", "rack_spread_pct"
+        ),
         ReasonCode.KEPT_FOR_LATER: _why(
             "the pool waits: its energy is worth more later; `about`: the start of that step, UTC",
             "ahead_h",

@@ -4,12 +4,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ems.model.alarm import AlarmPriority, alarm_lists
-from ems.model.readings import Reading
+from ems.model.alarm import AlarmList, AlarmPriority, alarm_lists
+from ems.model.racks import soc_spread_pct
+from ems.model.readings import BmsReading, Reading
+from ems.model.site import Site
 from ems.ports import Device
 
 # an alarm that comes back within this time has not been away: one that flickers fills no log
 _SETTLED_S: Final = 10.0
+# racks that were too far apart are so until they are well within the limit again
+_AGAIN_EVEN_FRAC: Final = 0.8
+_SPREAD: Final = "racks apart"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +39,19 @@ _Key = tuple[str, str]
 
 
 class AlarmWatch:
-    """Remembers the active alarms of every device; a new run tells of all that it finds."""
+    """Remembers the active alarms of every device; a new run tells of all that it finds.
 
-    def __init__(self) -> None:
+    Beside what devices report, containers whose racks are further apart than the site allows have a warning.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self._spread_max_pct = {
+            container: pool.rack_spread_max_pct
+            for pool in site.batteries
+            if pool.rack_spread_max_pct is not None
+            for block in pool.blocks
+            for container in block.container_ids
+        }
         self._active: dict[str, dict[_Key, _Active]] = {}
         self._seen: dict[str, Reading] = {}
 
@@ -50,14 +65,15 @@ class AlarmWatch:
             name = device.device_id
             if reading is not self._seen.get(name) or name in self._active:
                 self._seen[name] = reading
-                changes += self._compare(name, reading, now_s)
+                changes += self._compare(device, reading, now_s)
         return tuple(changes)
 
-    def _compare(self, device_id: str, reading: Reading, now_s: float) -> Iterator[AlarmChange]:
+    def _compare(self, device: Device, reading: Reading, now_s: float) -> Iterator[AlarmChange]:
+        device_id = device.device_id
         active = self._active.get(device_id, {})
         found: dict[_Key, _Active] = {}
         complete: set[str] = set()
-        for listed in alarm_lists(reading):
+        for listed in (*alarm_lists(reading), *self._spread(device.asset_id, reading, active)):
             found |= {(listed.origin, name): _Active(priority=listed.priority) for name in listed.names}
             if listed.complete:
                 complete.add(listed.origin)
@@ -72,6 +88,21 @@ class AlarmWatch:
             self._active[device_id] = {**kept, **found}
         else:
             self._active.pop(device_id, None)
+
+    def _spread(self, asset_id: str, reading: Reading, active: Mapping[_Key, _Active]) -> Iterator[AlarmList]:
+        limit_pct = self._spread_max_pct.get(asset_id)
+        if limit_pct is None or not isinstance(reading, BmsReading):
+            return
+        name = f"the SoC of its racks is more than {limit_pct:g} % apart: they need a full charge to balance"
+        spread_pct = soc_spread_pct(reading)
+        highest_pct = limit_pct * (_AGAIN_EVEN_FRAC if (_SPREAD, name) in active else 1.0)
+        is_wide = spread_pct is not None and spread_pct > highest_pct
+        yield AlarmList(
+            origin=_SPREAD,
+            priority=AlarmPriority.WARNING,
+            names=(name,) if is_wide else (),
+            complete=spread_pct is not None,
+        )
 
 
 def _missing(

@@ -13,7 +13,7 @@ from ems.model.problem import OutWindow, UnitHistory
 from ems.model.readings import GensetPhase
 from ems.model.site import Site
 from ems.model.snapshot import BlockState, GensetState, SiteSnapshot
-from ems.model.units import hours
+from ems.model.units import frac, hours
 
 # a unit without known history has rested long enough
 _LONG_H = 1000.0
@@ -43,12 +43,19 @@ def _pool(pool: BatteryPool, snapshot: SiteSnapshot, state: ControlState) -> Poo
         id=pool.id,
         n_blocks=len(ready),
         stored_kwh=sum(state.stored_kwh[block.id] for block in ready),
-        full_kwh=sum(states[block.id].full_kwh or pool.block_kwh for block in ready),
+        full_kwh=sum(_full_kwh(pool, states[block.id]) for block in ready),
         max_charge_kw=sum(_steady_kw(pool.max_charge_kw, live_charge_kw(pool, states[b.id])) for b in ready),
         max_discharge_kw=sum(_steady_kw(pool.max_discharge_kw, live_discharge_kw(pool, states[b.id])) for b in ready),
         full_since_h=_full_since_h([state.full_utc.get(block.id) for block in ready], now=snapshot.utc),
+        spread_below_kwh=sum(frac(states[b.id].spread.below_pct) * _full_kwh(pool, states[b.id]) for b in ready),
+        spread_above_kwh=sum(frac(states[b.id].spread.above_pct) * _full_kwh(pool, states[b.id]) for b in ready),
+        rack_spread_pct=max((s for b in ready if (s := states[b.id].spread.within_pct) is not None), default=None),
         cell_max_degc=max((t for b in ready if (t := states[b.id].cell_max_degc) is not None), default=None),
     )
+
+
+def _full_kwh(pool: BatteryPool, block: BlockState) -> float:
+    return block.full_kwh or pool.block_kwh
 
 
 def _takes_part(block: BlockState) -> bool:

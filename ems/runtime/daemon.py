@@ -89,7 +89,7 @@ class Daemon:
         self._late_s: list[float] = []
         self._troubles: tuple[str, ...] = ()
         self._lost: dict[str, str] = {}
-        self._alarms = AlarmWatch()
+        self._alarms = AlarmWatch(parts.site)
         self._missed: dict[str, str] = {}
         self._n_worker_restarts = 0
         self._n_observer_failures = 0

@@ -107,7 +107,11 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "energy_kwh": "What may be discharged within the horizon.",
             "price_per_kwh": "Price of each kWh beyond it.",
         },
-        "Recalibration": {**_STEP_WINDOW, "missed_cost": "Price of leaving it."},
+        "Recalibration": {
+            **_STEP_WINDOW,
+            "missed_cost": "Price of leaving it.",
+            "rack_spread_pct": "How far racks are apart in SoC, where that is why; left out: it is due by time.",
+        },
         "GensetProblem": {
             "id": "Name of the class.",
             "units": "Its units with their history.",

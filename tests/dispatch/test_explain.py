@@ -398,6 +398,19 @@ def test_full_charge_that_is_due_is_the_reason_to_charge_above_the_maximum() -> 
     assert dict(reason.figures) == pytest.approx({"charge_kw": 20.0})
 
 
+def test_full_charge_for_racks_that_are_apart_says_so() -> None:
+    store = replace(
+        pool(1, stored_kwh=80.0, full_kwh=100.0),
+        max_stored_kwh=90.0,
+        recalibration=Recalibration(first_step=0, end_step=1, missed_cost=100.0, rack_spread_pct=9.4),
+    )
+
+    reason = the_reason(told(problem([50.0], store=store, grid=connection([0.1]))), 0, "bess")
+
+    assert reason.text == "bess charges: a full charge is due, racks are 9.4 % apart"
+    assert dict(reason.figures)["rack_spread_pct"] == 9.4
+
+
 def test_store_that_carries_alone_names_the_set_that_it_spares() -> None:
     stated = problem([50.0], store=pool(1, stored_kwh=500.0), sets=gensets([unit(1)]))
 

@@ -161,6 +161,43 @@ def test_full_charge_beyond_the_horizon_is_not_asked_for() -> None:
     assert pool_of(with_pool(full_charges=rule), full_since_h=600.0).recalibration is None
 
 
+@pytest.mark.parametrize(
+    ("spread_pct", "full_since_h", "first_h"),
+    [
+        pytest.param(9.0, 100.0, 0.0, id="too far apart"),
+        pytest.param(9.0, 40.0, 8.0, id="soon after the last one it waits"),
+        pytest.param(7.0, 100.0, None, id="within the limit"),
+        pytest.param(None, 100.0, None, id="no device tells"),
+    ],
+)
+def test_full_charge_is_due_where_racks_are_too_far_apart(
+    spread_pct: float | None, full_since_h: float, first_h: float | None
+) -> None:
+    rule = FullCharges(every_h=720.0, window_h=12.0, missed_cost=100.0)
+    pool = with_pool(full_charges=rule, rack_spread_max_pct=8.0)
+
+    problem = stated(pool, full_since_h=full_since_h, rack_spread_pct=spread_pct)
+
+    due = problem.pools[0].recalibration
+    if first_h is None:
+        assert due is None
+    else:
+        assert due is not None
+        assert first_h <= problem.grid.offset_h[1:][due.first_step] <= first_h + 1.0
+        assert due.rack_spread_pct == spread_pct
+
+
+def test_energy_that_racks_keep_apart_narrows_the_window_from_both_sides_and_lifts_the_floor() -> None:
+    even = stated(with_pool())
+    apart = stated(with_pool(), spread_below_kwh=300.0, spread_above_kwh=200.0)
+
+    assert apart.pools[0].min_stored_kwh - even.pools[0].min_stored_kwh == pytest.approx(300.0)
+    assert even.pools[0].max_stored_kwh - apart.pools[0].max_stored_kwh == pytest.approx(200.0)
+    assert [high - low for low, high in zip(even.reserve.floor_kwh, apart.reserve.floor_kwh, strict=True)] == (
+        pytest.approx([300.0] * len(even.reserve.floor_kwh))
+    )
+
+
 def on_campus(of: Site, measured: SiteCondition) -> PlanningProblem:
     return formulate(of, measured, outlook(of, carbon_kgco2e_per_kwh=0.4), previous=None, problem_id="p")
 

@@ -48,6 +48,11 @@ class BatteryLimits(Table):
     soc_tech_min_pct: SmallPct = Field(description="SoC at which discharge ends.")
     soc_max_pct: Pct = Field(description="SoC at which charge ends.")
     soc_error_pct: SmallPct = Field(description="Uncertainty of the SoC that the BMS reports.")
+    rack_spread_max_pct: SmallPct | None = Field(
+        None,
+        description="Racks of a container further apart in SoC than this are told as a warning, and make a full charge "
+        "due where there is `full_charges`; missing: never.",
+    )
     warn_degc: TemperatureDegC = Field(description="Cell temperature from which power is derated.")
     max_degc: TemperatureDegC = Field(description="Cell temperature at which power is zero.")
     cell_min_v: Annotated[float, Field(ge=1.0, le=5.0)] = Field(description="Lowest cell voltage; discharge ends.")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from ems.dispatch.check.storage import power_limits_kw
 from ems.dispatch.explain.scene import FLOW_KW, NEAR_FRAC, Scene, further_set_cost_per_kwh, next_genset_cost_per_kwh
+from ems.model.problem import Recalibration
 from ems.model.reason import SITE, Reason, ReasonCode
 
 
@@ -47,6 +48,10 @@ def storage_reasons(scene: Scene) -> Iterator[Reason]:
             yield from _waiting(scene, p)
 
 
+def _because(due: Recalibration) -> str:
+    return "" if due.rack_spread_pct is None else f", racks are {due.rack_spread_pct:.1f} % apart"
+
+
 def _charging(scene: Scene, p: int) -> Reason:
     """Return what the energy is charged for: the first answer that holds, the firmest first."""
     pool = scene.step.pools[p]
@@ -68,8 +73,8 @@ def _charging(scene: Scene, p: int) -> Reason:
         return Reason(
             code=ReasonCode.RECALIBRATION,
             asset=pool.id,
-            text=f"{pool.id} charges: a full charge is due",
-            figures=(charge,),
+            text=f"{pool.id} charges: a full charge is due{_because(due)}",
+            figures=(charge,) if due.rack_spread_pct is None else (charge, ("rack_spread_pct", due.rack_spread_pct)),
         )
     surplus_kw = scene.step.pv_kw - scene.step.load_kw
     if surplus_kw >= pool.charge_kw - FLOW_KW:

@@ -43,6 +43,7 @@ def reserve_problem(
     eff = site.batteries[0].discharge_eff_frac
     tech_kwh = sum(
         frac(pool.soc_tech_min_pct + pool.soc_error_pct + site.planning.floor_margin_pct) * state.full_kwh
+        + state.spread_below_kwh
         for pool, state in zip(site.batteries, condition.pools, strict=True)
     )
     floor = [

@@ -24,6 +24,8 @@ from ems.model.units import HOURS_PER_DAY, frac
 _HOURS_PER_YEAR = 8760.0
 # rounding of instants
 _EDGE_H = 1e-6
+# balancing goes on after a full charge, and racks that a fault keeps apart must not be charged for ever
+_BALANCING_PAUSE_H = 48.0
 # stored energy beyond the first need is worth this share of the avoided cost
 _SPARE_VALUE_FRAC = 0.05
 # the survival of an outage is sampled at this many stretches of its greatest length
@@ -48,10 +50,11 @@ def pool_problem(
     """
     charge_kw, discharge_kw = power_limits_kw(pool, state, ambient_degc=ambient_degc, previous=previous, grid=grid)
     min_pct = pool.soc_tech_min_pct + pool.soc_error_pct
-    min_kwh = frac(min_pct) * state.full_kwh
+    min_kwh = frac(min_pct) * state.full_kwh + state.spread_below_kwh
+    max_kwh = frac(pool.soc_max_pct) * state.full_kwh - state.spread_above_kwh
     net_kw = [load.demand_kw(t) - sum(plant.available_kw[t] for plant in pv) for t in range(grid.n_steps)]
     share_frac = state.full_kwh / max(1.0, site.full_kwh)
-    window_kwh = max(0.0, frac(pool.soc_max_pct) * state.full_kwh - min_kwh)
+    window_kwh = max(0.0, max_kwh - min_kwh)
     return PoolProblem(
         id=pool.id,
         n_blocks=state.n_blocks,
@@ -104,17 +107,34 @@ def _throughput_budget(pool: BatteryPool, state: PoolCondition, grid: TimeGrid) 
 
 
 def _recalibration(pool: BatteryPool, state: PoolCondition, grid: TimeGrid) -> Recalibration | None:
-    """E10: return the full charge that falls due within the horizon; one that is overdue may be made at any time."""
+    """E10: return the full charge that falls due within the horizon; one that is overdue may be made at any time.
+
+    Racks that are too far apart make one due at once, as it balances them, yet not again soon after the last one.
+    """
     rule = pool.full_charges
     if rule is None:
         return None
-    due_h = 0.0 if state.full_since_h is None else rule.every_h - state.full_since_h
+    since_h, apart_pct = state.full_since_h, _apart_pct(pool, state)
+    due_h = 0.0 if since_h is None else rule.every_h - since_h
+    if apart_pct is not None and since_h is not None:
+        due_h = min(due_h, _BALANCING_PAUSE_H - since_h)
     latest_h = max(due_h, 0.0) + rule.window_h
     ends_h = grid.offset_h[1:]
     inside = [t for t, end_h in enumerate(ends_h) if due_h <= end_h <= latest_h + _EDGE_H]
     if not inside:
         return None
-    return Recalibration(first_step=inside[0], end_step=inside[-1] + 1, missed_cost=rule.missed_cost)
+    return Recalibration(
+        first_step=inside[0],
+        end_step=inside[-1] + 1,
+        missed_cost=rule.missed_cost,
+        rack_spread_pct=apart_pct,
+    )
+
+
+def _apart_pct(pool: BatteryPool, state: PoolCondition) -> float | None:
+    """Return how far racks are apart where that is more than they may be."""
+    spread_pct, limit_pct = state.rack_spread_pct, pool.rack_spread_max_pct
+    return spread_pct if spread_pct is not None and limit_pct is not None and spread_pct > limit_pct else None
 
 
 def _terminal_value(

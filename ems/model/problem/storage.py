@@ -48,6 +48,8 @@ class Recalibration:
     first_step: int
     end_step: int
     missed_cost: float
+    # how far racks are apart in SoC, where that is why; None: it is due by time
+    rack_spread_pct: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
