@@ -27,7 +27,7 @@ _STUCK_PERIODS: Final = 6.0
 _FROZEN_PERIODS: Final = 3.0
 _STILL_PERIODS: Final = 20.0
 # the file that names drivers, maps and links, for errors about them
-_DEVICES_FILE: Final = "devices.toml"
+DEVICES_FILE: Final = "devices.toml"
 
 
 class ReadDevice(Generic[R]):
@@ -107,7 +107,7 @@ class ReadDevice(Generic[R]):
                 return frozen
         # without any failure a late answer is only late: whether it is too old its reader judges
         if self._is_late(_STUCK_PERIODS):
-            return "its polls take longer than their period"
+            return self._late_reason()
         return self._distrust()
 
     def identity(self) -> Mapping[str, str] | None:
@@ -118,6 +118,10 @@ class ReadDevice(Generic[R]):
         """Take these texts as those of the right device: it is commanded while it shows them."""
         self._fingerprint.known = dict(identity)
         self._greet_again = True
+
+    def _late_reason(self) -> str:
+        """Return what to say of values that are late although nothing has failed."""
+        return "its polls take longer than their period"
 
     def _distrust(self) -> str | None:
         """Return why the device is read but not commanded."""
@@ -207,5 +211,5 @@ class ReadDevice(Generic[R]):
 
 def spec_error(spec: DeviceSpec, key: str, message: str, *, allowed: str) -> ConfigError:
     """Return the error that a key of a device in devices.toml cannot be served."""
-    problem = ConfigProblem(file=_DEVICES_FILE, key=f"device '{spec.id}'.{key}", message=message, allowed=allowed)
+    problem = ConfigProblem(file=DEVICES_FILE, key=f"device '{spec.id}'.{key}", message=message, allowed=allowed)
     return ConfigError(problem)

@@ -66,6 +66,10 @@ class Tally:
     def answered(self, *, sent_s: float, at_s: float) -> None:
         """Count an answer, which may be an exception."""
         self.answered_s = at_s
+        self.confirmed(sent_s=sent_s, at_s=at_s)
+
+    def confirmed(self, *, sent_s: float, at_s: float) -> None:
+        """Count how long it took until what was sent was taken, where that is no answer of the device."""
         self._latencies[bisect_left(LATENCY_BUCKETS_S, at_s - sent_s)] += 1
 
     def n_errors(self) -> dict[str, int]:

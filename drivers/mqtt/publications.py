@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from drivers.device.commands import Encoded
 from drivers.device.values import Bad, Number
 from drivers.mqtt.messages import name_of
 from drivers.mqtt.payloads import conversion
@@ -30,12 +31,10 @@ class Publication:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EncodedSetpoint:
+class EncodedSetpoint(Encoded):
     """A command as the number in its payload; `value` is what that means after rounding, `step` the last digit."""
 
     raw: Number
-    value: float
-    step: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,8 @@ def checked_site(site: str) -> dict[str, object]:
     """
     files = checked_files(site_directory(site))
     built, wiring = build_site(files), build_wiring(files)
-    return {"site": built.id, "name": built.name, "devices": len(wiring.devices), "links": len(wiring.links)}
+    n_links = len(wiring.links) + len(wiring.brokers)
+    return {"site": built.id, "name": built.name, "devices": len(wiring.devices), "links": n_links}
 
 
 def checked_files(directory: Path) -> ConfigFiles:

@@ -42,6 +42,7 @@ from ems.runtime.supervisor import Supervisor
 from ems.runtime.timescale import (
     plan_period_s,
     stretch_factor,
+    stretched_broker,
     stretched_device,
     stretched_link,
     stretched_site,
@@ -259,6 +260,7 @@ def _scaled(files: ConfigFiles, speed: float) -> _Scaled:
         wiring=Wiring(
             links=tuple(stretched_link(link, factor) for link in wiring.links),
             devices=tuple(stretched_device(device, factor) for device in wiring.devices),
+            brokers=tuple(stretched_broker(broker, factor) for broker in wiring.brokers),
         ),
         speed=speed,
         stretch=factor,

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import drivers
 from drivers.modbus.link import ModbusLink
+from drivers.mqtt.link import MqttLink
 from ems.app.located import located
 from ems.config.build import Wiring
 from ems.errors import ConfigError, ConfigProblem
 from ems.model.device import DeviceSpec
 from ems.model.site import Site
-from ems.ports import Clock, Device, DriverEnvironment, DriverFactory, SetsPower
+from ems.ports import Clock, Device, DeviceLink, DriverEnvironment, DriverFactory, SetsPower
 
 GROUP = "ems.drivers"
 # where drivers, which know no directories, say that a device is wrong
@@ -23,10 +24,10 @@ _DEVICES_FILE = "devices.toml"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
-    """The site's devices by the asset that they serve, and the links behind them."""
+    """The site's devices by the asset that they serve, and the links and brokers before them."""
 
     devices: Mapping[str, Device]
-    links: tuple[ModbusLink, ...]
+    links: tuple[DeviceLink, ...]
 
 
 def _nothing_known(_device_id: str) -> Mapping[str, str] | None:
@@ -54,10 +55,13 @@ def build_fleet(
     Raises:
         ConfigError: A driver or map does not exist, or does not fit; names the file of the nearest of `directories`.
     """
-    links = {link.id: ModbusLink(link, clock=clock) for link in wiring.links}
     maps = tuple(directory / "maps" for directory in directories)
     ratings = rated_kw_by_asset(site)
     devices: dict[str, Device] = {}
+    try:
+        links = device_links(wiring, clock)
+    except ConfigError as error:
+        raise ConfigError(*(located(problem, directories) for problem in error.problems)) from error
     for spec in wiring.devices:
         environment = DriverEnvironment(
             clock=clock,
@@ -74,6 +78,18 @@ def build_fleet(
     if wrong := tuple(_without_power(site, wiring, devices)):
         raise ConfigError(*(located(problem, directories) for problem in wrong))
     return Fleet(devices=devices, links=tuple(links.values()))
+
+
+def device_links(wiring: Wiring, clock: Clock) -> dict[str, DeviceLink]:
+    """Return the connections of a site by name, none of them made yet.
+
+    Raises:
+        ConfigError: A certificate, key or password cannot be used.
+    """
+    return {
+        **{link.id: ModbusLink(link, clock=clock) for link in wiring.links},
+        **{broker.id: MqttLink(broker, clock=clock) for broker in wiring.brokers},
+    }
 
 
 def _without_power(site: Site, wiring: Wiring, devices: Mapping[str, Device]) -> Iterator[ConfigProblem]:

@@ -11,8 +11,8 @@ from ems.config.lines import KeyLines
 from ems.config.notation import KeyPath
 from ems.errors import ConfigProblem
 
-# how a driver names a device of devices.toml, and the number in an id that stands for many, after re.escape
-_DEVICE = re.compile(r"device '([^']+)'")
+# how a driver names a table of devices.toml, and the number in an id that stands for many, after re.escape
+_TABLE = re.compile(r"(device|link|broker) '([^']+)'")
 _NUMBER = re.compile(r"\\\{n[^}]*\}")
 _PART = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
 
@@ -38,15 +38,15 @@ def _line_of(key: str | None, file: Path) -> int | None:
 
 
 def key_path(key: str, table: Mapping[str, object]) -> KeyPath:
-    """Return a dotted key as a path; a device that is named by its id gets its position among the devices."""
-    device = _DEVICE.match(key)
-    begin: KeyPath = () if device is None else ("device", _position(device[1], table.get("device")))
-    parts = _PART.findall(key if device is None else key[device.end() :])
+    """Return a dotted key as a path; a table that is named by its id gets its position among its like."""
+    named = _TABLE.match(key)
+    begin: KeyPath = () if named is None else (named[1], _position(named[2], table.get(named[1])))
+    parts = _PART.findall(key if named is None else key[named.end() :])
     return (*begin, *(int(number) if number else name for number, name in parts))
 
 
-def _position(device_id: str, devices: object) -> int:
-    """Return which table stands for a device; its id may be a pattern with the number of the device."""
-    tables = devices if isinstance(devices, list) else []
+def _position(name: str, given: object) -> int:
+    """Return which table stands for a device, link or broker; its id may be a pattern with the number of it."""
+    tables = given if isinstance(given, list) else []
     patterns = [_NUMBER.sub(r"\\d+", re.escape(str(table.get("id", "")))) for table in tables]
-    return next((number for number, pattern in enumerate(patterns) if re.fullmatch(pattern, device_id)), 0)
+    return next((number for number, pattern in enumerate(patterns) if re.fullmatch(pattern, name)), 0)

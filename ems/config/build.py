@@ -4,7 +4,15 @@ from dataclasses import dataclass
 from datetime import UTC
 
 from ems.config.files import ConfigFiles
-from ems.config.naming import block_ids, container_ids, expand_devices, expand_links, pv_block_ids, unit_ids
+from ems.config.naming import (
+    block_ids,
+    container_ids,
+    expand_brokers,
+    expand_devices,
+    expand_links,
+    pv_block_ids,
+    unit_ids,
+)
 from ems.config.schema.assets import BatteryPoolTable, ExerciseTable, GensetClassTable, PollutantTable, PvPlantTable
 from ems.config.schema.forecasts import ForecastsFile
 from ems.config.schema.limits import BatteryLimits, ContingencyTable, GensetLimits
@@ -22,7 +30,7 @@ from ems.model.battery import (
     Warranty,
 )
 from ems.model.carbon_budget import BudgetPeriod, CarbonAllowance
-from ems.model.device import DeviceSpec, LinkSpec
+from ems.model.device import BrokerSpec, DeviceSpec, LinkSpec
 from ems.model.fuel import FuelCurve, FuelPoint
 from ems.model.genset import FuelTank, GensetClass
 from ems.model.genset_rules import (
@@ -61,6 +69,7 @@ class Wiring:
 
     links: tuple[LinkSpec, ...]
     devices: tuple[DeviceSpec, ...]
+    brokers: tuple[BrokerSpec, ...] = ()
 
 
 def build_site(files: ConfigFiles) -> Site:
@@ -145,6 +154,7 @@ def build_wiring(files: ConfigFiles) -> Wiring:
     return Wiring(
         links=tuple(link for _, link in expand_links(files.devices, resolve=files.resolve)),
         devices=tuple(device for _, device in expand_devices(files.devices)),
+        brokers=tuple(broker for _, broker in expand_brokers(files.devices, resolve=files.resolve)),
     )
 
 

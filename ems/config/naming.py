@@ -2,16 +2,19 @@
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from ems.config.schema.assets import AssetsFile
-from ems.config.schema.devices import DevicesFile, DeviceTable, LinkTable, SunSpecTable
+from ems.config.schema.devices import BrokerTable, DevicesFile, DeviceTable, LinkTable, SunSpecTable
 from ems.model.device import (
+    BrokerSpec,
     DeviceSpec,
     Framing,
     LinkSpec,
     ModelFamily,
+    MqttVersion,
     Parity,
     SerialLine,
     SunSpecSpec,
@@ -68,6 +71,13 @@ def expand_links(devices: DevicesFile, *, resolve: Callable[[str], Path] = Path)
             yield index, _link(table, n, resolve=resolve)
 
 
+def expand_brokers(devices: DevicesFile, *, resolve: Callable[[str], Path] = Path) -> Iterator[tuple[int, BrokerSpec]]:
+    """Yield every broker with the index of the table that it comes from; `resolve` as for links."""
+    for index, table in enumerate(devices.broker):
+        for n in range(1, table.count + 1):
+            yield index, _broker(table, n, resolve=resolve)
+
+
 def expand_devices(devices: DevicesFile) -> Iterator[tuple[int, DeviceSpec]]:
     """Yield every device with the index of the table that it comes from."""
     for index, table in enumerate(devices.device):
@@ -110,6 +120,25 @@ def _link(table: LinkTable, n: int, *, resolve: Callable[[str], Path]) -> LinkSp
     )
 
 
+def _broker(table: BrokerTable, n: int, *, resolve: Callable[[str], Path]) -> BrokerSpec:
+    name = numbered(table.id, n)
+    return BrokerSpec(
+        id=name,
+        host=table.host,
+        port=table.port + n - 1,
+        version=MqttVersion(table.protocol),
+        client_id=f"{table.client_id}-{name}",
+        username=table.username,
+        password_file=None if table.password_file is None else resolve(table.password_file),
+        tls=None if table.ca_file is None else _certificates(table, table.ca_file, resolve=resolve),
+        keepalive_s=table.keepalive_s,
+        timeout_s=table.timeout_s,
+        reconnect_min_s=table.reconnect_min_s,
+        reconnect_max_s=table.reconnect_max_s,
+        max_queued=table.max_queued,
+    )
+
+
 def _endpoint(table: LinkTable, n: int, *, resolve: Callable[[str], Path]) -> TcpEndpoint | SerialLine:
     framing = Framing(table.framing)
     if framing is Framing.RTU:
@@ -128,11 +157,15 @@ def _endpoint(table: LinkTable, n: int, *, resolve: Callable[[str], Path]) -> Tc
 
 
 def _tls(table: LinkTable, *, resolve: Callable[[str], Path]) -> TlsFiles:
+    files = _certificates(table, _given(table.ca_file), resolve=resolve)
+    return replace(files, server_name=table.server_name)
+
+
+def _certificates(table: LinkTable | BrokerTable, ca_file: str, *, resolve: Callable[[str], Path]) -> TlsFiles:
     return TlsFiles(
-        ca_file=resolve(_given(table.ca_file)),
+        ca_file=resolve(ca_file),
         cert_file=None if table.cert_file is None else resolve(table.cert_file),
         key_file=None if table.key_file is None else resolve(table.key_file),
-        server_name=table.server_name,
     )
 
 
@@ -159,6 +192,7 @@ def _device(table: DeviceTable, n: int) -> DeviceSpec:
         ramp_frac_per_s=table.ramp_frac_per_s,
         local_supply_degc=table.local_supply_degc,
         registers=table.registers,
+        name=None if table.name is None else numbered(table.name, n),
         sunspec=SunSpecSpec() if table.sunspec is None else _sunspec(table.sunspec),
     )
 

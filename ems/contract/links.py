@@ -5,7 +5,7 @@ from pydantic import Field
 from ems.contract.message import Message, Payload
 from ems.contract.quantities import Count, Duration
 
-_REQUESTS = "Requests since the start."
+_REQUESTS = "Requests since the start; of a broker messages published."
 _ERRORS = "Errors since the start, by kind; `late` counts dropped frames, `exception` answers of a device that refuses."
 _P50 = "Median time to an answer, from a histogram; s; null: nothing was answered yet."
 _P99 = "Time that 99 % of the answers stay below, from a histogram; s; null: nothing was answered yet."
@@ -23,11 +23,11 @@ class UnitPart(Payload):
 
 
 class LinkMessage(Message):
-    """One connection: a device, a gateway or a serial line."""
+    """One connection: a device, a gateway, a serial line or a broker."""
 
-    link: str = Field(description="Name of the link in devices.toml.")
+    link: str = Field(description="Name of the link or broker in devices.toml.")
     endpoint: str = Field(description="Address and port, or the serial device.")
-    framing: str = Field(description="tcp, rtu-over-tcp, rtu or tls.")
+    framing: str = Field(description="tcp, rtu-over-tcp, rtu, tls, mqtt or mqtts.")
     connected: bool = Field(description="Whether the connection is open.")
     n_connections: Count = Field(description="Connections made since the start.")
     n_requests: Count = Field(description=_REQUESTS)
@@ -35,7 +35,7 @@ class LinkMessage(Message):
     latency_p50_s: Duration | None = Field(description=_P50)
     latency_p99_s: Duration | None = Field(description=_P99)
     answer_age_s: Duration | None = Field(description=_AGE)
-    units: dict[str, UnitPart] = Field(description="The units behind it, by number.")
+    units: dict[str, UnitPart] = Field(description="The units behind it by number, devices of a broker by name.")
 
 
 class LinksPart(Payload):

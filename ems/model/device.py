@@ -115,6 +115,11 @@ class BrokerSpec:
     reconnect_max_s: float
     max_queued: int
 
+    @property
+    def framing(self) -> str:
+        """Return what is spoken on the connection."""
+        return "mqtt" if self.tls is None else "mqtts"
+
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
 

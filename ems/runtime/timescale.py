@@ -6,7 +6,7 @@ watchdogs and time-outs stretch together, so that the number of cycles per real 
 
 from dataclasses import replace
 
-from ems.model.device import DeviceSpec, LinkSpec
+from ems.model.device import BrokerSpec, DeviceSpec, LinkSpec
 from ems.model.site import Site
 
 NATIVE_SPEED = 10.0
@@ -73,4 +73,14 @@ def stretched_link(link: LinkSpec, factor: float) -> LinkSpec:
         gap_s=link.gap_s * factor,
         reconnect_min_s=link.reconnect_min_s * factor,
         reconnect_max_s=link.reconnect_max_s * factor,
+    )
+
+
+def stretched_broker(broker: BrokerSpec, factor: float) -> BrokerSpec:
+    """Return a broker with its time-out and pauses stretched; the keep-alive is the network's time."""
+    return replace(
+        broker,
+        timeout_s=broker.timeout_s * factor,
+        reconnect_min_s=broker.reconnect_min_s * factor,
+        reconnect_max_s=broker.reconnect_max_s * factor,
     )

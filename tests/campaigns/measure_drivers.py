@@ -69,4 +69,4 @@ async def _poll(fleet: Fleet, wall_s: float) -> Iterator[Row]:
 
 
 def _requests(fleet: Fleet) -> int:
-    return sum(link.statistics().n_requests for link in fleet.links)
+    return sum(link.status().n_requests for link in fleet.links)

@@ -359,6 +359,48 @@ CONTRADICTIONS = (
         "devices.toml", "watchdog_s = 10.0\n", "",
         "device[0].watchdog_s", "is commanded, so its fall-back time must be stated", "at least 3 seconds",
     ),
+    # brokers
+    (
+        "devices.toml", '[[link]]\nid = "plant"', '[[broker]]\nid = "pv01"\nhost = "b"\n\n[[link]]\nid = "plant"',
+        "broker[0].id", "a link and a broker are called 'pv01'", "different names",
+    ),
+    (
+        "devices.toml", '[[link]]\nid = "plant"',
+        '[[broker]]\nid = "a"\nhost = "b"\n[[broker]]\nid = "c"\nhost = "b"\n[[link]]\nid = "plant"',
+        "broker[1].port", "brokers 'a' and 'c' share the address b:1883", "one broker per address",
+    ),
+    (
+        "devices.toml", '[[link]]\nid = "plant"',
+        '[[broker]]\nid = "a"\ncount = 2\nhost = "b"\n[[link]]\nid = "plant"',
+        "broker[0].id", "2 of one name", "a{n:02}",
+    ),
+    (
+        "devices.toml", '[[link]]\nid = "plant"',
+        '[[broker]]\nid = "a"\nhost = "b"\npassword_file = "none.txt"\n[[link]]\nid = "plant"',
+        "broker[0].password_file", "none.txt does not exist", "inside the configuration directory",
+    ),
+    (
+        "devices.toml", '[[link]]\nid = "plant"',
+        '[[broker]]\nid = "a"\nhost = "b"\npassword_file = "site.toml"\n[[link]]\nid = "plant"',
+        "broker[0].username", "a password and no user", "the user's name",
+    ),
+    (
+        "devices.toml", '[[link]]\nid = "plant"',
+        '[[broker]]\nid = "a"\nhost = "b"\ncert_file = "site.toml"\n[[link]]\nid = "plant"',
+        "broker[0].key_file", "only one of cert_file and key_file", "both, or none",
+    ),
+    (
+        "devices.toml", 'driver = "meter.pcc"', 'driver = "mqtt.pcc_meter"\nname = "pcc"',
+        "device[4].link", "behind broker 'plant', which does not exist", "the id of a [[broker]]",
+    ),
+    (
+        "devices.toml", 'driver = "meter.pcc"', 'driver = "mqtt.pcc_meter"',
+        "device[4].name", "what device 'pcc-meter' is called in its topics", "own part of the topics",
+    ),
+    (
+        "devices.toml", 'driver = "meter.pcc"', 'driver = "meter.pcc"\nname = "pcc"',
+        "device[4].name", "driver meter.pcc knows no topics", "name for the drivers mqtt.*",
+    ),
     (
         "devices.toml", 'driver = "meter.pcc"', 'driver = "sunspec.meter"',
         "device[4].map", "driver sunspec.meter finds the registers by itself", "no map",

@@ -3,13 +3,14 @@
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
 
+from ems.config.crosscheck.brokers import MQTT, broker_contradictions
 from ems.config.crosscheck.finding import SURVIVED_PERIODS, Finding
 from ems.config.crosscheck.framing import framing_contradictions
 from ems.config.files import ConfigFiles
-from ems.config.naming import asset_kinds, expand_devices, expand_links
+from ems.config.naming import asset_kinds, expand_brokers, expand_devices, expand_links
 from ems.config.notation import KeyPath
 from ems.config.schema.control import ControlTable
-from ems.config.schema.devices import DevicesFile, DeviceTable, LinkTable
+from ems.config.schema.devices import BrokerTable, DevicesFile, DeviceTable, LinkTable
 from ems.model.device import DeviceSpec, LinkSpec, TcpEndpoint
 
 # kinds of asset that are commanded and so need a fall-back of their own (guard rule G17)
@@ -27,11 +28,15 @@ def contradictions(files: ConfigFiles) -> Iterator[Finding]:
         yield from incomplete
         return
     links = list(expand_links(files.devices))
+    brokers = list(expand_brokers(files.devices))
     devices = list(expand_devices(files.devices))
     kinds = asset_kinds(files.assets, has_grid=files.limits.grid is not None)
     yield from _unnumbered(files.devices)
     yield from _first_of_each_key(_links(links))
-    yield from _first_of_each_key(_addresses(devices, link_ids={link.id for _, link in links}))
+    yield from _first_of_each_key(broker_contradictions(files, links, brokers, devices))
+    behind_links = [(index, device) for index, device in devices if not device.driver.startswith(MQTT)]
+    yield from _first_of_each_key(_names(devices))
+    yield from _first_of_each_key(_addresses(behind_links, link_ids={link.id for _, link in links}))
     yield from _first_of_each_key(_broadcasts(devices, {link.id for _, link in links if link.endpoint.framing.is_rtu}))
     yield from _first_of_each_key(_maps(devices, files.devices.device))
     yield from _first_of_each_key(_assets(devices, kinds))
@@ -39,8 +44,9 @@ def contradictions(files: ConfigFiles) -> Iterator[Finding]:
 
 
 def _unnumbered(devices: DevicesFile) -> Iterator[Finding]:
-    tables: list[tuple[KeyPath, LinkTable | DeviceTable]] = [
+    tables: list[tuple[KeyPath, LinkTable | BrokerTable | DeviceTable]] = [
         *((("link", index), link) for index, link in enumerate(devices.link)),
+        *((("broker", index), broker) for index, broker in enumerate(devices.broker)),
         *((("device", index), device) for index, device in enumerate(devices.device)),
     ]
     for path, table in tables:
@@ -86,13 +92,18 @@ def _links(links: Iterable[tuple[int, LinkSpec]]) -> Iterator[Finding]:
             )
 
 
-def _addresses(devices: Iterable[tuple[int, DeviceSpec]], *, link_ids: set[str]) -> Iterator[Finding]:
+def _names(devices: Iterable[tuple[int, DeviceSpec]]) -> Iterator[Finding]:
     tables: dict[str, int] = {}
+    for index, device in devices:
+        if tables.setdefault(device.id, index) != index:
+            path: KeyPath = ("device", index, "id")
+            yield Finding(file="devices.toml", path=path, message=f"two devices are called '{device.id}'")
+
+
+def _addresses(devices: Iterable[tuple[int, DeviceSpec]], *, link_ids: set[str]) -> Iterator[Finding]:
     addresses: dict[tuple[str, int, str], str] = {}
     for index, device in devices:
         path: KeyPath = ("device", index)
-        if tables.setdefault(device.id, index) != index:
-            yield Finding(file="devices.toml", path=(*path, "id"), message=f"two devices are called '{device.id}'")
         if device.link not in link_ids:
             yield Finding(
                 file="devices.toml",

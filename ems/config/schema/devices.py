@@ -1,4 +1,4 @@
-"""devices.toml: links (one connection each) and the devices behind them.
+"""devices.toml: links and brokers (one connection each) and the devices behind them.
 
 A table with `count` stands for that many, numbered from 1; `{n}` in a name is the number, `{n:02}` with a
 leading zero. Behind a link, `per_link` devices take unit numbers from `unit` upwards.
@@ -10,6 +10,7 @@ from pydantic import Field
 
 from ems.config.schema.fields import (
     WORDS,
+    ClientId,
     Count,
     Host,
     Name,
@@ -20,6 +21,7 @@ from ems.config.schema.fields import (
     ShortS,
     Table,
     TemperatureDegC,
+    Text,
     UnitId,
 )
 
@@ -49,6 +51,15 @@ DriverName = Annotated[
 ]
 
 
+TopicName = Annotated[
+    str,
+    Field(
+        pattern=r"^[^+#{}\x00-\x1f]*(\{n(:0[1-9])?\}[^+#{}\x00-\x1f]*)?$",
+        min_length=1,
+        max_length=120,
+        json_schema_extra={WORDS: "parts of a topic joined by /, without + and #, with {n} or {n:02} for the number"},
+    ),
+]
 SerialDevice = Annotated[
     str,
     Field(
@@ -94,6 +105,34 @@ class LinkTable(Table):
     )
     reconnect_min_s: AttemptS = Field(1.0, description="First pause before reconnecting.")
     reconnect_max_s: AttemptS = Field(4.0, description="Longest pause before reconnecting.")
+
+
+class BrokerTable(Table):
+    """One MQTT broker, or `count` of them on consecutive ports, through which devices are reached."""
+
+    id: Pattern = Field(description="Name, or pattern with `{n}`; devices name it as their `link`.")
+    count: Count = Field(1, description="How many.")
+    host: Host = Field(description="Address.")
+    port: Port = Field(
+        1883, description="Port of the first; the following ones count up. Usual are 1883 and, with TLS, 8883."
+    )
+    protocol: Literal["3.1.1", "5"] = Field("5", description="MQTT version.")
+    client_id: ClientId = Field(
+        "ems-devices",
+        description="MQTT client identifier; the broker's id is appended. No other client may have it.",
+    )
+    username: Text | None = Field(None, description="User, where the broker asks for one.")
+    password_file: RelativePath | None = Field(None, description="File that holds the password alone.")
+    ca_file: RelativePath | None = Field(None, description="CA certificate; switches TLS on.")
+    cert_file: RelativePath | None = Field(None, description="Our certificate, for brokers that ask for it.")
+    key_file: RelativePath | None = Field(None, description="Key of our certificate.")
+    keepalive_s: Annotated[int, Field(ge=5, le=600)] = Field(
+        10, description="MQTT keep-alive: a broker that stays silent for about twice this is given up."
+    )
+    timeout_s: ShortS = Field(2.0, description="A message that the broker has not confirmed by then is lost.")
+    reconnect_min_s: AttemptS = Field(1.0, description="First pause before reconnecting.")
+    reconnect_max_s: AttemptS = Field(30.0, description="Longest pause before reconnecting.")
+    max_queued: Count = Field(1000, description="Messages that may wait to be read; the oldest go first.")
 
 
 class SunSpecTable(Table):
@@ -146,8 +185,13 @@ class DeviceTable(Table):
     driver: DriverName = Field(description="Entry point of group `ems.drivers`.")
     map: Name | None = Field(
         None,
-        description="Register map: a shipped one, or a file `maps/<name>.toml` of this directory. None for "
-        "`sunspec.*`, whose devices describe themselves.",
+        description="Register map: a shipped one, or a file `maps/<name>.toml` of this directory; for `mqtt.*` a topic "
+        "map, shipped or `maps/mqtt/<name>.toml`. None for `sunspec.*`, whose devices describe themselves.",
+    )
+    name: TopicName | None = Field(
+        None,
+        description="`mqtt.*` needs it: what the device is called in its topics, the parts of the topic map's "
+        "`name_parts` divided by `/`; with `{n}` for the number.",
     )
     registers: dict[str, Any] | None = Field(
         None,
@@ -156,10 +200,12 @@ class DeviceTable(Table):
         json_schema_extra={WORDS: "the tables of a register map"},
     )
     asset: Pattern = Field(description="The asset it belongs to, or pattern with `{n}`.")
-    link: LinkPattern = Field(description="Link, or pattern with `{l}` for the number of the link.")
+    link: LinkPattern = Field(description="Link or broker, or pattern with `{l}` for the number of it.")
     per_link: Count = Field(1, description="Devices behind each link.")
     unit: UnitId = Field(1, description="Modbus unit of the first device behind a link.")
-    fast_s: ShortS = Field(1.0, description="Poll period of the map's fast blocks.")
+    fast_s: ShortS = Field(
+        1.0, description="Poll period of the map's fast blocks; behind a broker, how often the device sends."
+    )
     slow_s: ShortS = Field(5.0, description="Poll period of the map's slow blocks.")
     watchdog_s: ShortS | None = Field(
         None,
@@ -183,5 +229,6 @@ class DeviceTable(Table):
 class DevicesFile(Table):
     """devices.toml."""
 
-    link: list[LinkTable] = Field(min_length=1, description="Endpoints.")
+    link: list[LinkTable] = Field(default_factory=list, description="Endpoints.")
+    broker: list[BrokerTable] = Field(default_factory=list, description="MQTT brokers of devices.")
     device: list[DeviceTable] = Field(min_length=1, description="Devices.")

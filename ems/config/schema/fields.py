@@ -36,6 +36,14 @@ Text = Annotated[
         json_schema_extra={WORDS: "a text of 1 to 200 characters on one line"},
     ),
 ]
+ClientId = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9_-]+$",
+        max_length=60,
+        json_schema_extra={WORDS: "at most 60 letters, digits, - and _"},
+    ),
+]
 # no part begins with a dot: a path can neither leave the directory nor point at hidden files
 RelativePath = Annotated[
     str,

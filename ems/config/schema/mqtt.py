@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ems.config.schema.fields import WORDS, Count, Host, Port, RelativePath, ShortS, Table, Text
+from ems.config.schema.fields import WORDS, ClientId, Count, Host, Port, RelativePath, ShortS, Table, Text
 
 TopicPrefix = Annotated[
     str,
@@ -12,14 +12,6 @@ TopicPrefix = Annotated[
         pattern=r"^[a-z0-9_-]+(/[a-z0-9_-]+)*$",
         max_length=60,
         json_schema_extra={WORDS: "topic levels of lower-case letters, digits, - and _, joined by /"},
-    ),
-]
-ClientId = Annotated[
-    str,
-    Field(
-        pattern=r"^[A-Za-z0-9_-]+$",
-        max_length=60,
-        json_schema_extra={WORDS: "at most 60 letters, digits, - and _"},
     ),
 ]
 

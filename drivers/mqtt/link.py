@@ -1,0 +1,358 @@
+"""One connection to a broker, shared by all devices behind it.
+
+`MqttLink` decides when to connect, hands messages to the devices that listen to them, and publishes what they want
+published; `Session` is one connection. Nothing waits in a queue on the way out: a device is asked at the moment of
+sending, so that a command is always the newest one and is never sent after it has expired.
+"""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, Protocol
+
+from drivers.device.cancelling import ended, honour_cancellation
+from drivers.device.jobs import Acknowledged, NoAnswer, Result, Urgency
+from drivers.device.traffic import Tally, UnitStatistics, traffic_status
+from drivers.mqtt.access import access_to
+from drivers.mqtt.messages import Message, Refused
+from drivers.mqtt.publications import Publication
+from drivers.mqtt.session import MOST_PENDING, Connect, Session, broker_session
+from ems.errors import DeviceUnreachableError
+from ems.model.device import BrokerSpec
+from ems.model.link_status import LinkStatus
+from ems.ports import Clock
+
+_JITTER_FRAC: Final = 0.25
+# whatever the configuration says, nobody is called more often than this
+_SHORTEST_PAUSE_S: Final = 1.0
+# a wait is never longer, so that a wake-up that was missed costs little
+_LONGEST_WAIT_S: Final = 60.0
+
+
+class BrokerError(StrEnum):
+    """Why a connection or a publication failed; messages that are refused are counted by their own kinds."""
+
+    NO_CONNECTION = "no_connection"
+    DISCONNECTED = "disconnected"
+    TIMEOUT = "timeout"
+    NOT_SUBSCRIBED = "not_subscribed"
+    DROPPED = "dropped"
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed(Acknowledged):
+    """The broker has taken a publication; whether the device does is seen in its messages."""
+
+    at_s: float
+
+
+class Job(Protocol):
+    """Something that a device wants published again and again; as for register links, but with publications."""
+
+    urgency: Urgency
+    due_s: float
+    patience_s: float
+
+    def request(self, now_s: float) -> Publication | None:
+        """Return what to publish now; None, with `due_s` moved on, if it is no longer wanted."""
+
+    def done(self, answer: Result) -> None:
+        """Take what came of it and move `due_s` on."""
+
+
+class Listener(Protocol):
+    """One device behind a broker."""
+
+    @property
+    def device_id(self) -> str:
+        """Return the name of the device."""
+
+    @property
+    def topics(self) -> Sequence[str]:
+        """Return the topics that it publishes to."""
+
+    @property
+    def qos(self) -> int:
+        """Return the quality of service with which they are subscribed."""
+
+    @property
+    def jobs(self) -> Sequence[Job]:
+        """Return all jobs of the device."""
+
+    def connected(self, now_s: float) -> None:
+        """Start afresh on a new connection: hear first, then command."""
+
+    def heard(self, message: Message) -> Refused | None:
+        """Take a message; return the kind of fault if it gives no values."""
+
+    def unheard(self, topic: str) -> None:
+        """Take note that the broker does not hand over the messages of a topic."""
+
+    def lost(self, reason: str, now_s: float) -> None:
+        """Give up everything under way: there is no connection."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerStatistics(UnitStatistics):
+    """The traffic with a broker: requests are publications, answers are messages; `units` by device."""
+
+    connected: bool
+    n_connections: int
+    n_received: int
+    units: dict[str, UnitStatistics]
+
+
+@dataclass(slots=True)
+class _Member:
+    """A device of the link; `is_busy` while something that it wanted published is not confirmed."""
+
+    listener: Listener
+    is_busy: bool = False
+    tally: Tally = field(default_factory=Tally)
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    member: _Member
+    job: Job
+
+
+class MqttLink:
+    """Listens and publishes for the devices attached to it, for as long as it runs.
+
+    Raises:
+        ConfigError: The password or the certificates cannot be used.
+    """
+
+    def __init__(self, spec: BrokerSpec, *, clock: Clock, connect: Connect = broker_session) -> None:
+        self._spec = spec
+        self._clock = clock
+        self._connect = connect
+        self._access = access_to(spec)
+        self._members: list[_Member] = []
+        self._wakeup = asyncio.Event()
+        # spreads the reconnects of many links; no secret, and repeatable by the name of the link
+        self._random = random.Random(spec.id)  # noqa: S311
+        self._first_pause_s = max(spec.reconnect_min_s, _SHORTEST_PAUSE_S)
+        self._longest_pause_s = max(spec.reconnect_max_s, self._first_pause_s)
+        self._pause_s = self._first_pause_s
+        self._next_attempt_s = float("-inf")
+        self._is_connected = False
+        self._n_in_flight = 0
+        self._tally = Tally()
+        self._n_connections = 0
+        self._n_received = 0
+
+    @property
+    def link_id(self) -> str:
+        """Return the name of the broker in the configuration."""
+        return self._spec.id
+
+    def attach(self, listener: Listener) -> None:
+        """Serve a device from the next connection on."""
+        self._members.append(_Member(listener))
+
+    def wake(self) -> None:
+        """Look at the jobs again: one of them has become due earlier than it said."""
+        self._wakeup.set()
+
+    def statistics(self) -> BrokerStatistics:
+        """Return the counters as they are now."""
+        return BrokerStatistics(
+            connected=self._is_connected,
+            n_connections=self._n_connections,
+            n_received=self._n_received,
+            n_requests=self._tally.n_requests,
+            n_errors=self._tally.n_errors(),
+            latency=self._tally.latency(),
+            answered_s=self._tally.answered_s,
+            units={member.listener.device_id: member.tally.unit_statistics() for member in self._members},
+        )
+
+    def status(self) -> LinkStatus:
+        """Return the counters as they are published."""
+        statistics, now_s = self.statistics(), self._clock.monotonic_s()
+        total = traffic_status(statistics, now_s=now_s)
+        return LinkStatus(
+            link_id=self._spec.id,
+            endpoint=str(self._spec),
+            framing=self._spec.framing,
+            connected=statistics.connected,
+            n_connections=statistics.n_connections,
+            n_requests=total.n_requests,
+            n_errors=total.n_errors,
+            latency_p50_s=total.latency_p50_s,
+            latency_p99_s=total.latency_p99_s,
+            answer_age_s=total.answer_age_s,
+            units={name: traffic_status(unit, now_s=now_s) for name, unit in statistics.units.items()},
+        )
+
+    async def run(self) -> None:
+        """Connect, serve, and connect again after every loss, until cancelled; no broker can make it raise."""
+        while True:
+            honour_cancellation()
+            await self._clock.sleep(max(0.0, self._next_attempt_s - self._clock.monotonic_s()))
+            self._schedule_next_attempt()
+            serving = asyncio.create_task(self._serve(), name=f"{self.link_id}-session")
+            try:
+                await asyncio.wait((serving,))
+            finally:
+                await ended(serving)
+                was_connected, self._is_connected = self._is_connected, False
+            if was_connected:
+                self._pause_s = self._first_pause_s
+            self._tally.failed(BrokerError.DISCONNECTED if was_connected else BrokerError.NO_CONNECTION)
+            reason = _reason(serving)
+            for member in self._members:
+                member.is_busy = False
+                member.listener.lost(reason, self._clock.monotonic_s())
+
+    def _schedule_next_attempt(self) -> None:
+        """Set the earliest next attempt, counted from this one; the pause doubles until the broker lets us in."""
+        jitter = self._random.uniform(1.0 - _JITTER_FRAC, 1.0)
+        pause_s = max(self._pause_s * jitter, self._first_pause_s)
+        self._next_attempt_s = self._clock.monotonic_s() + pause_s
+        self._pause_s = min(2.0 * self._pause_s, self._longest_pause_s)
+
+    async def _serve(self) -> None:
+        """Serve the devices over one connection; raise when it is lost."""
+        async with self._connect(self._spec, self._access) as session:
+            refused = await session.subscribe(self._topics())
+            honour_cancellation()
+            self._is_connected = True
+            self._n_connections += 1
+            for member in self._members:
+                member.listener.connected(self._clock.monotonic_s())
+            self._tell_refused(refused)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._listen(session), name=f"{self.link_id}-listen")
+                group.create_task(self._publish_all(session, group), name=f"{self.link_id}-publish")
+
+    def _topics(self) -> dict[str, int]:
+        """Return every topic once, with the highest quality of service that a device wants."""
+        topics: dict[str, int] = {}
+        for member in self._members:
+            for topic in member.listener.topics:
+                topics[topic] = max(topics.get(topic, 0), member.listener.qos)
+        return topics
+
+    def _tell_refused(self, refused: Sequence[str]) -> None:
+        for topic in refused:
+            self._tally.failed(BrokerError.NOT_SUBSCRIBED)
+            for member in self._members:
+                if topic in member.listener.topics:
+                    member.tally.failed(BrokerError.NOT_SUBSCRIBED)
+                    member.listener.unheard(topic)
+
+    async def _listen(self, session: Session) -> None:
+        routes: dict[str, list[_Member]] = {}
+        for member in self._members:
+            for topic in member.listener.topics:
+                routes.setdefault(topic, []).append(member)
+        n_dropped = 0
+        async for arrival in session.messages():
+            honour_cancellation()
+            at_s = self._clock.monotonic_s()
+            message = Message(
+                topic=arrival.topic,
+                payload=arrival.payload,
+                retained=arrival.retained,
+                at_s=at_s,
+                utc=self._clock.utc(),
+            )
+            self._n_received += 1
+            if session.n_dropped > n_dropped:
+                self._tally.failed(BrokerError.DROPPED, session.n_dropped - n_dropped)
+                n_dropped = session.n_dropped
+            members = routes.get(arrival.topic, ())
+            if not members:
+                self._tally.failed(Refused.UNEXPECTED)
+            for member in members:
+                self._hand_over(message, member)
+
+    def _hand_over(self, message: Message, member: _Member) -> None:
+        refused = member.listener.heard(message)
+        for tally in (self._tally, member.tally):
+            if refused is not None:
+                tally.failed(refused)
+            if not message.retained:
+                tally.answered_s = message.at_s
+
+    async def _publish_all(self, session: Session, group: asyncio.TaskGroup) -> None:
+        """Publish what is due, a device's one after the other, those of several at the same time."""
+        while True:
+            honour_cancellation()
+            turn = self._next_turn(self._clock.monotonic_s())
+            if isinstance(turn, float):
+                await self._wait(turn)
+                continue
+            publication = turn.job.request(self._clock.monotonic_s())
+            if publication is not None:
+                turn.member.is_busy = True
+                self._n_in_flight += 1
+                group.create_task(self._publish(session, turn, publication), name=f"{self.link_id}-publication")
+
+    def _next_turn(self, now_s: float) -> _Turn | float:
+        """Return the most urgent job that is due, or how long there is none."""
+        best: _Turn | None = None
+        best_rank = (0, 0.0)
+        until_s = now_s + _LONGEST_WAIT_S
+        if self._n_in_flight >= MOST_PENDING:
+            return until_s
+        for member in self._members:
+            if member.is_busy:
+                continue
+            for job in member.listener.jobs:
+                if job.due_s > now_s:
+                    until_s = min(until_s, job.due_s)
+                    continue
+                rank = (job.urgency, job.due_s + job.patience_s)
+                if best is None or rank < best_rank:
+                    best, best_rank = _Turn(member, job), rank
+        return best or until_s
+
+    async def _wait(self, until_s: float) -> None:
+        self._wakeup.clear()
+        with suppress(TimeoutError):
+            async with self._clock.timeout(until_s - self._clock.monotonic_s()):
+                await self._wakeup.wait()
+
+    async def _publish(self, session: Session, turn: _Turn, publication: Publication) -> None:
+        """Publish and wait for the broker; without its confirmation the connection is given up."""
+        sent_s = self._clock.monotonic_s()
+        tallies = (self._tally, turn.member.tally)
+        for tally in tallies:
+            tally.n_requests += 1
+        reason = f"{self.link_id}: the connection was lost"
+        result: Result | None = None
+        try:
+            async with self._clock.timeout(self._spec.timeout_s):
+                await session.publish(publication)
+            honour_cancellation()
+            result = Confirmed(self._clock.monotonic_s())
+            for tally in tallies:
+                tally.confirmed(sent_s=sent_s, at_s=result.at_s)
+        except TimeoutError as error:
+            reason = f"{self.link_id}: the broker has not confirmed within {self._spec.timeout_s:g} s"
+            for tally in tallies:
+                tally.failed(BrokerError.TIMEOUT)
+            raise DeviceUnreachableError(reason, device=self.link_id) from error
+        except DeviceUnreachableError as error:
+            reason = str(error)
+            raise
+        finally:
+            self._n_in_flight -= 1
+            turn.member.is_busy = False
+            turn.job.done(result or NoAnswer(reason, self._clock.monotonic_s()))
+            self.wake()
+
+
+def _reason(serving: asyncio.Task[None]) -> str:
+    """Return why a session has ended: the first cause in a group of failures."""
+    error = None if serving.cancelled() else serving.exception()
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return "the connection was ended" if error is None else str(error) or type(error).__name__
