@@ -3,13 +3,18 @@
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from drivers.sim.racks import (
+    CELL_LOSS_PER_KW,
+    HEAT_KWH_PER_K,
+    REFERENCE_KWH,
+    TwinRack,
+    draw,
+    in_service,
+    open_circuit_v,
+)
 from ems.model.battery import BatteryPool
 
-# resistive loss of a 5 MWh container, per kW of its power (70 kW at 2.5 MW)
-_CELL_LOSS_PER_KW = 1.13e-5
-_REFERENCE_KWH = 5000.0
-# heat capacity, envelope and cooling of such a container
-_HEAT_KWH_PER_K = 8.7
+# envelope and cooling of a 5 MWh container
 _ENVELOPE_KW_PER_K = 0.08
 _COOLING_MAX_KW_TH = 50.0
 _COOLING_COP = 2.5
@@ -17,12 +22,9 @@ _COOLING_ON_DEGC, _COOLING_OFF_DEGC = 28.0, 25.0
 # the BMS tapers near both ends of the window: share of SoC over which power falls to zero
 _TAPER_PCT = 3.0
 _FULL_PCT, _EMPTY_PCT = 99.0, 1.0
-_C_RATE = 0.5
+C_RATE = 0.5
 # supplier's derating by cell temperature
 _DERATING_DEGC = ((0.0, 0.0), (5.0, 0.5), (15.0, 1.0), (35.0, 1.0), (45.0, 0.5), (50.0, 0.0))
-# cell voltage of an LFP cell over its window, coarse: enough for alarms, limits and displays; cells in series
-CELL_EMPTY_V, CELL_FULL_V = 3.0, 3.5
-N_CELLS = 240
 # conversion losses of PCS and transformer beside the constant part: proportional, quadratic share of rating
 _CONVERSION_LOSS = (0.010, 0.004)
 # without a controller a following PCS holds for some watchdog times, then ramps to zero over as many
@@ -41,47 +43,81 @@ class TwinContainer:
     soh_pct: float = 100.0
     cooling_on: bool = False
     aux_kw: float = 0.0
+    # empty: the container is looked at as one piece
+    racks: list[TwinRack] = field(default_factory=list)
 
     @property
     def soc_pct(self) -> float:
-        """Return the true state of charge."""
-        return 100.0 * self.stored_kwh / self.full_kwh
+        """Return the true state of charge, of the racks in service where there are racks."""
+        closed = in_service(self.racks)
+        if not closed:
+            return 100.0 * self.stored_kwh / self.full_kwh
+        return 100.0 * sum(rack.stored_kwh for rack in closed) / sum(rack.full_kwh for rack in closed)
+
+    @property
+    def available_kwh(self) -> float:
+        """Return the energy that can be drawn: that of racks which are out cannot."""
+        return self.stored_kwh - sum(rack.stored_kwh for rack in self.racks if not rack.closed)
+
+    @property
+    def room_kwh(self) -> float:
+        """Return the energy that can still be charged."""
+        return self.full_kwh - self.stored_kwh - sum(r.full_kwh - r.stored_kwh for r in self.racks if not r.closed)
 
     @property
     def voltage_v(self) -> float:
         """Return the direct voltage without load."""
-        return N_CELLS * (CELL_EMPTY_V + (CELL_FULL_V - CELL_EMPTY_V) * self.soc_pct / 100.0)
+        return open_circuit_v(self.soc_pct)
 
     @property
     def max_charge_kw(self) -> float:
         """Return what the BMS allows now."""
-        return self._limit_kw((_FULL_PCT - self.soc_pct) / _TAPER_PCT)
+        return self._limit_kw([self.max_charge_frac(soc_pct) for soc_pct in self._socs_pct()])
 
     @property
     def max_discharge_kw(self) -> float:
         """Return what the BMS allows now."""
-        return self._limit_kw((self.soc_pct - _EMPTY_PCT) / _TAPER_PCT)
+        return self._limit_kw([self.max_discharge_frac(soc_pct) for soc_pct in self._socs_pct()])
+
+    def max_charge_frac(self, soc_pct: float) -> float:
+        """Return the share of its rated power that a rack or container of this SoC may be charged with."""
+        return self._derated((_FULL_PCT - soc_pct) / _TAPER_PCT)
+
+    def max_discharge_frac(self, soc_pct: float) -> float:
+        """Return the share of its rated power that it may be discharged with."""
+        return self._derated((soc_pct - _EMPTY_PCT) / _TAPER_PCT)
 
     def advance(self, power_kw: float, ambient_degc: float, dt_s: float) -> float:
         """Move energy and heat for one step; return the energy lost in the cells, kWh."""
         hours = dt_s / 3600.0
-        heat_kw = _CELL_LOSS_PER_KW * _REFERENCE_KWH / self.full_kwh * power_kw**2
-        self.stored_kwh -= (power_kw + heat_kw) * hours
-        scale = self.full_kwh / _REFERENCE_KWH
+        heat_kw = CELL_LOSS_PER_KW * REFERENCE_KWH / self.full_kwh * power_kw**2
+        drawn_kwh = (power_kw + heat_kw) * hours
+        self.stored_kwh -= drawn_kwh
+        draw(self.racks, power_kw=power_kw, drawn_kwh=drawn_kwh, dt_s=dt_s)
+        scale = self.full_kwh / REFERENCE_KWH
         if self.cell_degc >= _COOLING_ON_DEGC:
             self.cooling_on = True
         elif self.cell_degc <= _COOLING_OFF_DEGC:
             self.cooling_on = False
         through_kw = _ENVELOPE_KW_PER_K * scale * (ambient_degc - self.cell_degc)
-        wanted_kw = heat_kw + through_kw + _HEAT_KWH_PER_K * scale * (self.cell_degc - _COOLING_OFF_DEGC)
+        wanted_kw = heat_kw + through_kw + HEAT_KWH_PER_K * scale * (self.cell_degc - _COOLING_OFF_DEGC)
         cooling_kw = min(_COOLING_MAX_KW_TH * scale, max(0.0, wanted_kw)) if self.cooling_on else 0.0
-        self.cell_degc += (heat_kw + through_kw - cooling_kw) * hours / (_HEAT_KWH_PER_K * scale)
+        self.cell_degc += (heat_kw + through_kw - cooling_kw) * hours / (HEAT_KWH_PER_K * scale)
         self.aux_kw = self.aux_base_kw + cooling_kw / _COOLING_COP
         return heat_kw * hours
 
-    def _limit_kw(self, taper: float) -> float:
-        derating = _interpolate(self.cell_degc, _DERATING_DEGC)
-        return _C_RATE * self.full_kwh * max(0.0, min(1.0, taper)) * derating
+    def _socs_pct(self) -> list[float]:
+        return [rack.soc_pct for rack in in_service(self.racks)] or [self.soc_pct]
+
+    def _limit_kw(self, fracs: list[float]) -> float:
+        """Return what all may give or take together: each as much as the one with the smallest share."""
+        closed = in_service(self.racks)
+        if self.racks and not closed:
+            return 0.0
+        return C_RATE * (sum(rack.full_kwh for rack in closed) or self.full_kwh) * min(fracs)
+
+    def _derated(self, taper: float) -> float:
+        return max(0.0, min(1.0, taper)) * _interpolate(self.cell_degc, _DERATING_DEGC)
 
 
 @dataclass(slots=True)
@@ -136,8 +172,8 @@ class TwinBlock:
         if not self.in_operation:
             return 0.0, 0.0
         hours = dt_s / 3600.0
-        charge = sum(min(c.max_charge_kw, (c.full_kwh - c.stored_kwh) / hours) for c in self.containers)
-        discharge = sum(min(c.max_discharge_kw, c.stored_kwh / hours) for c in self.containers)
+        charge = sum(min(c.max_charge_kw, c.room_kwh / hours) for c in self.containers)
+        discharge = sum(min(c.max_discharge_kw, c.available_kwh / hours) for c in self.containers)
         rating = self.pool.pcs_kw
         return -min(rating, charge), min(rating, max(0.0, discharge - self.loss_kw(discharge)))
 
@@ -160,7 +196,7 @@ class TwinBlock:
         share_kw = (power_kw + lost_kw) / len(self.containers)
         cells = sum(container.advance(share_kw, ambient_degc, dt_s) for container in self.containers)
         # an empty battery opens its contactors and takes the PCS with it
-        self.in_operation = all(container.stored_kwh > 0.0 for container in self.containers)
+        self.in_operation = all(container.available_kwh > 0.0 for container in self.containers)
         return cells + lost_kw * hours
 
 

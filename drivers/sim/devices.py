@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Protocol
 
-from drivers.sim.battery import CELL_EMPTY_V, CELL_FULL_V, TwinBlock, TwinContainer
+from drivers.sim.battery import TwinBlock
+from drivers.sim.bms import SimulatedBms
 from drivers.sim.genset import START_ALARM, TwinGenset
 from drivers.sim.plant import Plant, TwinPvBlock
-from drivers.sim.sensors import Instrument, SocEstimate
-from ems.model.battery import BatteryPool
+from drivers.sim.sensors import Instrument
 from ems.model.readings import (
-    BmsReading,
     ControlMode,
     CoolingReading,
     EngineState,
@@ -25,10 +24,8 @@ from ems.model.readings import (
 )
 
 Shown = float | int | bool | str | tuple[str, ...] | None
-# what converters and batteries of the plant call their alarms
-SILENT_ALARM, EMPTY_ALARM, HOT_ALARM = "EMS communication timeout", "DC voltage low", "cell too warm"
-# highest and lowest cell of a container differ by this much from its mean
-_CELL_SPREAD_V = 0.01
+# what converters of the plant call their alarms
+SILENT_ALARM, EMPTY_ALARM = "EMS communication timeout", "DC voltage low"
 _W_PER_KW = 1000.0
 # a four-pole set (120 f / p), and what engines of this size show when warm and when kept warm; coarse, for displays
 _RPM_PER_HZ = 30.0
@@ -112,41 +109,6 @@ class SimulatedPcs:
                 return False
         block.silent_s = 0.0
         return True
-
-
-class SimulatedBms:
-    """A container's battery management system."""
-
-    def __init__(self, plant: Plant, container: TwinContainer, pool: BatteryPool) -> None:
-        self._plant = plant
-        self._container = container
-        self._pool = pool
-        self._soc = SocEstimate(plant.spec.errors, seed=plant.seed, name=container.id)
-
-    def reading(self, device_id: str) -> BmsReading:
-        """Return SoC, limits, temperatures and cell voltages."""
-        container = self._container
-        soc_pct = self._soc.soc_pct(container.soc_pct)
-        cell_v = CELL_EMPTY_V + (CELL_FULL_V - CELL_EMPTY_V) * soc_pct / 100.0
-        return BmsReading(
-            device_id=device_id,
-            at_s=self._plant.elapsed_s,
-            soc_pct=soc_pct,
-            soh_pct=container.soh_pct,
-            max_charge_kw=container.max_charge_kw,
-            max_discharge_kw=container.max_discharge_kw,
-            cell_max_degc=container.cell_degc + 1.5,
-            cell_min_degc=container.cell_degc - 1.5,
-            cell_max_v=cell_v + _CELL_SPREAD_V,
-            cell_min_v=cell_v - _CELL_SPREAD_V,
-            alarm=container.cell_degc > self._pool.max_degc,
-            warnings=(),
-            faults=(HOT_ALARM,) if container.cell_degc > self._pool.max_degc else (),
-        )
-
-    def command(self, name: str, value: float) -> bool:  # noqa: ARG002 - the protocol's signature
-        """Refuse: a BMS is only read."""
-        return False
 
 
 class SimulatedGenset:

@@ -18,6 +18,7 @@ from drivers.sim.genset import TwinGenset, TwinTank
 from drivers.sim.grid import TwinGrid, announced_seconds
 from drivers.sim.noise import generator
 from drivers.sim.pv_field import available_kw
+from drivers.sim.racks import TwinRack, split
 from drivers.sim.series import DayTable
 from drivers.sim.sky import FileFinder, Sky, first_day
 from ems.model.battery import BatteryPool
@@ -305,13 +306,20 @@ def _blocks(pool: BatteryPool, spec: TwinSpec, ambient_degc: float, seed: int) -
                 TwinContainer(
                     id=container,
                     full_kwh=pool.container_kwh,
-                    stored_kwh=pool.container_kwh * soc_pct / 100.0,
+                    stored_kwh=(stored_kwh := pool.container_kwh * soc_pct / 100.0),
+                    racks=_racks(spec, pool.container_kwh, stored_kwh, seed=seed, name=container),
                     cell_degc=min(28.0, max(18.0, ambient_degc)),
                     aux_base_kw=pool.aux_base_kw_per_container,
                 )
             )
         blocks.append(TwinBlock(id=block.id, pool=pool, containers=containers))
     return blocks
+
+
+def _racks(spec: TwinSpec, full_kwh: float, stored_kwh: float, *, seed: int, name: str) -> list[TwinRack]:
+    if spec.racks is None:
+        return []
+    return split(spec.racks, full_kwh=full_kwh, stored_kwh=stored_kwh, seed=seed, name=name)
 
 
 def _tank(tank: FuelTank, start_l: float) -> TwinTank:

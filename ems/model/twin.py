@@ -67,6 +67,15 @@ class TwinOutages:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TwinRacks:
+    """The racks of every container; capacity and resistance differ with these standard deviations."""
+
+    count: int
+    capacity_tolerance_frac: float
+    resistance_tolerance_frac: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TwinSpec:
     """Everything the twin needs beside the site."""
 
@@ -80,4 +89,5 @@ class TwinSpec:
     errors: TwinErrors
     forecasts: TwinForecasts
     outages: TwinOutages | None
+    racks: TwinRacks | None = None
     start_failure_frac: float

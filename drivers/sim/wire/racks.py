@@ -1,16 +1,23 @@
-"""A container of the plant seen as racks: a BMS shows those, and what it shows of the whole is for others to add up."""
+"""A container of the plant seen as racks: a BMS shows those, and what it shows of the whole is for others to add up.
+
+A container of the plant that has racks (`[racks]` of twin.toml) shows its own; of one that is one piece the map's racks
+are even parts, a little apart in SoC. Racks of the map that the container does not have are out of service.
+"""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Final
 
 from drivers.modbus.layout import RegisterMap, rack_name
-from drivers.sim.battery import N_CELLS
+from drivers.sim.racks import N_CELLS
 from drivers.sim.wire.bank import TwinDevice
 from drivers.sim.wire.words import Value
+from ems.model.readings import RackReading
 
 # racks differ by this much from one to the next, symmetrically about the container's own state of charge
 _SOC_STEP_PCT: Final = 1.0
 _INSULATION_KOHM: Final = 800.0
+_NOT_SHOWN: Final = frozenset({"number", "bad"})
 _ALARM: Final = "insulation low"
 
 
@@ -24,6 +31,9 @@ class RackedContainer:
     def values(self) -> Mapping[str, Value]:
         """Return what the device shows, with the points of every rack that it does not show by itself."""
         shown = dict(self._device.values())
+        own = shown.pop("racks", None)
+        if isinstance(own, tuple) and own:
+            return {**self._own(own), **shown}
         racks = {
             rack_name(number, name): value
             for number in range(1, len(self._racks) + 1)
@@ -34,6 +44,18 @@ class RackedContainer:
     def command(self, name: str, value: float) -> bool:
         """Pass a command on."""
         return self._device.command(name, value)
+
+    def _own(self, racks: tuple[object, ...]) -> Mapping[str, Value]:
+        """Return the racks that the container has by itself."""
+        told = [rack for rack in racks if isinstance(rack, RackReading)]
+        present = {
+            rack_name(rack.number, field.name): getattr(rack, field.name)
+            for rack in told
+            for field in fields(rack)
+            if field.name not in _NOT_SHOWN
+        }
+        missing = range(len(told) + 1, len(self._racks) + 1)
+        return {**{rack_name(number, "in_service"): False for number in missing}, **present}
 
     def _rack(self, number: int, shown: Mapping[str, Value]) -> Mapping[str, Value]:
         middle = (len(self._racks) + 1) / 2.0

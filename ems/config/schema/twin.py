@@ -76,6 +76,18 @@ class TwinOutagesTable(Table):
     reclose_s: DurationS = Field(description="Healthy grid for this long before the sync-check relay recloses.")
 
 
+class TwinRacksTable(Table):
+    """The racks of every container."""
+
+    count: Annotated[int, Field(ge=1, le=64)] = Field(description="Racks of a container, in parallel.")
+    capacity_tolerance_frac: Annotated[float, Field(ge=0.0, le=0.2)] = Field(
+        0.01, description="Standard deviation of their capacities."
+    )
+    resistance_tolerance_frac: Annotated[float, Field(ge=0.0, le=0.2)] = Field(
+        0.05, description="Standard deviation of their resistances."
+    )
+
+
 class TwinTable(Table):
     """Start values."""
 
@@ -95,4 +107,5 @@ class TwinFile(Table):
     load: TwinLoadTable
     errors: TwinErrorsTable
     forecasts: TwinForecastsTable
+    racks: TwinRacksTable | None = Field(None, description="Missing: a container is one piece.")
     outages: TwinOutagesTable | None = Field(None, description="Missing: the grid never fails unannounced.")
