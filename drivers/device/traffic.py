@@ -18,7 +18,7 @@ _NEARLY_ALL: Final = 0.99
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Times from request to answer, counted in `LATENCY_BUCKETS_S` and one bucket for longer ones."""
+    """Times, as those from request to answer, counted in `LATENCY_BUCKETS_S` and one bucket for longer ones."""
 
     counts: tuple[int, ...]
 
@@ -50,6 +50,21 @@ class UnitStatistics:
     answered_s: float | None
 
 
+class LatencyCount:
+    """Counts times while it goes on."""
+
+    def __init__(self) -> None:
+        self._counts = [0] * (len(LATENCY_BUCKETS_S) + 1)
+
+    def add(self, took_s: float) -> None:
+        """Count one."""
+        self._counts[bisect_left(LATENCY_BUCKETS_S, took_s)] += 1
+
+    def latency(self) -> Latency:
+        """Return the counts as they are now."""
+        return Latency(tuple(self._counts))
+
+
 class Tally:
     """Counts while it goes on."""
 
@@ -57,7 +72,7 @@ class Tally:
         self.n_requests = 0
         self.answered_s: float | None = None
         self._errors: Counter[str] = Counter()
-        self._latencies = [0] * (len(LATENCY_BUCKETS_S) + 1)
+        self._latencies = LatencyCount()
 
     def failed(self, kind: str, n: int = 1) -> None:
         """Count errors."""
@@ -70,7 +85,7 @@ class Tally:
 
     def confirmed(self, *, sent_s: float, at_s: float) -> None:
         """Count how long it took until what was sent was taken, where that is no answer of the device."""
-        self._latencies[bisect_left(LATENCY_BUCKETS_S, at_s - sent_s)] += 1
+        self._latencies.add(at_s - sent_s)
 
     def n_errors(self) -> dict[str, int]:
         """Return the errors by kind."""
@@ -78,7 +93,7 @@ class Tally:
 
     def latency(self) -> Latency:
         """Return the latencies."""
-        return Latency(tuple(self._latencies))
+        return self._latencies.latency()
 
     def unit_statistics(self) -> UnitStatistics:
         """Return the counts as they are now."""

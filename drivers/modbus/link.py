@@ -10,8 +10,8 @@ from contextlib import suppress
 from typing import Final
 
 from drivers.device.cancelling import honour_cancellation
-from drivers.device.jobs import NoAnswer
-from drivers.device.traffic import Tally
+from drivers.device.jobs import NoAnswer, Urgency
+from drivers.device.traffic import LatencyCount, Tally
 from drivers.modbus.expected import Fault
 from drivers.modbus.requests import Answer, Answered, ExceptionAnswer, Request, Station
 from drivers.modbus.session import ExceptionCode, Session
@@ -60,6 +60,7 @@ class ModbusLink:
         self._next_attempt_s = float("-inf")
         self._session: Session | None = None
         self._tally = Tally()
+        self._command_waits = LatencyCount()
         self._n_connections = 0
         self._n_unanswered = 0
 
@@ -81,6 +82,7 @@ class ModbusLink:
         return LinkStatistics(
             connected=self._session is not None and self._session.alive,
             n_connections=self._n_connections,
+            command_wait=self._command_waits.latency(),
             n_requests=self._tally.n_requests,
             n_errors=self._tally.n_errors(),
             latency=self._tally.latency(),
@@ -148,9 +150,12 @@ class ModbusLink:
                 case Pause(until_s):
                     await self._wait(until_s)
                 case Turn(member, job):
-                    request = job.request(self._clock.monotonic_s())
+                    due_s, now_s = job.due_s, self._clock.monotonic_s()
+                    request = job.request(now_s)
                     if request is None:
                         continue
+                    if job.urgency is Urgency.COMMAND:
+                        self._command_waits.add(now_s - due_s)
                     answer = await self._exchange(session, member, request)
                     job.done(answer)
                     if isinstance(answer, NoAnswer) and self._is_over(session):

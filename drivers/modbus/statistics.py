@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from drivers.device.traffic import UnitStatistics, traffic_status
+from drivers.device.traffic import Latency, UnitStatistics, traffic_status
 from ems.model.device import LinkSpec
 from ems.model.link_status import LinkStatus
 
@@ -30,10 +30,14 @@ class ErrorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkStatistics(UnitStatistics):
-    """The traffic of a link, of all units together and of each; `n_connections` counts those that were made."""
+    """The traffic of a link, of all units together and of each; `n_connections` counts those that were made.
+
+    `command_wait` counts the times from when a setpoint or heartbeat was due to when it went out.
+    """
 
     connected: bool
     n_connections: int
+    command_wait: Latency
     units: Mapping[int, UnitStatistics]
 
 

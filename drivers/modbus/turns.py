@@ -63,7 +63,9 @@ def next_turn(members: Iterable[Member], now_s: float) -> Turn | Pause:
     for member in members:
         held_s = member.silent_until_s
         for job in member.station.jobs:
-            due_s = max(job.due_s, held_s)
+            # this loop is gone through twice for every request: no calls in it
+            due_s = job.due_s
+            due_s = max(due_s, held_s)
             if due_s > now_s:
                 until_s = min(until_s, due_s)
                 continue

@@ -38,6 +38,7 @@ from ems.runtime.observer import Observer
 from ems.runtime.persistence import StateStore
 from ems.runtime.planner import Planner
 from ems.runtime.prices import SitePrices
+from ems.runtime.settling import settle_memory
 from ems.runtime.supervisor import Supervisor
 from ems.runtime.timescale import (
     plan_period_s,
@@ -170,6 +171,7 @@ async def _run_once(
         observers: Sequence[Observer] = (LogObserver(), publishing)
         daemon = Daemon(parts, observers)
         publishing.watch(daemon, accounts)
+        settle_memory()
         return await _until_ended(directory, files, daemon, publishing, notifier)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from tests.campaigns.endpoints.measure import measure_endpoints
 from tests.campaigns.measure_commitment import measure_commitment
 from tests.campaigns.measure_control import measure_control
 from tests.campaigns.measure_daemon import measure_daemon
@@ -22,7 +23,7 @@ PARTS: dict[str, tuple[Part, ...]] = {
     "dispatch": (measure_dispatch,),
     "commitment": (measure_commitment,),
     "control": (measure_control, measure_daemon),
-    "drivers": (measure_drivers, measure_decoding),
+    "drivers": (measure_drivers, measure_decoding, measure_endpoints),
     "gateway": (measure_gateway,),
     "studies": (measure_studies,),
 }

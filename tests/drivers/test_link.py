@@ -412,3 +412,17 @@ async def _second_link(rig: Rig, clock: SteppedClock) -> None:
     link = ModbusLink(link_spec(rig.server.port), clock=clock)
     build(device_spec("generic-pcs"), clock=clock, links={LINK: link})
     await link.run()
+
+
+async def test_how_long_commands_wait_for_their_turn_is_counted() -> None:
+    async with running((device_spec("generic-pcs"), pcs())) as rig:
+        await rig.first_reading()
+        before = sum(rig.link.statistics().command_wait.counts)
+
+        rig.device(PcsDevice).set_power(100.0, valid_until_s=rig.clock.monotonic_s() + 10.0)
+        await rig.clock.run(0.5)
+
+    waits = rig.link.statistics().command_wait
+    # the setpoint and the first heartbeat
+    assert sum(waits.counts) == before + 2
+    assert (waits.quantile_s(1.0) or 0.0) <= 0.1

@@ -53,6 +53,7 @@ def test_a_link_is_published_with_its_units() -> None:
         answered_s=unit.answered_s,
         connected=True,
         n_connections=1,
+        command_wait=unit.latency,
         units={7: unit, 8: replace(unit, answered_s=None, latency=Latency((0,) * 15))},
     )
 
