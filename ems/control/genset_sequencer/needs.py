@@ -1,0 +1,94 @@
+"""How many sets of a class are needed: by the plan, the energy in the store, and the reserve (rules 1 to 4)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from ems.control.genset_sequencer.energy import grid_lost_now
+from ems.control.genset_sequencer.situation import Situation
+from ems.control.outlook import net_outlook
+from ems.control.state import ControlState, GensetTrack
+from ems.model.genset import GensetClass
+from ems.model.setpoints import Cause
+from ems.model.units import seconds
+from ems.reserve import ReserveId
+
+# running sets are joined by another one when they are this close to their rating
+_NEAR_RATING_FRAC = 0.97
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """How many units of a class are needed; an emergency overrides rest times and starts per hour."""
+
+    count: int
+    cause: Cause
+    text: str
+    emergency: bool
+
+
+def short_since(situation: Situation, state: ControlState) -> float | None:
+    """Rule 4: since when an upward requirement has been short."""
+    short = any(item.margin_kw < 0.0 for item in situation.assessments if item.id is not ReserveId.DOWN)
+    if not short:
+        return None
+    return situation.now_s if state.short_since_s is None else state.short_since_s
+
+
+def need_of(
+    situation: Situation,
+    state: ControlState,
+    tracks: Mapping[str, GensetTrack],
+    kind: GensetClass,
+    *,
+    energy_run: bool,
+    short_since_s: float | None,
+) -> Need:
+    """Return the greatest count that any rule asks for."""
+    wanted = [unit for unit in kind.unit_ids if tracks[unit].wanted]
+    need = _planned(situation, kind)
+    if energy_run:
+        count = _count_for(situation, kind, n_now=len(wanted))
+        if situation.storage.near_floor:
+            # a set that runs is not given up for a passing lull
+            count = max(count, len(wanted))
+        if grid_lost_now(state, situation):
+            count = min(count + 1, kind.n_units)
+        if count > need.count:
+            need = Need(count=count, cause=Cause.ENERGY_LOW, text="the store must not fall further", emergency=True)
+    starting = any(tracks[unit].carries_since_s is None for unit in wanted)
+    waited = (
+        short_since_s is not None and situation.now_s - short_since_s >= situation.site.control.reserve_start_delay_s
+    )
+    if waited:
+        count = len(wanted) + (0 if starting else 1)
+        if count > need.count:
+            worst = min(situation.assessments, key=lambda item: item.margin_kw)
+            text = (
+                f"reserve {worst.id.value} after the loss of {worst.contingency}: "
+                f"{worst.held_kw:.0f} kW held, {worst.required_kw:.0f} kW required"
+            )
+            need = Need(count=count, cause=Cause.HEADROOM_LOW, text=text, emergency=True)
+    return need
+
+
+def _planned(situation: Situation, kind: GensetClass) -> Need:
+    """Rule 1: what the plan has on now, or within the time that a set needs to carry load."""
+    plan = situation.plan
+    if plan is None:
+        return Need(count=0, cause=Cause.SOC_RECOVERED, text="no rule asks for a set", emergency=False)
+    overlaps = [step for step, _ in plan.steps_between(situation.utc, situation.utc + timedelta(seconds=kind.carry_s))]
+    place = [genset.id for genset in overlaps[0].gensets].index(kind.id) if overlaps else 0
+    counts = [step.gensets[place].n_on for step in overlaps]
+    reason = next((item.text for step in overlaps for item in step.reasons if item.asset == kind.id), "plan")
+    return Need(count=max(counts, default=0), cause=Cause.PLAN, text=reason, emergency=False)
+
+
+def _count_for(situation: Situation, kind: GensetClass, *, n_now: int) -> int:
+    """Return the sets for the net deficit: one more only near their rating, one fewer only for a lasting fall."""
+    deficit_kw = situation.net_load_kw
+    if n_now == 0 or deficit_kw > _NEAR_RATING_FRAC * n_now * kind.most_kw:
+        return max(n_now, kind.sets_to_carry(deficit_kw))
+    rest_s = seconds(kind.min_down_h)
+    ahead = net_outlook(situation.forecast, situation.utc, rest_s, load_kw=situation.load_kw)
+    return min(n_now, kind.sets_to_carry(max(deficit_kw, ahead.deficit_q90_kw)))
