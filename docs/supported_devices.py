@@ -9,23 +9,9 @@ from typing import Final
 from docs.supported_topics import topic_section
 from drivers.device.alarms import AlarmList
 from drivers.device.fallback import Arming, FallbackRule, LifeSign
-from drivers.modbus.layout import (
-    FLOATS,
-    N_REGISTERS,
-    Coding,
-    Command,
-    Point,
-    PointType,
-    RegisterMap,
-    SequenceCommand,
-    SetpointCommand,
-    Speed,
-    TextEncoding,
-    WordOrder,
-    alarm_name,
-    factor_name,
-    rack_place,
-)
+from drivers.modbus.coding import FLOATS, N_REGISTERS, Coding, PointType, TextEncoding, WordOrder, factor_name
+from drivers.modbus.keys import SequenceCommand
+from drivers.modbus.layout import Command, Point, RegisterMap, SetpointCommand, Speed, alarm_name, rack_place
 from drivers.modbus.mapfile import load_map, map_file, map_names
 from drivers.mqtt.topicmapfile import load_topic_map, topic_map_file, topic_map_names
 from drivers.mqtt.topics import TopicMap

@@ -5,15 +5,9 @@ from typing import Final
 
 from drivers.device.fields import FieldKind, ReadingField, reading_fields
 from drivers.device.needs import Finding
-from drivers.modbus.layout import (
-    WRITE_MULTIPLE,
-    WRITE_SINGLE,
-    Action,
-    Condition,
-    RegisterMap,
-    SequenceCommand,
-    Table,
-)
+from drivers.modbus.coding import WRITE_MULTIPLE, WRITE_SINGLE, Table
+from drivers.modbus.keys import Action, Condition, SequenceCommand
+from drivers.modbus.layout import RegisterMap
 from drivers.modbus.mapactions import missing_actions
 from drivers.modbus.mapschema import ActionTable, MapFile
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from drivers.device.values import Bad, Value, parts_of
-from drivers.modbus.layout import FLOATS, UNSIGNED, Point, PointType
+from drivers.modbus.coding import FLOATS, UNSIGNED, PointType
+from drivers.modbus.layout import Point
 from drivers.modbus.values import FactoredDecoder, PointDecoder, conversion
 
 # registers of the longest integers whose values are looked through

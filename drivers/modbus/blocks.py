@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from operator import attrgetter
 
-from drivers.modbus.layout import Address, Block, Gaps, Point, Span, Speed
+from drivers.modbus.coding import Address
+from drivers.modbus.layout import Block, Gaps, Point, Span, Speed
 
 # the protocol's limits for one read (Modbus Application Protocol V1.1b3, 6.1 to 6.4)
 MOST_REGISTERS = 125

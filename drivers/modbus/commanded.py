@@ -10,7 +10,7 @@ from drivers.device.narrowing import LimitFinder
 from drivers.modbus.attached import AttachedDevice
 from drivers.modbus.device import PolledDevice
 from drivers.modbus.handshake import Met, Unknown
-from drivers.modbus.layout import SequenceCommand
+from drivers.modbus.keys import SequenceCommand
 from drivers.modbus.recipes import MapRecipe, counter_write
 from drivers.modbus.registers import Encoded
 from drivers.modbus.requests import Write

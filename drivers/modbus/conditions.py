@@ -1,6 +1,6 @@
 """Whether a reading shows what a register map asks for. Pure."""
 
-from drivers.modbus.layout import Condition, SequenceCommand
+from drivers.modbus.keys import Condition, SequenceCommand
 from ems.model.readings import Reading
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, Self
 
-from drivers.modbus.layout import WRITE_COIL, WRITE_SINGLE
+from drivers.modbus.coding import WRITE_COIL, WRITE_SINGLE
 from drivers.modbus.requests import Read, Request, Write
 from drivers.modbus.statistics import ErrorKind
 

@@ -6,7 +6,8 @@ from typing import Final
 
 from drivers.device.values import Bad
 from drivers.modbus.blocks import PlannedRead
-from drivers.modbus.layout import Point, PointType, RegisterMap
+from drivers.modbus.coding import PointType
+from drivers.modbus.layout import Point, RegisterMap
 from drivers.modbus.registers import decode_text
 
 _ALL_ONES: Final = 0xFFFF

@@ -6,62 +6,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
 
 from drivers.device.alarms import AlarmList
 from drivers.device.fallback import FallbackRule
 from drivers.device.fields import DeviceClass
+from drivers.modbus.coding import N_REGISTERS, Address, Coding, TextEncoding
+from drivers.modbus.keys import Action, SequenceCommand
 from ems.model.capability import Capability
-
-
-class Table(StrEnum):
-    """The address spaces: two of registers, two of single bits. In some devices they overlap, in others not."""
-
-    HOLDING = "holding"
-    INPUT = "input"
-    COIL = "coil"
-    DISCRETE = "discrete"
-
-    @property
-    def holds_bits(self) -> bool:
-        """Return whether an address holds one bit instead of a register of 16."""
-        return self in {Table.COIL, Table.DISCRETE}
-
-
-class PointType(StrEnum):
-    """How the registers of a point form a raw value."""
-
-    UINT16 = "uint16"
-    INT16 = "int16"
-    UINT32 = "uint32"
-    INT32 = "int32"
-    UINT64 = "uint64"
-    INT64 = "int64"
-    FLOAT32 = "float32"
-    FLOAT64 = "float64"
-    BIT = "bit"
-    STRING = "string"
-
-
-class WordOrder(StrEnum):
-    """Which register of a longer value comes first."""
-
-    BIG = "big"
-    LITTLE = "little"
-
-
-class ByteOrder(StrEnum):
-    """Which byte of a register comes first; almost always the high one."""
-
-    BIG = "big"
-    LITTLE = "little"
-
-
-class TextEncoding(StrEnum):
-    """How a text lies in its registers: two ASCII characters in each, or one of UTF-16."""
-
-    ASCII = "ascii"
-    UTF16 = "utf16"
 
 
 class Speed(StrEnum):
@@ -77,70 +28,6 @@ class Gaps(StrEnum):
 
     READ = "read"
     NEVER = "never"
-
-
-N_REGISTERS: Final[Mapping[PointType, int]] = {
-    PointType.UINT16: 1,
-    PointType.INT16: 1,
-    PointType.BIT: 1,
-    PointType.UINT32: 2,
-    PointType.INT32: 2,
-    PointType.FLOAT32: 2,
-    PointType.UINT64: 4,
-    PointType.INT64: 4,
-    PointType.FLOAT64: 4,
-}
-FLOATS: Final = frozenset({PointType.FLOAT32, PointType.FLOAT64})
-UNSIGNED: Final = frozenset({PointType.UINT16, PointType.UINT32, PointType.UINT64})
-
-# function codes of the protocol
-READ_COILS: Final = 1
-READ_DISCRETE: Final = 2
-READ_HOLDING: Final = 3
-READ_INPUT: Final = 4
-WRITE_COIL: Final = 5
-WRITE_SINGLE: Final = 6
-WRITE_COILS: Final = 15
-WRITE_MULTIPLE: Final = 16
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
-    """A register or bit by its number in the frame (0..65535), never by the number in a maker's document."""
-
-    table: Table
-    register: int
-
-    def __str__(self) -> str:
-        return f"{self.table.value}:{self.register}"
-
-
-def factor_name(at: Address) -> str:
-    """Return the name of the point that shows a scale factor; no point of a file can have it."""
-    return f"factor {at}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Coding:
-    """How a raw number and a value belong together: value = (raw x 10^factor x scale + offset) x sign.
-
-    `scale` and `offset` may be int: then an integer register gives an exact int, as counters need.
-    `sign` is -1 for a device that counts power out of the site bus as positive. `factor` is the register (int16)
-    that holds the power of ten, for devices that change it while they run; without it the power is 0.
-    """
-
-    type: PointType
-    scale: float = 1
-    offset: float = 0
-    sign: int = 1
-    word_order: WordOrder = WordOrder.BIG
-    byte_order: ByteOrder = ByteOrder.BIG
-    factor: Address | None = None
-
-    @property
-    def raw_type(self) -> PointType:
-        """Return how the registers are unpacked; a flag is a bit of an unsigned register."""
-        return PointType.UINT16 if self.type is PointType.BIT else self.type
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,99 +131,6 @@ def rack_place(name: str) -> tuple[int, str] | None:
     """Return number of the rack and name in the file of a point, None where it belongs to no rack."""
     parts = name.split(" ", 2)
     return (int(parts[1]), parts[2]) if parts[0] == "rack" and len(parts) == 3 else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RawWrite:
-    """Registers that are written as they stand, in one request."""
-
-    at: Address
-    words: tuple[int, ...]
-    function: int
-
-    @property
-    def end(self) -> int:
-        """Return the first register behind the write."""
-        return self.at.register + len(self.words)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
-    """A field of the reading that shows one of some names; flags are named `true` and `false`."""
-
-    field: str
-    labels: frozenset[str]
-
-    def __str__(self) -> str:
-        return f"{self.field} {' or '.join(sorted(self.labels))}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wait:
-    """A condition that must come true within a time, s."""
-
-    condition: Condition
-    within_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReturnValue:
-    """What a device shows after an action that it has done, and what its other answers mean."""
-
-    at: Address
-    words: tuple[int, ...]
-    errors: Mapping[int, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Action:
-    """A control key of a device: writes in their order, and the answer that proves them.
-
-    It is sent once `after` holds and left out while `unless` holds.
-    """
-
-    name: str
-    writes: tuple[RawWrite, ...]
-    returns: ReturnValue | None = None
-    after: Wait | None = None
-    unless: Condition | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Precondition:
-    """What must hold before a sequence; `ask` may be sent to bring it about from one of the states `ask_from`."""
-
-    wait: Wait
-    ask: Action | None
-    ask_from: Condition | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SequenceCommand:
-    """A command that is a sequence of actions for true and one for false.
-
-    `shows` tells by the reading which value has come about, which must be seen within `settle_s` after the last
-    action. A value in `once` is an edge: it is not sent again until the command changes or, after `latched` has
-    shown a failure, until that is reset at the device.
-    """
-
-    name: str
-    actions: Mapping[bool, tuple[Action, ...]]
-    once: frozenset[bool]
-    shows: Mapping[bool, Condition]
-    settle_s: float
-    needs: Precondition | None
-    latched: Condition | None
-
-    @property
-    def longest_s(self) -> float:
-        """Return the longest time that a value may take to come about, s."""
-        needs_s = 0.0 if self.needs is None or self.needs.ask is None else self.needs.wait.within_s
-        waits_s = [
-            sum(action.after.within_s for action in actions if action.after is not None)
-            for actions in self.actions.values()
-        ]
-        return needs_s + max(waits_s, default=0.0) + self.settle_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

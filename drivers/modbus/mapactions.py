@@ -6,17 +6,8 @@ What refers to an action that the map does not have is found here; all else that
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from drivers.modbus.layout import (
-    Action,
-    Address,
-    Condition,
-    Precondition,
-    RawWrite,
-    ReturnValue,
-    SequenceCommand,
-    Table,
-    Wait,
-)
+from drivers.modbus.coding import Address, Table
+from drivers.modbus.keys import Action, Condition, Precondition, RawWrite, ReturnValue, SequenceCommand, Wait
 from drivers.modbus.mapschema import (
     ActionTable,
     ConditionTable,

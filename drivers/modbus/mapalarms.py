@@ -3,7 +3,8 @@
 from typing import Final
 
 from drivers.device.alarms import AlarmList
-from drivers.modbus.layout import Address, Coding, Point, PointType, Table, alarm_name
+from drivers.modbus.coding import Address, Coding, PointType, Table
+from drivers.modbus.layout import Point, alarm_name
 from drivers.modbus.mapschema import AlarmTable, EndpointTable
 
 _PER_REGISTER: Final = 4

@@ -16,24 +16,8 @@ from drivers.device.mapfiles import find_file, names_in, read_toml
 from drivers.device.maptables import range_of, sign_of
 from drivers.device.schemaproblems import problems
 from drivers.modbus.actionlint import form_findings
-from drivers.modbus.layout import (
-    FLOATS,
-    N_REGISTERS,
-    WRITE_COIL,
-    Address,
-    Block,
-    Coding,
-    Command,
-    Point,
-    PointType,
-    RegisterMap,
-    SetpointCommand,
-    Span,
-    Speed,
-    Table,
-    factor_name,
-    rack_name,
-)
+from drivers.modbus.coding import FLOATS, N_REGISTERS, WRITE_COIL, Address, Coding, PointType, Table, factor_name
+from drivers.modbus.layout import Block, Command, Point, RegisterMap, SetpointCommand, Span, Speed, rack_name
 from drivers.modbus.mapactions import action, sequence_command
 from drivers.modbus.mapalarms import alarm_list
 from drivers.modbus.maplint import find_contradictions

@@ -15,7 +15,7 @@ from drivers.device.needs import Finding
 from drivers.modbus.actionlint import action_findings
 from drivers.modbus.blocks import overlapping_blocks, torn_points, unplaced, unreadable
 from drivers.modbus.capabilitylint import capability_findings
-from drivers.modbus.layout import (
+from drivers.modbus.coding import (
     FLOATS,
     UNSIGNED,
     WRITE_COIL,
@@ -23,18 +23,11 @@ from drivers.modbus.layout import (
     WRITE_MULTIPLE,
     WRITE_SINGLE,
     Coding,
-    Command,
-    Point,
     PointType,
-    RegisterMap,
-    SetpointCommand,
-    Span,
-    Speed,
     Table,
-    alarm_name,
     factor_name,
-    rack_place,
 )
+from drivers.modbus.layout import Command, Point, RegisterMap, SetpointCommand, Span, Speed, alarm_name, rack_place
 from ems.errors import ConfigProblem
 
 _N_ADDRESSES: Final = 0x10000

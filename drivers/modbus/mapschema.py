@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 
 from drivers.device.alarms import Severity
 from drivers.device.maptables import DeviceTable, Direction, FallbackTable, MapTable, Name, Number, Range
-from drivers.modbus.layout import ByteOrder, Gaps, PointType, TextEncoding, WordOrder
+from drivers.modbus.coding import ByteOrder, PointType, TextEncoding, WordOrder
+from drivers.modbus.layout import Gaps
 
 At = Annotated[str, Field(pattern=r"^(holding|input|coil|discrete):\d{1,5}$")]
 RegisterAt = Annotated[str, Field(pattern=r"^(holding|input):\d{1,5}$")]

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from drivers.device.values import Bad
-from drivers.modbus.layout import Command, SetpointCommand, factor_name
+from drivers.modbus.coding import factor_name
+from drivers.modbus.layout import Command, SetpointCommand
 from drivers.modbus.registers import Encoded, encode
 from drivers.modbus.requests import Write
 from drivers.modbus.values import with_power

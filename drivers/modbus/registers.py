@@ -15,7 +15,8 @@ from drivers.device.named import NamedValues, Names
 from drivers.device.values import Bad, Value
 from drivers.modbus.blockcode import CompiledPoint, RawSource, compile_block
 from drivers.modbus.blocks import PlannedRead
-from drivers.modbus.layout import FLOATS, N_REGISTERS, ByteOrder, Coding, Point, PointType, TextEncoding, WordOrder
+from drivers.modbus.coding import FLOATS, N_REGISTERS, ByteOrder, Coding, PointType, TextEncoding, WordOrder
+from drivers.modbus.layout import Point
 from drivers.modbus.values import conversion, factored_decoder, point_decoder, text_of
 from drivers.modbus.words import Words, bytes_of
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from drivers.device.jobs import Acknowledged, NoAnswer, Refused, Urgency
-from drivers.modbus.layout import READ_COILS, READ_DISCRETE, READ_HOLDING, READ_INPUT, Address, Table
+from drivers.modbus.coding import READ_COILS, READ_DISCRETE, READ_HOLDING, READ_INPUT, Address, Table
 
 # exception codes of the protocol
 _EXCEPTIONS: Final = {

@@ -10,9 +10,10 @@ from typing import Final
 from drivers.device.jobs import NoAnswer
 from drivers.device.values import Bad
 from drivers.modbus.blocks import adjacent_blocks, plan_reads
+from drivers.modbus.coding import Address, Table
 from drivers.modbus.identity import identity_faults, identity_texts
 from drivers.modbus.inquiry import Inquiry
-from drivers.modbus.layout import Address, RegisterMap, Speed, Table
+from drivers.modbus.layout import RegisterMap, Speed
 from drivers.modbus.registers import decode_text
 from drivers.modbus.requests import Answer, Answered, ExceptionAnswer, Read, Request
 from drivers.modbus.sunspec.chain import BASES, MARKER, BaseSearch, Chain, ChainScript, find_chain

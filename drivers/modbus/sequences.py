@@ -13,7 +13,7 @@ from typing import Final
 from drivers.device.commands import Outcomes
 from drivers.device.jobs import NEVER_S, NoAnswer, Urgency
 from drivers.modbus.conditions import holds, shown
-from drivers.modbus.layout import Action, Condition, SequenceCommand, Wait
+from drivers.modbus.keys import Action, Condition, SequenceCommand, Wait
 from drivers.modbus.requests import Answer, Answered, ExceptionAnswer, Read, Request, Write
 from ems.model.readings import Reading
 from ems.model.setpoints import Outcome

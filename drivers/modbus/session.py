@@ -29,9 +29,9 @@ from pymodbus.pdu.register_message import (
     WriteSingleRegisterRequest,
 )
 
+from drivers.modbus.coding import WRITE_COIL, WRITE_COILS, WRITE_SINGLE, Table
 from drivers.modbus.expected import EXCEPTION_FLAG, Expected, Fault
 from drivers.modbus.frames import Answers, TcpAnswers
-from drivers.modbus.layout import WRITE_COIL, WRITE_COILS, WRITE_SINGLE, Table
 from drivers.modbus.requests import Read, Request, Write
 from drivers.modbus.rtuframes import CRC_LENGTH, RtuAnswers
 from drivers.modbus.statistics import ErrorKind

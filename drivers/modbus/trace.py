@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from drivers.device.jobs import NoAnswer
-from drivers.modbus.layout import READ_COILS, READ_DISCRETE, READ_HOLDING, READ_INPUT
+from drivers.modbus.coding import READ_COILS, READ_DISCRETE, READ_HOLDING, READ_INPUT
 from drivers.modbus.requests import Answer, Answered, ExceptionAnswer, Read, Request
 from ems.errors import ConfigError, ConfigProblem
 

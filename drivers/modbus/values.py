@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from drivers.device.values import Bad, Number, Value, parts_of
-from drivers.modbus.layout import FLOATS, Coding, Point, PointType, TextEncoding
+from drivers.modbus.coding import FLOATS, Coding, PointType, TextEncoding
+from drivers.modbus.layout import Point
 
 Raw = int | float | bytes
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from pymodbus.client import AsyncModbusTcpClient
 
 from drivers.modbus.blocks import PlannedRead
+from drivers.modbus.coding import N_REGISTERS, Address, Coding, PointType, Table
 from drivers.modbus.expected import Expected
-from drivers.modbus.layout import N_REGISTERS, Address, Coding, Point, PointType, Table
+from drivers.modbus.layout import Point
 from drivers.modbus.registers import BlockDecoder, Decoded
 from drivers.modbus.requests import Read
 from drivers.modbus.rtuframes import RtuAnswers, crc_bytes

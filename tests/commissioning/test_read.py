@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.modbus.layout import Address, Table
+from drivers.modbus.coding import Address, Table
 from drivers.modbus.mapfile import load_map
 from drivers.sim.wire.bank import RegisterBank
 from drivers.sim.wire.faults import Faults

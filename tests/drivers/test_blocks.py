@@ -2,7 +2,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.modbus.blocks import adjacent_blocks, overlapping_blocks, plan_reads, torn_points, unplaced, unreadable
-from drivers.modbus.layout import Address, Block, Coding, Gaps, Point, PointType, Span, Speed, Table
+from drivers.modbus.coding import Address, Coding, PointType, Table
+from drivers.modbus.layout import Block, Gaps, Point, Span, Speed
 
 
 def at(register: int, table: Table = Table.HOLDING) -> Address:

@@ -6,7 +6,8 @@ import pytest
 from drivers.device.commands import CommandSlot, Outcomes
 from drivers.device.jobs import NEVER_S, NoAnswer
 from drivers.device.values import Bad
-from drivers.modbus.layout import Address, Coding, PointType, SetpointCommand, Table
+from drivers.modbus.coding import Address, Coding, PointType, Table
+from drivers.modbus.layout import SetpointCommand
 from drivers.modbus.recipes import MapRecipe
 from drivers.modbus.registers import Encoded
 from drivers.modbus.requests import Answered, ExceptionAnswer, Write

@@ -6,7 +6,7 @@ import pytest
 
 from drivers.battery.pcs import PcsDevice
 from drivers.genset.controller import GensetController
-from drivers.modbus.layout import Address, Table
+from drivers.modbus.coding import Address, Table
 from drivers.modbus.mapfile import load_map
 from drivers.modbus.registers import Encoded, encode
 from drivers.modbus.values import with_power

@@ -2,9 +2,9 @@
 
 import pytest
 
+from drivers.modbus.coding import Address, Table
 from drivers.modbus.expected import Expected, Fault
 from drivers.modbus.frames import TcpAnswers
-from drivers.modbus.layout import Address, Table
 from drivers.modbus.requests import Read, Request, Write
 from drivers.modbus.statistics import ErrorKind
 

@@ -1,6 +1,7 @@
 from drivers.device.heartbeat import Heartbeat
 from drivers.device.jobs import NEVER_S
-from drivers.modbus.layout import Address, Coding, Command, PointType, Table
+from drivers.modbus.coding import Address, Coding, PointType, Table
+from drivers.modbus.layout import Command
 from drivers.modbus.recipes import counter_write
 from drivers.modbus.requests import Answered, ExceptionAnswer, Write
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.modbus.layout import Address, Table, WordOrder
+from drivers.modbus.coding import Address, Table, WordOrder
 from drivers.modbus.mapfile import load_map, map_names
 from ems.errors import ConfigError, ConfigProblem
 

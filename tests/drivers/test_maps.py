@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from drivers.device.fields import READING_TYPES, FieldKind, ReadingField, reading_fields
 from drivers.device.values import Value
 from drivers.modbus.blocks import plan_reads
-from drivers.modbus.layout import RegisterMap, Table
+from drivers.modbus.coding import Table
+from drivers.modbus.layout import RegisterMap
 from drivers.modbus.mapfile import load_map, map_names
 from drivers.modbus.registers import BlockDecoder, encode
 from drivers.sim.wire.bank import RegisterBank

@@ -10,20 +10,19 @@ from hypothesis import strategies as st
 
 from drivers.device.values import Bad, Value
 from drivers.modbus.blocks import PlannedRead
-from drivers.modbus.layout import (
+from drivers.modbus.coding import (
     FLOATS,
     N_REGISTERS,
     UNSIGNED,
     Address,
     ByteOrder,
     Coding,
-    Command,
-    Point,
     PointType,
     Table,
     TextEncoding,
     WordOrder,
 )
+from drivers.modbus.layout import Command, Point
 from drivers.modbus.registers import BlockDecoder, Decoded, Encoded, encode
 from drivers.modbus.values import with_power
 from drivers.sim.wire.words import command_value, point_words

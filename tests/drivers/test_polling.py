@@ -8,7 +8,7 @@ import pytest
 
 from drivers.battery.pcs import PcsDevice
 from drivers.genset.tank import TankGauge
-from drivers.modbus.layout import Table
+from drivers.modbus.coding import Table
 from drivers.modbus.link import ModbusLink
 from drivers.modbus.mapfile import load_map
 from drivers.modbus.requests import Answer, Answered, ExceptionAnswer, Read, Request, Station, Write

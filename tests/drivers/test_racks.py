@@ -11,7 +11,8 @@ from drivers.device.assembly import Assembler
 from drivers.device.racks import complete
 from drivers.device.sample import Sample
 from drivers.device.values import Value
-from drivers.modbus.layout import Address, Speed, Table
+from drivers.modbus.coding import Address, Table
+from drivers.modbus.layout import Speed
 from drivers.modbus.mapfile import SHIPPED, load_map, read_map
 from ems.errors import ConfigError
 from ems.model.capability import Capability

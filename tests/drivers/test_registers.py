@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from drivers.device.values import Bad, Value
 from drivers.modbus.blocks import PlannedRead
-from drivers.modbus.layout import N_REGISTERS, Address, ByteOrder, Coding, Point, PointType, Table, WordOrder
+from drivers.modbus.coding import N_REGISTERS, Address, ByteOrder, Coding, PointType, Table, WordOrder
+from drivers.modbus.layout import Point
 from drivers.modbus.registers import BlockDecoder, Encoded, decode_number, decode_text, encode
 
 BIG, LITTLE = WordOrder.BIG, WordOrder.LITTLE

@@ -1,7 +1,8 @@
 from drivers.device.jobs import NEVER_S, NoAnswer
 from drivers.device.sample import Sample
 from drivers.modbus.blocks import plan_reads
-from drivers.modbus.layout import Address, Block, Coding, Point, PointType, Speed, Table
+from drivers.modbus.coding import Address, Coding, PointType, Table
+from drivers.modbus.layout import Block, Point, Speed
 from drivers.modbus.requests import Answered, ExceptionAnswer
 from drivers.modbus.rounds import Round, planned_parts
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from drivers.modbus.coding import Address, Table
 from drivers.modbus.expected import Expected, Fault
-from drivers.modbus.layout import Address, Table
 from drivers.modbus.requests import Read, Request, Write
 from drivers.modbus.rtuframes import RtuAnswers, crc_bytes
 from drivers.modbus.statistics import ErrorKind

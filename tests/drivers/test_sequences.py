@@ -8,17 +8,8 @@ from hypothesis import strategies as st
 
 from drivers.device.commands import Outcomes
 from drivers.device.jobs import NEVER_S, NoAnswer
-from drivers.modbus.layout import (
-    Action,
-    Address,
-    Condition,
-    Precondition,
-    RawWrite,
-    ReturnValue,
-    SequenceCommand,
-    Table,
-    Wait,
-)
+from drivers.modbus.coding import Address, Table
+from drivers.modbus.keys import Action, Condition, Precondition, RawWrite, ReturnValue, SequenceCommand, Wait
 from drivers.modbus.requests import Answered, ExceptionAnswer, Read, Write
 from drivers.modbus.sequences import SequenceSlot
 from ems.model.readings import GensetPhase, GensetReading

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from drivers.device.values import Bad
-from drivers.modbus.layout import Address, Table
+from drivers.modbus.coding import Address, Table
 from drivers.modbus.requests import Answered, ExceptionAnswer, Read, Request
 
 # the three of the standard; devices that took the document's 40001 or 1 for it are said to sit one below (believed)

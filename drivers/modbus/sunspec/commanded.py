@@ -6,9 +6,10 @@ from typing import Final
 from drivers.device.assembly import Family, R
 from drivers.device.narrowing import LimitFinder
 from drivers.device.values import Bad, Value
+from drivers.modbus.coding import WRITE_MULTIPLE, Address, Coding, PointType, Table
 from drivers.modbus.commanded import RegisterCommanding
 from drivers.modbus.handshake import UsableAnswer
-from drivers.modbus.layout import WRITE_MULTIPLE, Address, Coding, Command, PointType, Table
+from drivers.modbus.layout import Command
 from drivers.modbus.recipes import counter_write
 from drivers.modbus.requests import ExceptionAnswer, Request
 from drivers.modbus.sunspec.chain import FoundModel

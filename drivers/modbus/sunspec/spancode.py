@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from drivers.device.values import Bad, Value
-from drivers.modbus.layout import TextEncoding
+from drivers.modbus.coding import TextEncoding
 from drivers.modbus.values import text_of
 
 ABSENT: Final[Mapping[str, int]] = {

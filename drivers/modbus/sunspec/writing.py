@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from drivers.device.values import Bad
-from drivers.modbus.layout import WRITE_MULTIPLE, Address, Table
+from drivers.modbus.coding import WRITE_MULTIPLE, Address, Table
 from drivers.modbus.requests import Write
 from drivers.modbus.sunspec.chain import FoundModel
 from drivers.modbus.sunspec.definitions import ModelPoint, model_definition

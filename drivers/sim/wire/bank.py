@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from drivers.modbus.layout import Address, Coding, Command, Point, PointType, RegisterMap, Table, factor_name
+from drivers.modbus.coding import Address, Coding, PointType, Table, factor_name
+from drivers.modbus.layout import Command, Point, RegisterMap
 from drivers.sim.wire.faults import NO_FAULTS, Faults
 from drivers.sim.wire.framing import (
     READ_COILS,

@@ -8,7 +8,8 @@ import struct
 from decimal import Decimal
 from typing import Final
 
-from drivers.modbus.layout import ByteOrder, Coding, Command, Point, PointType, TextEncoding, WordOrder
+from drivers.modbus.coding import ByteOrder, Coding, PointType, TextEncoding, WordOrder
+from drivers.modbus.layout import Command, Point
 
 Words = list[int]
 Value = float | int | bool | str | tuple[str, ...] | None

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Final
 
-from drivers.modbus.layout import Address
+from drivers.modbus.coding import Address
 from drivers.modbus.readout import PointReading, Quality
 from ems.config.units import unit_of
 from ems.model.readings import Reading

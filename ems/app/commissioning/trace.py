@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from drivers.modbus.coding import Address, Table
 from drivers.modbus.inquiry import Inquiry
-from drivers.modbus.layout import Address, RegisterMap, Table
+from drivers.modbus.layout import RegisterMap
 from drivers.modbus.link import ModbusLink
 from drivers.modbus.readout import read_out
 from drivers.modbus.requests import Read

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from drivers.device.values import Bad
-from drivers.modbus.layout import SequenceCommand
+from drivers.modbus.keys import SequenceCommand
 from drivers.modbus.link import ModbusLink
 from drivers.modbus.registers import encode
 from ems.app.commissioning.audit import FILE_NAME, AuditLog, HandCommand, own_audit_file
