@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
 from ems.model.capability import Capability, Fallback, PowerLimits, SupplyLimits
+from ems.model.counters import CounterMemory
 from ems.model.device import DeviceSpec
 from ems.model.link_status import LinkStatus
 from ems.model.readings import GensetPhase, Reading
@@ -134,6 +135,14 @@ class WearsOut(Commanded, Protocol):
 
     def written_s(self) -> Mapping[str, Sequence[float]]:
         """Return when each such command was written in the last 24 h, by the monotonic clock, oldest first."""
+
+
+@runtime_checkable
+class CountsOn(Protocol):
+    """A device with energy counters that start again at zero, and whose driver counts on."""
+
+    def counters(self) -> Mapping[str, CounterMemory]:
+        """Return how far each has counted, by name; one that was not read yet is missing."""
 
 
 @runtime_checkable
@@ -318,7 +327,8 @@ class DriverEnvironment:
     `rated_kw` is the nameplate of the asset, the scale of plausibility; `map_directories` are searched for
     maps before the shipped ones. `confirmed_identity` are the texts that the device named itself with when
     it was taken for the right one; None: the first that answers is. `earlier_writes` are those of the last 24 h to
-    commands in non-volatile memory, by command: their budgets go on.
+    commands in non-volatile memory, by command: their budgets go on. `earlier_counters` say how far counters that start
+    again at zero had come.
     """
 
     clock: Clock
@@ -327,6 +337,7 @@ class DriverEnvironment:
     rated_kw: float
     confirmed_identity: Mapping[str, str] | None = None
     earlier_writes: Mapping[str, Sequence[datetime]] = field(default_factory=dict)
+    earlier_counters: Mapping[str, CounterMemory] = field(default_factory=dict)
 
 
 class DriverFactory(Protocol):

@@ -25,6 +25,7 @@ from ems.model.site import Site
 from ems.ports import Clock
 from ems.runtime.accounts import Accounts
 from ems.runtime.archive import ProblemArchive
+from ems.runtime.counters import CounterBook
 from ems.runtime.daemon import Daemon, DaemonParts, Ending
 from ems.runtime.forecasts import ForecastMemory
 from ems.runtime.identities import IdentityBook
@@ -114,6 +115,7 @@ async def _run_once(
         stack.callback(ledger.close)
         identities = IdentityBook(store, state_directory)
         wear = WriteBook(store, clock)
+        counters = CounterBook(store)
         fleet = build_fleet(
             scaled.site,
             scaled.wiring,
@@ -121,6 +123,7 @@ async def _run_once(
             directories=files.search,
             known=identities.known,
             written=wear.written,
+            counted=counters.counted,
         )
         market = files.forecasts.price
         prices = SitePrices(scaled.site, None if market is None else price_file_source(files.directory / market.file))
@@ -160,6 +163,7 @@ async def _run_once(
             store=store,
             identities=identities,
             wear=wear,
+            counters=counters,
             notifier=notifier,
             version=version(DISTRIBUTION),
             pid=os.getpid(),

@@ -13,6 +13,7 @@ from drivers.mqtt.link import MqttLink
 from ems.app.located import located
 from ems.config.build import Wiring
 from ems.errors import ConfigError, ConfigProblem
+from ems.model.counters import CounterMemory
 from ems.model.device import DeviceSpec
 from ems.model.site import Site
 from ems.ports import Clock, Device, DeviceLink, DriverEnvironment, DriverFactory, SetsPower
@@ -38,6 +39,10 @@ def _nothing_written(_device_id: str) -> Mapping[str, Sequence[datetime]]:
     return {}
 
 
+def _nothing_counted(_device_id: str) -> Mapping[str, CounterMemory]:
+    return {}
+
+
 def build_fleet(
     site: Site,
     wiring: Wiring,
@@ -46,11 +51,12 @@ def build_fleet(
     directories: tuple[Path, ...],
     known: Callable[[str], Mapping[str, str] | None] = _nothing_known,
     written: Callable[[str], Mapping[str, Sequence[datetime]]] = _nothing_written,
+    counted: Callable[[str], Mapping[str, CounterMemory]] = _nothing_counted,
 ) -> Fleet:
     """Return all devices, attached to their links and not yet connected.
 
     `known` gives the texts by which a device is the right one; None takes the first that answers. `written` gives the
-    writes of the last 24 h to commands in non-volatile memory.
+    writes of the last 24 h to commands in non-volatile memory, `counted` how far counters had come that start again.
 
     Raises:
         ConfigError: A driver or map does not exist, or does not fit; names the file of the nearest of `directories`.
@@ -70,6 +76,7 @@ def build_fleet(
             rated_kw=spec.rated_kw or ratings.get(spec.asset, site.design_load_kw),
             confirmed_identity=known(spec.id),
             earlier_writes=written(spec.id),
+            earlier_counters=counted(spec.id),
         )
         try:
             devices[spec.asset] = driver_factory(spec)(spec, environment)

@@ -18,6 +18,7 @@ from ems.ports import Clock, Device, DeviceLink
 from ems.runtime.accounts import Accounts
 from ems.runtime.alarms import AlarmWatch
 from ems.runtime.condition import condition_of
+from ems.runtime.counters import CounterBook
 from ems.runtime.cycle import ControlCycle, CycleRecord
 from ems.runtime.forecasts import ForecastMemory
 from ems.runtime.identities import IdentityBook
@@ -65,6 +66,7 @@ class DaemonParts:
     store: StateStore
     identities: IdentityBook
     wear: WriteBook
+    counters: CounterBook
     notifier: SystemdNotifier
     version: str
     pid: int
@@ -253,6 +255,7 @@ class Daemon:
         self._saved_s = now_s
         self._parts.store.save("control", control_document(self._cycle.state, now_s=now_s), utc=utc)
         self._parts.store.save("accounts", self._parts.accounts.document(), utc=utc)
+        self._parts.counters.save(self._parts.devices.values(), utc=utc)
         if (learnt := self._parts.memory.unsaved_document()) is not None:
             self._parts.store.save("forecasts", learnt, utc=utc)
 

@@ -8,12 +8,14 @@ from drivers.modbus.sunspec.chain import Chain, FoundModel
 from drivers.modbus.sunspec.counters import WrappingCounter
 from drivers.modbus.sunspec.definitions import model_definition
 from drivers.modbus.sunspec.fields import Fields
+from drivers.modbus.sunspec.meter import EnergyCounters
 from drivers.modbus.sunspec.profile import Choice, choose
 from drivers.modbus.sunspec.pv import PV_PROFILE
 from drivers.modbus.sunspec.states import InverterState, inverter_state
 from drivers.modbus.sunspec.storage import BMS_PROFILE, allowed_kw, has_alarm, setpoint_in_force_kw
 from drivers.modbus.sunspec.values import PointValues
 from drivers.modbus.sunspec.writing import counts, fault_of, setting, write_requests
+from ems.model.counters import CounterMemory
 from ems.model.device import ModelFamily, SunSpecSpec
 
 
@@ -260,3 +262,14 @@ def test_events_that_were_not_read_are_unknown_with_a_reason() -> None:
     fill_alarms(fields, 802, "Evt1")
 
     assert fields.bad == dict.fromkeys(("warnings", "faults"), "802.Evt1: no answer")
+
+
+def test_a_meter_counts_on_from_where_an_earlier_run_has_ended() -> None:
+    earlier = {"TotWhImp": CounterMemory(shown_wh=2.0**32 - 10.0, added_wh=0.0)}
+    counters = EnergyCounters(SunSpecSpec(power_sign=1), earlier)
+    fields = Fields(points(m203_TotWhImp=5.0, m203_TotWh_SF=0))
+
+    counters.fill_import("import_wh", fields, 203)
+
+    assert fields.values["import_wh"] == 2**32 + 5
+    assert counters.memories() == {"TotWhImp": CounterMemory(shown_wh=5.0, added_wh=2.0**32)}

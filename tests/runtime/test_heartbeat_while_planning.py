@@ -25,6 +25,7 @@ from ems.model.readings import Reading
 from ems.model.site import Place
 from ems.ports import Device
 from ems.runtime.accounts import Accounts
+from ems.runtime.counters import CounterBook
 from ems.runtime.daemon import Daemon, DaemonParts, Ending
 from ems.runtime.forecasts import ForecastMemory
 from ems.runtime.identities import IdentityBook
@@ -155,6 +156,7 @@ async def running(home: Path) -> "AsyncIterator[Running]":
             store=store,
             identities=IdentityBook(store, home),
             wear=WriteBook(store, clock),
+            counters=CounterBook(store),
             notifier=SystemdNotifier(),
             version="test",
             pid=1,

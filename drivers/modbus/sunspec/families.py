@@ -1,5 +1,6 @@
 """The drivers of SunSpec PV inverters and storage units, as the entry points name them."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from drivers.battery.bms import BMS_FAMILY
@@ -15,6 +16,7 @@ from drivers.modbus.sunspec.profile import Choice
 from drivers.modbus.sunspec.pv import PV_PROFILE, PvView, reference_kw
 from drivers.modbus.sunspec.storage import BMS_PROFILE, PCS_PROFILE, fill_bms, fill_pcs
 from drivers.pv.block import PV_FAMILY
+from ems.model.counters import CounterMemory
 from ems.model.device import DeviceSpec
 from ems.model.readings import BmsReading, PcsReading, PvReading
 from ems.ports import DriverEnvironment
@@ -26,7 +28,7 @@ class SunSpecPv(CommandedSunSpecDevice[PvReading]):
     """A PV inverter or block controller; its limit is in percent of WMax."""
 
     def __init__(self, spec: DeviceSpec, environment: DriverEnvironment) -> None:
-        self._pv = PvView()
+        self._pv = PvView(environment.earlier_counters)
         super().__init__(
             spec,
             environment,
@@ -36,6 +38,10 @@ class SunSpecPv(CommandedSunSpecDevice[PvReading]):
             models=(704, 123),
             recipe=LimitRecipe(self.find_target),
         )
+
+    def counters(self) -> Mapping[str, CounterMemory]:
+        """Return how far its energy counter has come, where that starts again at zero."""
+        return self._pv.memories()
 
     def set_limit(self, limit_kw: float, *, valid_until_s: float) -> None:
         """Ask for a power limit; the block delivers what the sun gives up to it."""

@@ -4,16 +4,18 @@ Which direction counts as positive follows the wiring of the meter, so it is con
 and export counters are swapped.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from drivers.device.fields import DeviceClass
 from drivers.device.reading import spec_error
 from drivers.meter.load import LOAD_FAMILY
 from drivers.meter.pcc import PCC_FAMILY
-from drivers.modbus.sunspec.counters import WrappingCounter
+from drivers.modbus.sunspec.counters import WrappingCounter, memories
 from drivers.modbus.sunspec.device import SunSpecDevice
 from drivers.modbus.sunspec.fields import Fields
 from drivers.modbus.sunspec.profile import Choice, Profile
+from ems.model.counters import CounterMemory
 from ems.model.device import DeviceSpec, ModelFamily, SunSpecSpec
 from ems.model.readings import LoadReading, PccReading
 from ems.ports import DriverEnvironment
@@ -33,9 +35,13 @@ _NO_BREAKER: Final = "a SunSpec meter reads no breaker"
 class EnergyCounters:
     """Import and export of a meter, from the site's side."""
 
-    def __init__(self, spec: SunSpecSpec) -> None:
+    def __init__(self, spec: SunSpecSpec, earlier: Mapping[str, CounterMemory]) -> None:
         self._import, self._export = ("TotWhImp", "TotWhExp") if not spec.swapped_counters else ("TotWhExp", "TotWhImp")
-        self._wraps = {name: WrappingCounter(_COUNTER_BITS) for name in (self._import, self._export)}
+        self._wraps = {name: WrappingCounter(_COUNTER_BITS, earlier.get(name)) for name in (self._import, self._export)}
+
+    def memories(self) -> Mapping[str, CounterMemory]:
+        """Return how far the counters have come."""
+        return memories(self._wraps)
 
     def fill_import(self, field: str, fields: Fields, model_id: int) -> None:
         """Fill what the meter counts as taken."""
@@ -54,8 +60,12 @@ class SunSpecLoadMeter(SunSpecDevice[LoadReading]):
 
     def __init__(self, spec: DeviceSpec, environment: DriverEnvironment, *, power_sign: int) -> None:
         self._sign = -power_sign
-        self._counters = EnergyCounters(spec.sunspec)
+        self._counters = EnergyCounters(spec.sunspec, environment.earlier_counters)
         super().__init__(spec, environment, LOAD_FAMILY, profile=_METER, view=self._fill)
+
+    def counters(self) -> Mapping[str, CounterMemory]:
+        """Return how far the counters have come that start again at zero."""
+        return self._counters.memories()
 
     def _fill(self, fields: Fields, choice: Choice) -> None:
         model_id = choice.measured
@@ -70,8 +80,12 @@ class SunSpecPccMeter(SunSpecDevice[PccReading]):
 
     def __init__(self, spec: DeviceSpec, environment: DriverEnvironment, *, power_sign: int) -> None:
         self._sign = power_sign
-        self._counters = EnergyCounters(spec.sunspec)
+        self._counters = EnergyCounters(spec.sunspec, environment.earlier_counters)
         super().__init__(spec, environment, PCC_FAMILY, profile=_METER, view=self._fill)
+
+    def counters(self) -> Mapping[str, CounterMemory]:
+        """Return how far the counters have come that start again at zero."""
+        return self._counters.memories()
 
     def _fill(self, fields: Fields, choice: Choice) -> None:
         model_id = choice.measured

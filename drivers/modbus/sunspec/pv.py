@@ -3,14 +3,16 @@
 The points that make the reading are here; how a limit is written is in `limits`.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from drivers.modbus.sunspec.alarms import fill_alarms
-from drivers.modbus.sunspec.counters import WrappingCounter
+from drivers.modbus.sunspec.counters import WrappingCounter, memories
 from drivers.modbus.sunspec.fields import W_PER_KW, Fields
 from drivers.modbus.sunspec.profile import Choice, Profile
 from drivers.modbus.sunspec.states import InverterState, inverter_state, is_remote
 from drivers.modbus.sunspec.values import PointValues
+from ems.model.counters import CounterMemory
 from ems.model.device import ModelFamily
 
 INTEGER_MODELS: Final = (103, 102, 101)
@@ -42,6 +44,7 @@ PV_PROFILE: Final = Profile(
     },
 )
 _COUNTER_BITS: Final = 32
+_ENERGY: Final = "WH"
 # an inverter at its limit stays a little below it
 _AT_LIMIT_FRAC: Final = 0.98
 _PCT: Final = 100.0
@@ -51,8 +54,12 @@ _NOT_TOLD: Final = "limited, and the device does not tell what would be availabl
 class PvView:
     """Fills the reading of a PV block."""
 
-    def __init__(self) -> None:
-        self._counter = WrappingCounter(_COUNTER_BITS)
+    def __init__(self, earlier: Mapping[str, CounterMemory]) -> None:
+        self._counter = WrappingCounter(_COUNTER_BITS, earlier.get(_ENERGY))
+
+    def memories(self) -> Mapping[str, CounterMemory]:
+        """Return how far its counter has come, where it is one that starts again at zero."""
+        return memories({_ENERGY: self._counter})
 
     def fill(self, fields: Fields, choice: Choice) -> None:
         """Fill every field."""
