@@ -64,6 +64,8 @@ def _publishes(topic_map: TopicMap) -> Iterator[str]:
         )
     if (heartbeat := topic_map.heartbeat) is not None:
         yield f"| `{heartbeat.topic}` | {_payload(heartbeat.payload)} | heartbeat | | | {heartbeat.qos} | |"
+    if (watchdog := topic_map.watchdog) is not None:
+        yield f"| `{watchdog.topic}` | {_payload(watchdog.payload)} | watchdog time, s | | | {watchdog.qos} | |"
     if (keepalive := topic_map.keepalive) is not None:
         what = f"keep-alive, every {keepalive.every_s:g} s"
         yield f"| `{keepalive.topic}` | {_payload(keepalive.payload)} | {what} | | | 0 | |"

@@ -329,6 +329,8 @@ class Commanding(ReadDevice[R], Generic[R, E, W]):
             slot.open(now_s)
         for heartbeat in self._heartbeats:
             heartbeat.open(now_s)
+        # a link that is told and does not ask may be asleep
+        self._wake()
 
     def _unarmed(self) -> str | None:
         """Return that the device would not notice our silence, where it can tell."""

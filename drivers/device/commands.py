@@ -16,6 +16,8 @@ from ems.model.setpoints import Outcome, WriteOutcome
 
 # written values that wait for their read-back; a device follows with a delay while new ones are written
 _MOST_UNVERIFIED: Final = 16
+# a device that is heard and not asked may fall silent: then no reading tells whether it has taken a value
+_SILENT_SETTLES: Final = 3.0
 # a read-back may miss the last count by the rounding of its own scaling
 _STEP_TOLERANCE: Final = 1.0 + 1e-6
 
@@ -228,11 +230,15 @@ class CommandSlot(Generic[E, W]):
             self._record(Outcome.LOST, f"not read back ({reason})", now_s)
 
     def expire(self, now_s: float) -> None:
-        """Drop a value that was not sent in time."""
+        """Drop a value that was not sent in time, and give up one whose device shows nothing any more."""
         if self._pending is not None and now_s >= self.valid_until_s:
             self._pending = None
             self.due_s = NEVER_S
             self._record(Outcome.LOST, "expired", now_s)
+        while self._unverified and self._unverified[0].at_s + _SILENT_SETTLES * self._settle_s <= now_s:
+            written = self._unverified.popleft()
+            text = f"{written.order.encoded.value:g} written, nothing read back since"
+            self._record(Outcome.LOST, written.order.told(text), now_s, written=written.order.encoded)
 
     def refuse(self, reason: str, at_s: float) -> None:
         """Give up what is wanted without writing it."""

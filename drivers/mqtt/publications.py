@@ -99,15 +99,27 @@ class HeartbeatEncoder:
         self._heartbeat = heartbeat
         self._topic = heartbeat.topic.format_map(name_of(topic_map, name))
 
-    def publication(self, count: int, *, period_s: float, watchdog_s: float | None) -> Publication:
+    def publication(self, count: int, *, period_s: float) -> Publication:
         """Return the heartbeat of that number; an old one must not keep a watchdog quiet."""
-        filling: dict[str, Number | str | None] = {Place.COUNT: count, Place.WATCHDOG_S: watchdog_s}
+        filling: dict[str, Number | str | None] = {Place.COUNT: count}
         return Publication(
             topic=self._topic,
             payload=_payload(self._heartbeat.payload, filling),
             qos=self._heartbeat.qos,
             expires_s=period_s,
         )
+
+
+def watchdog(topic_map: TopicMap, name: str, *, watchdog_s: float) -> Publication | None:
+    """Return what sets the device's watchdog time, None where the map has no such message."""
+    if (setting := topic_map.watchdog) is None:
+        return None
+    return Publication(
+        topic=setting.topic.format_map(name_of(topic_map, name)),
+        payload=_payload(setting.payload, {Place.WATCHDOG_S: watchdog_s}),
+        qos=setting.qos,
+        expires_s=watchdog_s,
+    )
 
 
 def keepalive(topic_map: TopicMap, name: str) -> Publication | None:

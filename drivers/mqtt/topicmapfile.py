@@ -24,13 +24,13 @@ from drivers.mqtt.topicmapschema import (
     MessagesTable,
     PointTable,
     TopicMapFile,
+    WatchdogTable,
 )
 from drivers.mqtt.topics import (
     Availability,
     JsonPath,
     Keepalive,
     PayloadType,
-    Place,
     Scaling,
     Source,
     Stamp,
@@ -39,6 +39,7 @@ from drivers.mqtt.topics import (
     TopicHeartbeat,
     TopicMap,
     TopicPoint,
+    TopicWatchdog,
 )
 from ems.errors import ConfigError, ConfigProblem
 
@@ -54,6 +55,7 @@ SCHEMA: Final = Schema(
         "points": PointTable,
         "commands": CommandTable,
         "heartbeat": HeartbeatTable,
+        "watchdog": WatchdogTable,
         "keepalive": KeepaliveTable,
         "fallback": FallbackTable,
     },
@@ -136,6 +138,7 @@ def _build(tables: TopicMapFile) -> TopicMap:
         expected={name: table.expect for name, table in tables.identity.items() if table.expect is not None},
         commands={name: _command(name, table) for name, table in tables.commands.items()},
         heartbeat=_heartbeat(tables.heartbeat),
+        watchdog=_watchdog(tables.watchdog),
         keepalive=_keepalive(tables.keepalive),
         fallback=_fallback(tables),
         capabilities=None if device.capabilities is None else frozenset(device.capabilities),
@@ -205,6 +208,12 @@ def _heartbeat(table: HeartbeatTable | None) -> TopicHeartbeat | None:
     return TopicHeartbeat(topic=table.topic, payload=_template(table.payload), qos=table.qos)
 
 
+def _watchdog(table: WatchdogTable | None) -> TopicWatchdog | None:
+    if table is None:
+        return None
+    return TopicWatchdog(topic=table.topic, payload=_template(table.payload), qos=table.qos)
+
+
 def _keepalive(table: KeepaliveTable | None) -> Keepalive | None:
     return None if table is None else Keepalive(topic=table.topic, payload=table.payload, every_s=table.every_s)
 
@@ -228,14 +237,6 @@ def _fallback(tables: TopicMapFile) -> FallbackRule | None:
     return FallbackRule(
         text=table.text,
         misses=table.misses or (LifeSign.SETPOINTS if tables.heartbeat is None else LifeSign.HEARTBEAT),
-        armed_by=table.armed_by or _arming(tables),
+        armed_by=table.armed_by or (Arming.SETTING if tables.watchdog is None else Arming.WATCHDOG),
         after_s=table.after_s,
     )
-
-
-def _arming(tables: TopicMapFile) -> Arming:
-    payloads = [str(command.payload) for command in tables.commands.values()]
-    if tables.heartbeat is not None:
-        payloads.append(str(tables.heartbeat.payload))
-    tells = any(f"{{{Place.WATCHDOG_S}}}" in payload for payload in payloads)
-    return Arming.WATCHDOG if tells else Arming.SETTING

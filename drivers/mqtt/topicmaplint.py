@@ -20,7 +20,8 @@ _NUMBERS: Final = frozenset({PayloadType.NUMBER, PayloadType.NUMBER_TEXT})
 _FLAG_LABELS: Final = frozenset({"true", "false"})
 _LEAST_SCALE: Final = 1e-12
 _OF_COMMANDS: Final = _PLACES - {Place.COUNT}
-_OF_HEARTBEATS: Final = frozenset({Place.COUNT, Place.WATCHDOG_S})
+_OF_HEARTBEATS: Final = frozenset({Place.COUNT})
+_OF_WATCHDOGS: Final = frozenset({Place.WATCHDOG_S})
 
 
 def find_contradictions(topic_map: TopicMap, file: Path) -> Iterator[ConfigProblem]:
@@ -89,6 +90,8 @@ def _published(topic_map: TopicMap) -> Iterator[tuple[str, str]]:
     yield from ((f"commands.{name}", command.topic) for name, command in topic_map.commands.items())
     if topic_map.heartbeat is not None:
         yield "heartbeat", topic_map.heartbeat.topic
+    if topic_map.watchdog is not None:
+        yield "watchdog", topic_map.watchdog.topic
     if topic_map.keepalive is not None:
         yield "keepalive", topic_map.keepalive.topic
 
@@ -201,6 +204,8 @@ def _readback(topic_map: TopicMap, command: TopicCommand, key: str) -> Iterator[
 def _heartbeat(topic_map: TopicMap) -> Iterator[Finding]:
     if topic_map.heartbeat is not None:
         yield from _payload(topic_map.heartbeat.payload, "heartbeat.payload", needed=None, known=_OF_HEARTBEATS)
+    if (watchdog := topic_map.watchdog) is not None:
+        yield from _payload(watchdog.payload, "watchdog.payload", needed=Place.WATCHDOG_S, known=_OF_WATCHDOGS)
 
 
 def _payload(payload: Template, key: str, *, needed: Place | None, known: frozenset[Place]) -> Iterator[Finding]:
@@ -238,19 +243,12 @@ def _fallback(topic_map: TopicMap) -> Iterator[Finding]:
         yield "fallback.misses", "nothing is requested over MQTT", "heartbeat, setpoints or nothing"
     if rule.misses is LifeSign.HEARTBEAT and topic_map.heartbeat is None:
         yield "fallback.misses", "the map has no heartbeat", "[heartbeat], or setpoints"
-    if rule.armed_by is Arming.WATCHDOG and not _sends_watchdog(topic_map):
-        yield "fallback.armed_by", "no payload holds {watchdog_s}", "{watchdog_s} in a payload, or setting or always"
-    if rule.misses is LifeSign.NOTHING and rule.after_s is not None:
-        yield "fallback.misses", "a device that misses nothing acts after no time", "no after_s"
+    if rule.armed_by is Arming.WATCHDOG and topic_map.watchdog is None:
+        yield "fallback.armed_by", "the map has no watchdog time", "[watchdog], or setting or always"
+    if rule.misses is LifeSign.NOTHING and (topic_map.watchdog is not None or rule.after_s is not None):
+        yield "fallback.misses", "a device that misses nothing acts after no time", "no [watchdog] and no after_s"
     if rule.armed_by is Arming.WATCHDOG and rule.after_s is not None:
         yield "fallback.after_s", "the watchdog time of the site says when it acts", "no after_s"
-
-
-def _sends_watchdog(topic_map: TopicMap) -> bool:
-    payloads: list[Template] = [command.payload for command in topic_map.commands.values()]
-    if topic_map.heartbeat is not None:
-        payloads.append(topic_map.heartbeat.payload)
-    return any(text == f"{{{Place.WATCHDOG_S}}}" for payload in payloads for text in _texts(payload))
 
 
 def placed(source: Source) -> str:

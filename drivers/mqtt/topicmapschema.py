@@ -126,11 +126,18 @@ class HeartbeatTable(MapTable):
     """[heartbeat]: what is published while we command."""
 
     topic: Topic = Field(description="Topic; heartbeats are never retained.")
-    payload: Payload = Field(
-        description="As that of a command; a text `{count}` becomes a number that counts up, `{watchdog_s}` the time "
-        "after which the device falls back."
-    )
+    payload: Payload = Field(description="As that of a command; a text `{count}` becomes a number that counts up.")
     qos: Qos = Field(0, description="Quality of service, 0 or 1.")
+
+
+class WatchdogTable(MapTable):
+    """[watchdog]: what tells the device after which silence it falls back, before it is commanded."""
+
+    topic: Topic = Field(description="Topic; the message is never retained.")
+    payload: Payload = Field(
+        description="As that of a command; a text `{watchdog_s}` becomes the time from devices.toml, s."
+    )
+    qos: Qos = Field(1, description="Quality of service, 0 or 1.")
 
 
 class KeepaliveTable(MapTable):
@@ -153,5 +160,6 @@ class TopicMapFile(MapTable):
     points: dict[Name, PointTable] = Field(min_length=1, description="What is read.")
     commands: dict[Name, CommandTable] = Field(default_factory=dict, description="What is published to the device.")
     heartbeat: HeartbeatTable | None = Field(None, description="Heartbeat of the controller.")
+    watchdog: WatchdogTable | None = Field(None, description="Time of the device's own watchdog.")
     keepalive: KeepaliveTable | None = Field(None, description="Request to go on publishing.")
     fallback: FallbackTable | None = Field(None, description="Behaviour on loss of the controller.")

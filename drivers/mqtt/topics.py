@@ -37,7 +37,7 @@ class TimeFormat(StrEnum):
 
 
 class Place(StrEnum):
-    """What stands in the payload template of a command or heartbeat, as `{value}`."""
+    """What stands in the payload template of a command, heartbeat or watchdog time, as `{value}`."""
 
     VALUE = "value"
     COUNT = "count"
@@ -144,6 +144,15 @@ class TopicHeartbeat:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TopicWatchdog:
+    """What arms the device's own watchdog: published before it is commanded, and again where it has come loose."""
+
+    topic: str
+    payload: Template
+    qos: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Keepalive:
     """What is published every `every_s`, commanded or not, to a device that falls silent without it."""
 
@@ -174,6 +183,7 @@ class TopicMap:
     identity: Mapping[str, TopicPoint]
     commands: Mapping[str, TopicCommand]
     heartbeat: TopicHeartbeat | None
+    watchdog: TopicWatchdog | None
     keepalive: Keepalive | None
     fallback: FallbackRule | None
     expected: Mapping[str, str] = field(default_factory=dict)

@@ -178,8 +178,9 @@ class _Demo:
         return child
 
     def _tell_how_to_steer(self, address: str) -> None:
-        link = build_wiring(self._files).links[0].id
-        example = f'curl -X PUT {address}/{link} -d \'{{"mute": true, "lasts_s": 60}}\''
+        wiring = build_wiring(self._files)
+        endpoint = (wiring.links or wiring.devices)[0].id
+        example = f'curl -X PUT {address}/{endpoint} -d \'{{"mute": true, "lasts_s": 60}}\''
         sys.stderr.write(f"faults: {example}\n        curl {address}; docs/faults.md has them all\n")
         sys.stderr.flush()
         self._mirror.note(f"faults are set at {address}")

@@ -29,6 +29,7 @@ def copy_site(files: ConfigFiles, directory: Path, *, broker_host: str, broker_p
     }
     tables["site.toml"].pop("extends", None)
     tables["devices.toml"]["link"] = _own_links(files)
+    tables["devices.toml"]["broker"] = _own_brokers(files, host=broker_host, port=broker_port, protocol=protocol)
     mqtt = dict(tables["mqtt.toml"]["mqtt"])
     tables["mqtt.toml"]["mqtt"] = {**mqtt, "host": broker_host, "port": broker_port, "protocol": protocol}
     persistence = tables.setdefault("persistence.toml", {})
@@ -92,4 +93,23 @@ def _own_links(files: ConfigFiles) -> list[dict[str, Any]]:
             "reconnect_max_s": link.reconnect_max_s,
         }
         for link, port in zip(links, free_ports(len(links)), strict=True)
+    ]
+
+
+def _own_brokers(files: ConfigFiles, *, host: str, port: int, protocol: str) -> list[dict[str, Any]]:
+    """Return every broker of devices as a table of its own: the demo's broker in its place, without passwords."""
+    return [
+        {
+            "id": broker.id,
+            "host": host,
+            "port": port,
+            "protocol": protocol,
+            "client_id": "ems-demo-devices",
+            "keepalive_s": broker.keepalive_s,
+            "timeout_s": broker.timeout_s,
+            "reconnect_min_s": broker.reconnect_min_s,
+            "reconnect_max_s": broker.reconnect_max_s,
+            "max_queued": broker.max_queued,
+        }
+        for broker in build_wiring(files).brokers
     ]

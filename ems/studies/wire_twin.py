@@ -1,4 +1,4 @@
-"""The wire twin as a process: the plant behind Modbus TCP, in (accelerated) real time, steered over its pipes.
+"""The wire twin as a process: the plant behind Modbus and MQTT, in (accelerated) real time, steered over its pipes.
 
 Standard input takes one JSON command per line, standard output answers; when the input ends the process ends, so
 that it never outlives the demo that started it.
@@ -13,17 +13,18 @@ from dataclasses import asdict
 from datetime import datetime
 
 from drivers.sim.devices import SimulatedDevice, rated_kw, shown_values, simulated_devices
+from drivers.sim.mqtt.twin import MqttTwin
 from drivers.sim.plant import Plant
 from drivers.sim.weather_service import WeatherService, issue_text
 from drivers.sim.wire.endpoints import WireTwin
 from drivers.sim.wire.faults import Faults
-from drivers.sim.wire.steering import FaultSteering, read_order
+from drivers.sim.wire.steering import FaultSteering, Steerable, read_order
 from ems.config.build import build_simulation, build_site, build_wiring
 from ems.config.files import ConfigFiles
 from ems.ports import Clock
 from ems.runtime.inputs import load_climate, price_file_source
 from ems.runtime.prices import SitePrices
-from ems.runtime.timescale import stretch_factor, stretched_device, stretched_link
+from ems.runtime.timescale import stretch_factor, stretched_broker, stretched_device, stretched_link
 from ems.studies.books import GridBook, true_energies
 
 # the plant moves this often in real time
@@ -66,6 +67,7 @@ class TwinProcess:
         self._faults_port = faults_port
         self._factor = stretch_factor(speed)
         self._wiring = build_wiring(files)
+        self._maps = tuple(home / "maps" for home in files.search)
         self._plant = Plant(site, spec, start=start, search=files.search, seed=self.seed)
         self._stored_start_kwh = self._plant.stored_kwh
         market = files.forecasts.price
@@ -82,21 +84,34 @@ class TwinProcess:
         simulated = simulated_devices(self._plant)
         devices = {device.id: WireDevice(device.id, simulated[device.asset]) for device in self._wiring.devices}
         links = [stretched_link(link, self._factor) for link in self._wiring.links]
+        brokers = [stretched_broker(broker, self._factor) for broker in self._wiring.brokers]
+        behind_brokers = {broker.id for broker in brokers}
         specs = [stretched_device(device, self._factor) for device in self._wiring.devices]
         self._issue_weather()
         # the first second gives every meter something to show before anybody asks
         self._plant.advance(1.0)
         async with AsyncExitStack() as stack:
-            wire = WireTwin(links, specs, devices, clock=self._clock, rated_kw=rated_kw(self._plant))
+            on_wires = [spec for spec in specs if spec.link not in behind_brokers]
+            wire = WireTwin(
+                links,
+                on_wires,
+                devices,
+                clock=self._clock,
+                map_directories=self._maps,
+                rated_kw=rated_kw(self._plant),
+            )
             twin = await stack.enter_async_context(wire)
+            behind = MqttTwin(brokers, specs, devices, clock=self._clock, map_directories=self._maps)
+            published = await stack.enter_async_context(behind)
+            endpoints: dict[str, Steerable] = {**twin.servers, **published.stations}
             ready: dict[str, object] = {"ready": True}
             if self._faults_port is not None:
-                steering = FaultSteering(twin.servers, port=self._faults_port)
+                steering = FaultSteering(endpoints, port=self._faults_port)
                 ready["faults"] = (await stack.enter_async_context(steering)).address
             _say(ready)
             moving = asyncio.create_task(self._move(twin), name="plant")
             try:
-                await self._steer(twin)
+                await self._steer(endpoints)
             finally:
                 moving.cancel()
 
@@ -125,19 +140,19 @@ class TwinProcess:
         fresh.write_text(issue_text(issue), encoding="utf-8")
         fresh.replace(self._issue_file)
 
-    async def _steer(self, twin: WireTwin) -> None:
+    async def _steer(self, endpoints: Mapping[str, Steerable]) -> None:
         """Answer commands until the input ends."""
         reader = asyncio.StreamReader()
         loop = asyncio.get_running_loop()
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
         while line := await reader.readline():
             try:
-                answer = await self._answer(twin, json.loads(line))
+                answer = await self._answer(endpoints, json.loads(line))
             except (ValueError, KeyError, TypeError) as error:
                 answer = {"error": str(error)}
             _say(answer)
 
-    async def _answer(self, twin: WireTwin, command: dict[str, object]) -> dict[str, object]:
+    async def _answer(self, endpoints: Mapping[str, Steerable], command: dict[str, object]) -> dict[str, object]:
         match command.get("do"):
             case "totals":
                 return {
@@ -147,13 +162,13 @@ class TwinProcess:
                     "grid": asdict(self._book.account()),
                 }
             case "refuse":
-                await twin.set_faults(str(command["link"]), Faults(refuse=True))
+                await endpoints[str(command["link"])].set_faults(Faults(refuse=True))
             case "mute":
-                await twin.set_faults(str(command["link"]), Faults(mute=True))
+                await endpoints[str(command["link"])].set_faults(Faults(mute=True))
             case "faults":
-                await twin.set_faults(str(command["link"]), *read_order(json.dumps(command["faults"])))
+                await endpoints[str(command["link"])].set_faults(*read_order(json.dumps(command["faults"])))
             case "heal":
-                await twin.set_faults(str(command["link"]), Faults())
+                await endpoints[str(command["link"])].set_faults()
             case "grid":
                 if self._plant.grid is None:
                     return {"error": "the site has no grid"}

@@ -1,11 +1,16 @@
 """A broker in memory: retained messages, wills, clean sessions; for drivers and simulated devices without sockets."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from drivers.mqtt.publications import Publication
+from drivers.mqtt.session import Access, Arrival, Session
 from drivers.sim.mqtt.connection import Line, Said, Testament
+from ems.errors import DeviceUnreachableError
+from ems.model.device import BrokerSpec
 
 
 class Client(Protocol):
@@ -43,6 +48,24 @@ class MemoryBroker:
             self.retained[topic] = payload
         for client in list(self._ears.get(topic, ())):
             client.take(topic, payload, retained=False)
+
+    def stop(self) -> None:
+        """End every connection; what was retained is kept."""
+        self.is_up = False
+        for client in {id(client): client for clients in self._ears.values() for client in clients}.values():
+            if isinstance(client, MemorySession):
+                client.lose()
+
+    @asynccontextmanager
+    async def connect(self, _spec: BrokerSpec, _access: Access) -> AsyncIterator[Session]:
+        """Return the connection of a driver's link."""
+        if not self.is_up:
+            raise _gone()
+        session = MemorySession(self)
+        try:
+            yield session
+        finally:
+            self.forget(session)
 
     def dial(
         self, _host: str, _port: int, _client_id: str, will: Testament | None, told: Callable[[Said], None]
@@ -100,3 +123,40 @@ class Ear:
 
     def take(self, topic: str, payload: bytes, *, retained: bool) -> None:
         self.heard.append((topic, payload, retained))
+
+
+class MemorySession:
+    """A driver's connection to the broker in memory."""
+
+    n_dropped = 0
+
+    def __init__(self, broker: MemoryBroker) -> None:
+        self._broker = broker
+        self._waiting: asyncio.Queue[Arrival | None] = asyncio.Queue()
+
+    async def subscribe(self, topics: Mapping[str, int]) -> tuple[str, ...]:
+        await asyncio.sleep(0)
+        self._broker.subscribe(self, list(topics))
+        return ()
+
+    async def publish(self, publication: Publication) -> None:
+        await asyncio.sleep(0)
+        if not self._broker.is_up:
+            raise _gone()
+        self._broker.publish(publication.topic, publication.payload)
+
+    async def messages(self) -> AsyncIterator[Arrival]:
+        while (arrival := await self._waiting.get()) is not None:
+            yield arrival
+        raise _gone()
+
+    def take(self, topic: str, payload: bytes, *, retained: bool) -> None:
+        self._waiting.put_nowait(Arrival(topic, payload, retained))
+
+    def lose(self) -> None:
+        """End: the broker is gone."""
+        self._waiting.put_nowait(None)
+
+
+def _gone() -> DeviceUnreachableError:
+    return DeviceUnreachableError("the broker is gone", device="broker")

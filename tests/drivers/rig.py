@@ -17,7 +17,7 @@ from drivers.sim.wire.panels import unit_registers
 from drivers.sim.wire.server import WireServer
 from drivers.sim.wire.sunspec.bank import SunSpecBank
 from ems.model.device import DeviceSpec, Framing, LinkSpec, TcpEndpoint
-from ems.ports import Clock, Device, DriverEnvironment, DriverFactory
+from ems.ports import Clock, Device, DeviceLink, DriverEnvironment, DriverFactory
 from tests.drivers.clock import SteppedClock
 
 LINK = "line"
@@ -127,7 +127,7 @@ def build(
     spec: DeviceSpec,
     *,
     clock: Clock,
-    links: Mapping[str, ModbusLink],
+    links: Mapping[str, DeviceLink],
     maps: Sequence[Path] = (),
     known: Mapping[str, str] | None = None,
     earlier: Callable[[Clock], Mapping[str, Sequence[datetime]]] = lambda _: {},

@@ -16,7 +16,9 @@ from tests.drivers.mqtt_rig import FakeBroker, MqttRig, listening, mqtt_spec
 
 PCS = mqtt_spec("mqtt-json-battery", driver="mqtt.pcs")
 METER = mqtt_spec("mqtt-json-meter", driver="mqtt.load_meter")
-STATE, INFO, STATUS, SET, BEAT = (f"plant/one/{name}" for name in ("state", "info", "status", "set", "heartbeat"))
+STATE, INFO, STATUS, SET, BEAT, WATCHDOG = (
+    f"plant/one/{name}" for name in ("state", "info", "status", "set", "heartbeat", "watchdog")
+)
 IDENTITY = {"manufacturer": "Maker", "model": "M1", "serial": "S-0001", "firmware": "1.0"}
 
 
@@ -353,7 +355,7 @@ async def test_a_frozen_broker_costs_the_connection_and_what_it_did_not_take_is_
     assert newest.at_s > before_s
 
 
-async def test_the_heartbeat_counts_up_with_the_watchdog_time_until_the_commands_expire() -> None:
+async def test_the_heartbeat_counts_up_until_the_commands_expire() -> None:
     async with listening(PCS) as rig:
         device = await battery(rig)
         before = rig.broker.payloads(BEAT)
@@ -365,7 +367,7 @@ async def test_the_heartbeat_counts_up_with_the_watchdog_time_until_the_commands
         period_s = rig.device(MqttPcs).heartbeat_s
     assert before == []
     assert period_s == 1.0
-    assert beats == [{"count": number, "watchdog_s": 12.0} for number in (1, 2, 3, 4)]
+    assert beats == [{"count": number} for number in (1, 2, 3, 4)]
 
 
 async def test_a_device_under_local_control_is_not_commanded() -> None:
@@ -378,7 +380,7 @@ async def test_a_device_under_local_control_is_not_commanded() -> None:
         await device.run(2.0)
 
         newest = outcome(rig.device(MqttPcs))
-        published = rig.broker.published
+        published = [*rig.broker.payloads(SET), *rig.broker.payloads(BEAT)]
     assert newest.outcome == "refused"
     assert "local control" in newest.detail
     assert published == []
@@ -515,3 +517,31 @@ async def test_a_password_file_that_cannot_be_read_is_refused_with_broker_and_ke
 
     (problem,) = caught.value.problems
     assert (problem.file, problem.key) == ("devices.toml", "broker 'broker'.password_file")
+
+
+async def test_the_fallback_is_armed_before_the_first_command_and_again_when_it_comes_loose() -> None:
+    async with listening(PCS) as rig:
+        await rig.connected()
+        device, driver = Battery(rig), rig.device(MqttPcs)
+        device.introduce()
+        device.changes = {"fallback_armed": False}
+
+        await device.run(4.0)
+        withheld, told = driver.withheld(), rig.broker.payloads(WATCHDOG)
+        driver.set_power(100.0, valid_until_s=rig.clock.monotonic_s() + 60.0)
+        await device.run(1.0)
+        refused = rig.broker.payloads(SET)
+        device.changes = {"fallback_armed": True}
+        await device.run(1.0)
+        driver.set_power(100.0, valid_until_s=rig.clock.monotonic_s() + 60.0)
+        await device.run(2.0)
+        obeyed = rig.broker.payloads(SET)
+        device.changes = {"fallback_armed": False}
+        await device.run(8.0)
+        told_again = rig.broker.payloads(WATCHDOG)
+
+    assert withheld is not None
+    assert "not armed" in withheld
+    assert (told, refused) == ([{"watchdog_s": 12.0}], [])
+    assert [order["power_w"] for order in obeyed] == [100_000]
+    assert len(told_again) >= 2

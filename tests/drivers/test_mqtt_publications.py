@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.device.values import Bad
-from drivers.mqtt.publications import CommandEncoder, EncodedSetpoint, HeartbeatEncoder, Sending, keepalive
+from drivers.mqtt.publications import CommandEncoder, EncodedSetpoint, HeartbeatEncoder, Sending, keepalive, watchdog
 from drivers.mqtt.topicmapfile import load_topic_map
 from tests.drivers.mqtt_maps import NOON, site_map
 
@@ -77,18 +77,17 @@ def test_a_heartbeat_counts_in_its_payload() -> None:
     topic_map = site_map()
     assert topic_map.heartbeat is not None
 
-    publication = HeartbeatEncoder(topic_map, topic_map.heartbeat, "b1").publication(12, period_s=1.0, watchdog_s=10.0)
+    publication = HeartbeatEncoder(topic_map, topic_map.heartbeat, "b1").publication(12, period_s=1.0)
 
     assert (publication.topic, publication.payload, publication.expires_s) == ("b1/alive", b"12", 1.0)
 
 
-def test_the_heartbeat_of_the_own_family_carries_the_watchdog_time() -> None:
-    topic_map = load_topic_map("mqtt-json-battery", ())
-    assert topic_map.heartbeat is not None
+def test_the_watchdog_time_is_a_message_of_its_own() -> None:
+    publication = watchdog(load_topic_map("mqtt-json-battery", ()), "b1", watchdog_s=8.0)
 
-    publication = HeartbeatEncoder(topic_map, topic_map.heartbeat, "b1").publication(1, period_s=1.0, watchdog_s=8.0)
-
-    assert json.loads(publication.payload) == {"count": 1, "watchdog_s": 8.0}
+    assert publication is not None
+    assert (publication.topic, json.loads(publication.payload)) == ("b1/watchdog", {"watchdog_s": 8.0})
+    assert watchdog(load_topic_map("tasmota-meter", ()), "pump", watchdog_s=8.0) is None
 
 
 def test_the_setpoint_of_the_own_family_says_until_when_it_counts() -> None:

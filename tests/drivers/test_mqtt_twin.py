@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.mqtt.messages import Heard, Message, MessageDecoder, Refused
-from drivers.mqtt.publications import CommandEncoder, EncodedSetpoint, HeartbeatEncoder, Sending
+from drivers.mqtt.publications import CommandEncoder, EncodedSetpoint, HeartbeatEncoder, Sending, watchdog
 from drivers.mqtt.topicmapfile import load_topic_map, topic_map_names
 from drivers.mqtt.topics import TopicMap
 from drivers.sim.mqtt.encoding import command_value, payload
@@ -159,12 +159,14 @@ async def test_a_retained_command_is_not_replayed_to_a_device_that_comes_back() 
     assert stage.plant.commanded("power_kw") == []
 
 
-async def test_a_heartbeat_arms_the_watchdog() -> None:
+async def test_a_device_takes_its_watchdog_time_and_heartbeats() -> None:
     async with staged() as stage:
         assert stage.topic_map.heartbeat is not None
         encoder = HeartbeatEncoder(stage.topic_map, stage.topic_map.heartbeat, NAME)
-        beat = encoder.publication(7, period_s=1.0, watchdog_s=12.0)
-        stage.broker.publish(beat.topic, beat.payload)
+        setting = watchdog(stage.topic_map, NAME, watchdog_s=12.0)
+        assert setting is not None
+        for publication in (setting, encoder.publication(7, period_s=1.0)):
+            stage.broker.publish(publication.topic, publication.payload)
 
     assert stage.plant.commands == [("watchdog_s", 12.0), ("heartbeat", 7.0)]
 

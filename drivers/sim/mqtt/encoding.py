@@ -46,10 +46,10 @@ def command_value(command: TopicCommand, text: str, now: datetime) -> float | No
     return float(exact)
 
 
-def heartbeat_says(template: Template, text: str) -> Mapping[str, float] | None:
-    """Return what a heartbeat carries by the names of its places, None where it is none."""
-    said = _said(template, text)
-    return {name: value for name, value in said.items() if isinstance(value, float | int)} if said else None
+def number_in(template: Template, text: str, place: Place) -> float | None:
+    """Return the number that stands in one place of a message, None where it is of another form."""
+    number = _said(template, text).get(place)
+    return float(number) if isinstance(number, float | int) and not isinstance(number, bool) else None
 
 
 def _raw(point: TopicPoint, value: Value) -> Document:

@@ -8,10 +8,10 @@ from datetime import timedelta
 from typing import Final
 
 from drivers.mqtt.messages import name_of
-from drivers.mqtt.topics import Place, TopicMap, TopicPoint
+from drivers.mqtt.topics import Place, Template, TopicMap, TopicPoint
 from drivers.sim.mqtt.connection import Connection, Dial, Line, Said, Testament
 from drivers.sim.mqtt.corruption import on_the_wire, shown, strangers
-from drivers.sim.mqtt.encoding import Document, Value, command_value, heartbeat_says, payload
+from drivers.sim.mqtt.encoding import Document, Value, command_value, number_in, payload
 from drivers.sim.wire.bank import TwinDevice
 from drivers.sim.wire.faultlayer import FaultLayer
 from drivers.sim.wire.faults import Faults
@@ -21,6 +21,8 @@ from ems.ports import Clock
 
 _RETRY_S: Final = 1.0
 _COUNTER_RANGE: Final = 0x10000
+# what the communication board says of itself where the plant does not
+_BOARD: Final[Mapping[str, Value]] = {"firmware": "1.0"}
 # a device that wants to be kept alive goes silent after this (Victron Energy dbus-flashmq, README, Keep-alive), s
 _AWAKE_S: Final = 60.0
 # the unit that faults of devices with units would name
@@ -186,10 +188,9 @@ class MqttStation:
         texts: dict[str, list[TopicPoint]] = {}
         for text in self._map.identity.values():
             texts.setdefault(self._topic(text.source.topic), []).append(text)
+        says = {**_BOARD, **self._device.values()}
         for topic, points in texts.items():
-            connection.publish(
-                topic, payload(points, self._device.values(), None, self._clock.utc()), qos=1, retain=True
-            )
+            connection.publish(topic, payload(points, says, None, self._clock.utc()), qos=1, retain=True)
 
     def _say_goodbye(self, connection: Line) -> None:
         if (will := self._will()) is not None:
@@ -228,6 +229,8 @@ class MqttStation:
         ears = {self._topic(command.topic): name for name, command in self._map.commands.items()}
         if self._map.heartbeat is not None:
             ears[self._topic(self._map.heartbeat.topic)] = "heartbeat"
+        if self._map.watchdog is not None:
+            ears[self._topic(self._map.watchdog.topic)] = "watchdog"
         if self._map.keepalive is not None:
             ears[self._topic(self._map.keepalive.topic)] = "keepalive"
         return ears
@@ -240,8 +243,10 @@ class MqttStation:
         text = said.payload.decode("utf-8", errors="replace")
         if name == "keepalive":
             self._stay_awake()
-        elif name == "heartbeat":
-            self._take_heartbeat(text)
+        elif name == "heartbeat" and self._map.heartbeat is not None:
+            self._take_setting(name, text, self._map.heartbeat.payload, Place.COUNT)
+        elif name == "watchdog" and self._map.watchdog is not None:
+            self._take_setting("watchdog_s", text, self._map.watchdog.payload, Place.WATCHDOG_S)
         else:
             self._take(name, text)
 
@@ -252,14 +257,11 @@ class MqttStation:
         if self._connection is not None and not faults.mute:
             self._publish(self._connection, faults, with_slow=True)
 
-    def _take_heartbeat(self, text: str) -> None:
-        heartbeat, faults = self._map.heartbeat, self._layer.of_request(_ANY_UNIT)
-        carried = None if heartbeat is None else heartbeat_says(heartbeat.payload, text)
-        if carried is None or faults.ignore_writes:
-            return
-        if (watchdog_s := carried.get(Place.WATCHDOG_S)) is not None:
-            self._device.command("watchdog_s", watchdog_s)
-        self._device.command("heartbeat", carried.get(Place.COUNT, 0.0))
+    def _take_setting(self, name: str, text: str, template: Template, place: Place) -> None:
+        """Take a heartbeat or the watchdog time."""
+        number = number_in(template, text, place)
+        if number is not None and not self._layer.of_request(_ANY_UNIT).ignore_writes:
+            self._device.command(name, number)
 
     def _take(self, name: str, text: str) -> None:
         faults = self._layer.of_request(_ANY_UNIT)

@@ -16,18 +16,24 @@ from drivers.device.racks import derived_fields
 from drivers.modbus.layout import Point, RegisterMap
 from drivers.modbus.link import ModbusLink
 from drivers.modbus.mapfile import load_map, map_names
+from drivers.mqtt.link import MqttLink
+from drivers.mqtt.topicmapfile import load_topic_map, topic_map_names
+from drivers.mqtt.topics import TopicMap, TopicPoint
 from ems.errors import ConfigError
 from ems.model.capability import Capability
 from ems.model.device import DeviceSpec, ModelFamily, SunSpecSpec
 from ems.model.readings import ControlMode, EngineState, GensetPhase
-from ems.ports import DeclaresCapabilities, Device
+from ems.ports import DeclaresCapabilities, Device, DeviceLink
 from tests.drivers.clock import SteppedClock
 from tests.drivers.conformance.plant import FollowingPlant
+from tests.drivers.mqtt_rig import BROKER, broker_spec, mqtt_spec
 from tests.drivers.rig import LINK, RATED_KW, Value, build, device_spec, link_spec
 
 MAPS: Final = tuple(Path(part) for part in os.environ.get("EMS_CONFORMANCE_MAPS", "").split(os.pathsep) if part)
 WATCHDOG_S: Final = 12.0
 LOCAL_SUPPLY_DEGC: Final = 16.0
+# drivers of devices behind a broker begin so
+_MQTT: Final = "mqtt."
 POWER_KW: Final = 400.0
 
 SELF_DESCRIBING: Final[Mapping[str, tuple[SunSpecSpec, ...]]] = {
@@ -77,42 +83,49 @@ _STATES: Final[Mapping[str, Value]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """A driver with a map, or with what a device without one leaves open."""
+    """A driver with a map, or with what a device without one leaves open; `map` is of registers or of topics."""
 
     name: str
     spec: DeviceSpec
     device_class: DeviceClass
-    register_map: RegisterMap | None
+    map: RegisterMap | TopicMap | None
     capabilities: frozenset[Capability]
 
     def plant(self, **values: Value) -> FollowingPlant:
         """Return a healthy device in operation, with other values where a test needs them."""
         shown: dict[str, Value] = {}
-        points = {} if self.register_map is None else {each.field: each for each in self.register_map.points.values()}
+        points = {} if self.map is None else {each.field: each for each in self.map.points.values()}
         for name, field in reading_fields(self.device_class).items():
             point = points.get(name)
-            if self.register_map is None or point is not None or self.shows(name):
+            if self.map is None or point is not None or self.shows(name):
                 shown[name] = _sample(name, field, point)
         if {"engine_state", "power_kw"} <= shown.keys() and "breaker_closed" not in shown:
             shown["power_kw"] = POWER_KW
         if "mode" in shown:
-            shown["mode"] = _remote_mode(self.register_map)
+            shown["mode"] = _remote_mode(self.map)
         if self.device_class is DeviceClass.PV:
             shown["power_kw"] = shown["available_kw"]
         return FollowingPlant({**shown, **values})
 
     def shows(self, field: str) -> bool:
-        """Return whether the device has a register for a field of its reading."""
-        return (
-            self.register_map is None
-            or field in derived_fields(self.register_map.racks) - {"rack_soc_min_pct", "rack_soc_max_pct"}
-            or any(point.field == field for point in self.register_map.points.values())
-        )
+        """Return whether the device tells a field of its reading."""
+        if self.map is None or any(point.field == field for point in self.map.points.values()):
+            return True
+        racks = self.map.racks if isinstance(self.map, RegisterMap) else ()
+        return field in derived_fields(racks) - {"rack_soc_min_pct", "rack_soc_max_pct"}
+
+    @property
+    def is_behind_broker(self) -> bool:
+        """Return whether the device speaks MQTT."""
+        return isinstance(self.map, TopicMap)
 
 
 def find_subjects() -> Iterator[Subject]:
     """Yield every driver with everything that it takes."""
     for entry in sorted(entry_points(group="ems.drivers"), key=lambda found: found.name):
+        if entry.name.startswith(_MQTT):
+            yield from _behind_brokers(entry.name)
+            continue
         for name in () if entry.name in SELF_DESCRIBING else map_names(MAPS):
             register_map = load_map(name, MAPS)
             spec = device_spec(
@@ -123,7 +136,7 @@ def find_subjects() -> Iterator[Subject]:
                     name=f"{entry.name} {name}",
                     spec=spec,
                     device_class=register_map.device_class,
-                    register_map=register_map,
+                    map=register_map,
                     capabilities=_capabilities(device),
                 )
         for sunspec in SELF_DESCRIBING.get(entry.name, ()):
@@ -135,7 +148,23 @@ def find_subjects() -> Iterator[Subject]:
                 name=f"{entry.name} {shown} {sunspec.family}",
                 spec=spec,
                 device_class=shown,
-                register_map=None,
+                map=None,
+                capabilities=_capabilities(device),
+            )
+
+
+def _behind_brokers(driver: str) -> Iterator[Subject]:
+    """Yield a driver of devices behind a broker with every topic map that it takes."""
+    for name in topic_map_names(MAPS):
+        topic_map = load_topic_map(name, MAPS)
+        own_name = "/".join(f"{part}1" for part in topic_map.name_parts)
+        spec = mqtt_spec(name, driver=driver, name=own_name, watchdog_s=WATCHDOG_S)
+        if (device := _built(spec)) is not None:
+            yield Subject(
+                name=f"{driver} {name}",
+                spec=spec,
+                device_class=topic_map.device_class,
+                map=topic_map,
                 capabilities=_capabilities(device),
             )
 
@@ -150,7 +179,11 @@ def _built(spec: DeviceSpec) -> Device | None:
     """Return the device, None if the driver does not take the map."""
     clock = SteppedClock()
     try:
-        return build(spec, clock=clock, links={LINK: ModbusLink(link_spec(1), clock=clock)}, maps=MAPS)
+        links: dict[str, DeviceLink] = {
+            LINK: ModbusLink(link_spec(1), clock=clock),
+            BROKER: MqttLink(broker_spec(), clock=clock),
+        }
+        return build(spec, clock=clock, links=links, maps=MAPS)
     except ConfigError as error:
         if any((problem.key or "").endswith(".map") for problem in error.problems):
             return None
@@ -162,16 +195,17 @@ def _capabilities(device: Device) -> frozenset[Capability]:
     return device.capabilities
 
 
-def _remote_mode(register_map: RegisterMap | None) -> Value:
+def _remote_mode(register_map: RegisterMap | TopicMap | None) -> Value:
     """Return the mode in which a controller takes commands, where one register shows mode and local control."""
-    switch = None if register_map is None else register_map.points.get("remote")
-    mode = None if register_map is None else register_map.points.get("mode")
+    if not isinstance(register_map, RegisterMap):
+        return ControlMode.AUTO
+    switch, mode = register_map.points.get("remote"), register_map.points.get("mode")
     if switch is None or mode is None or switch.labels is None or mode.labels is None or switch.at != mode.at:
         return ControlMode.AUTO
     return next(label for code, label in mode.labels.items() if switch.labels.get(code) == "true")
 
 
-def _sample(name: str, field: ReadingField, point: Point | None) -> Value:
+def _sample(name: str, field: ReadingField, point: Point | TopicPoint | None) -> Value:
     if name in _STATES:
         return _STATES[name]
     match field.kind:

@@ -20,8 +20,9 @@ from ems.ports import (
     Withholds,
 )
 from tests.drivers.conformance.plant import FollowingPlant
+from tests.drivers.conformance.rigs import Rig, fault_or_skip, running
 from tests.drivers.conformance.subjects import MAPS, POWER_KW, WATCHDOG_S, Subject, find_subjects
-from tests.drivers.rig import RATED_KW, Rig, Value, running
+from tests.drivers.rig import RATED_KW, Value
 
 SUBJECTS = tuple(find_subjects())
 pytestmark = pytest.mark.wire
@@ -323,6 +324,8 @@ async def test_a_setpoint_that_is_not_obeyed_is_never_accepted(
     subject: Subject, faults: dict[str, Any], outcomes: set[Outcome]
 ) -> None:
     plant = subject.plant()
+    for fault in faults:
+        fault_or_skip(subject, fault)
     async with running((subject.spec, plant), maps=MAPS) as rig:
         await ready(rig, plant)
         ask(rig, POWER_KW / 2.0, valid_s=60.0)
