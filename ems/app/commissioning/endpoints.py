@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from drivers.modbus.link import ModbusLink
 from drivers.modbus.tls import tls_context
 from ems.errors import ConfigError, ConfigProblem
 from ems.model.device import Framing, LinkSpec, Parity, SerialLine, TcpEndpoint, TlsFiles
+from ems.ports import DeviceLink
 
 FRAMINGS: Final = tuple(framing.value for framing in Framing)
 _PARITIES: Final = tuple(parity.value for parity in Parity)
@@ -151,7 +151,7 @@ def parse_units(text: str) -> tuple[int, ...]:
 
 
 @asynccontextmanager
-async def running(*links: ModbusLink) -> AsyncIterator[None]:
+async def running(*links: DeviceLink) -> AsyncIterator[None]:
     """Serve links while the body runs."""
     group = asyncio.TaskGroup()
     await group.__aenter__()

@@ -23,7 +23,8 @@ _RENEW_S: Final = 1.0
 _LOOK_S: Final = 0.1
 # a command and its read-back, beside what one answer may take
 _OUTCOME_S: Final = 20.0
-_VALID_RENEWALS: Final = 3.0
+# how long one of its commands counts, s
+VALID_S: Final = 3.0 * _RENEW_S
 _RESET: Final = "reset_alarms"
 
 Send = Callable[[float, float], None]
@@ -95,7 +96,7 @@ class Hand:
         while True:
             now_s = self._clock.monotonic_s()
             if now_s >= renew_s:
-                send(value, now_s + _VALID_RENEWALS * _RENEW_S)
+                send(value, now_s + VALID_S)
                 renew_s = now_s + _RENEW_S
             outcome = self._outcome_since(began_s) or outcome
             over = now_s - began_s >= for_s or (until is not None and until())

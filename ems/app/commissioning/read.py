@@ -9,9 +9,10 @@ from drivers.modbus.layout import RegisterMap
 from drivers.modbus.link import ModbusLink
 from drivers.modbus.readout import read_out
 from ems.app.commissioning.endpoints import running
-from ems.app.commissioning.rows import PointRow, changes, documents, map_rows, reading_rows, table_text
+from ems.app.commissioning.rows import PointRow, changes, documents, map_rows, reading_rows, table_text, topic_places
 from ems.app.commissioning.targets import Target
 from ems.errors import DeviceUnreachableError
+from ems.model.device import LinkSpec
 from ems.ports import Clock, Device
 
 _LOOK_AGAIN_S = 0.05
@@ -46,8 +47,7 @@ class ReadResult:
     @property
     def text(self) -> str:
         """Return it as a table."""
-        spec = self.target.spec
-        return f"{spec.id}, unit {spec.unit} of {self.target.link.id}\n{table_text(self.rows, changed=self.changed)}"
+        return f"{self.target.title}\n{table_text(self.rows, changed=self.changed)}"
 
 
 Look = Callable[[], Awaitable[tuple[PointRow, ...]]]
@@ -96,8 +96,8 @@ async def watch(
 async def looking(target: Target, *, clock: Clock, witness: Witness | None = None) -> AsyncIterator[Look]:
     """Hand out the function that reads all points of a device, over one connection."""
     register_map = target.register_map()
-    link = ModbusLink(target.link, clock=clock)
-    if register_map is None:
+    link = target.new_link(clock)
+    if register_map is None or not isinstance(link, ModbusLink):
         device = target.build(link, clock)
         async with running(link):
             yield lambda: _by_driver(device, target, clock)
@@ -113,7 +113,8 @@ async def first_reading(device: Device, target: Target, clock: Clock) -> None:
     Raises:
         DeviceUnreachableError: It was not within a number of time-outs.
     """
-    limit_s = target.spec.slow_s + _FIRST_READING_TIMEOUTS * target.link.timeout_s + target.link.connect_delay_s
+    connect_s = target.link.connect_delay_s if isinstance(target.link, LinkSpec) else 0.0
+    limit_s = target.spec.slow_s + _FIRST_READING_TIMEOUTS * target.link.timeout_s + connect_s
     try:
         async with clock.timeout(limit_s):
             while device.reading() is None:
@@ -134,7 +135,9 @@ async def _by_driver(device: Device, target: Target, clock: Clock) -> tuple[Poin
     reading = device.reading()
     if reading is None:
         raise DeviceUnreachableError(device.trouble() or "no reading", device=target.spec.id)
-    return reading_rows(reading, now_s=clock.monotonic_s())
+    topic_map = target.topic_map()
+    places = {} if topic_map is None else topic_places(topic_map, target.spec.name or "")
+    return reading_rows(reading, now_s=clock.monotonic_s(), places=places)
 
 
 def _lost(row: PointRow, reason: str) -> PointRow:

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from types import MappingProxyType
 from typing import Final
 
 from drivers.modbus.coding import Address
 from drivers.modbus.readout import PointReading, Quality
+from drivers.mqtt.messages import name_of
+from drivers.mqtt.topics import TopicMap
 from ems.config.units import unit_of
 from ems.model.readings import Reading
 
@@ -22,7 +25,7 @@ Plain = float | bool | str | list[str] | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PointRow:
-    """One point; `at` and `words` are None for a device that has no register map."""
+    """One point; `at` is a register or a topic; it and `words` are None where nothing maps the point."""
 
     point: str
     at: str | None
@@ -67,8 +70,10 @@ def map_rows(readings: Iterable[PointReading], *, now_s: float) -> tuple[PointRo
     )
 
 
-def reading_rows(reading: Reading, *, now_s: float) -> tuple[PointRow, ...]:
-    """Return the rows of a device by what its driver makes of it."""
+def reading_rows(
+    reading: Reading, *, now_s: float, places: Mapping[str, str] = MappingProxyType({})
+) -> tuple[PointRow, ...]:
+    """Return the rows of a device by what its driver makes of it; `places` says where a field comes from."""
     rows = []
     for field in fields(reading):
         if field.name in _NOT_SHOWN:
@@ -78,7 +83,7 @@ def reading_rows(reading: Reading, *, now_s: float) -> tuple[PointRow, ...]:
         rows.append(
             PointRow(
                 point=field.name,
-                at=None,
+                at=places.get(field.name),
                 document=None,
                 words=None,
                 value=_plain(value),
@@ -89,6 +94,17 @@ def reading_rows(reading: Reading, *, now_s: float) -> tuple[PointRow, ...]:
             )
         )
     return tuple(rows)
+
+
+def topic_places(topic_map: TopicMap, name: str) -> Mapping[str, str]:
+    """Return the topic of each field of a device behind a broker, and the place in its payload."""
+    parts = name_of(topic_map, name)
+    return {
+        point.field: " ".join(
+            text for text in (point.source.topic.format_map(parts), ".".join(point.source.at)) if text
+        )
+        for point in topic_map.points.values()
+    }
 
 
 def document_number(at: Address) -> str:

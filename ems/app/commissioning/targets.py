@@ -1,8 +1,9 @@
 """Which device a command means: one of a configuration directory, or one behind an endpoint with its map."""
 
 import difflib
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,9 @@ from drivers.device.fields import DeviceClass
 from drivers.modbus.layout import RegisterMap
 from drivers.modbus.link import ModbusLink
 from drivers.modbus.mapfile import device_map, load_map
+from drivers.mqtt.link import MqttLink
+from drivers.mqtt.topicmapfile import load_topic_map
+from drivers.mqtt.topics import TopicMap
 from ems.app.commissioning.endpoints import Reach, endpoint_link
 from ems.app.devices import driver_factory, rated_kw_by_asset
 from ems.config.build import build_site, build_wiring
@@ -17,8 +21,8 @@ from ems.config.files import ConfigFiles
 from ems.config.loader import load_files
 from ems.config.shipped import shipped_site, site_directory
 from ems.errors import ConfigError, ConfigProblem
-from ems.model.device import DeviceSpec, LinkSpec
-from ems.ports import Clock, Device, DriverEnvironment
+from ems.model.device import BrokerSpec, DeviceSpec, LinkSpec
+from ems.ports import Clock, Device, DeviceLink, DriverEnvironment
 
 _DRIVERS: Final[Mapping[DeviceClass, str]] = {
     DeviceClass.PCS: "battery.pcs",
@@ -37,6 +41,8 @@ _DRIVERS: Final[Mapping[DeviceClass, str]] = {
 _WATCHDOG_S: Final = 10.0
 # between the parts of a driver's name; no map has one
 _DRIVER_DOT: Final = "."
+# drivers of devices behind a broker
+_MQTT: Final = "mqtt."
 # no single device of a site is larger: where nothing tells a rating, no power is implausible
 _LARGEST_KW: Final = 1e6
 
@@ -49,12 +55,47 @@ class Target:
     """
 
     spec: DeviceSpec
-    link: LinkSpec
+    link: LinkSpec | BrokerSpec
     rated_kw: float
     maps: tuple[Path, ...]
     files: ConfigFiles | None
 
-    def build(self, link: ModbusLink, clock: Clock) -> Device:
+    @property
+    def is_behind_broker(self) -> bool:
+        """Return whether the device sends messages instead of answering."""
+        return isinstance(self.link, BrokerSpec)
+
+    @property
+    def title(self) -> str:
+        """Return how people are told which device is meant."""
+        place = f"'{self.spec.name}' at broker" if self.is_behind_broker else f"unit {self.spec.unit} of"
+        return f"{self.spec.id}, {place} {self.link.id}"
+
+    @property
+    def endpoint(self) -> str:
+        """Return the address."""
+        return str(self.link if isinstance(self.link, BrokerSpec) else self.link.endpoint)
+
+    @property
+    def framing(self) -> str:
+        """Return what is spoken there."""
+        return self.link.framing if isinstance(self.link, BrokerSpec) else self.link.endpoint.framing.value
+
+    def new_link(self, clock: Clock) -> ModbusLink | MqttLink:
+        """Return a connection of our own, not yet made.
+
+        Raises:
+            ConfigError: The certificates or the password cannot be used.
+        """
+        if isinstance(self.link, BrokerSpec):
+            return MqttLink(self.own_broker(self.link), clock=clock)
+        return ModbusLink(self.link, clock=clock)
+
+    def own_broker(self, broker: BrokerSpec) -> BrokerSpec:
+        """Return a broker with an identifier of our own: of two clients that share one it throws out the first."""
+        return replace(broker, client_id=f"{broker.client_id}-tool-{os.getpid()}")
+
+    def build(self, link: DeviceLink, clock: Clock) -> Device:
         """Return the device as its driver makes it, attached to the link.
 
         Raises:
@@ -66,12 +107,22 @@ class Target:
         return driver_factory(self.spec)(self.spec, environment)
 
     def register_map(self) -> RegisterMap | None:
-        """Return the register map of the device, None for one whose driver finds the registers out.
+        """Return the register map of the device, None for one without registers or whose driver finds them out.
 
         Raises:
             ConfigError: There is no such map, or it is refused.
         """
-        return device_map(self.spec, self.maps)
+        return None if self.spec.driver.startswith(_MQTT) else device_map(self.spec, self.maps)
+
+    def topic_map(self) -> TopicMap | None:
+        """Return the topic map of the device, None for one that is not behind a broker.
+
+        Raises:
+            ConfigError: There is no such map, or it is refused.
+        """
+        if self.spec.map is None or not self.spec.driver.startswith(_MQTT):
+            return None
+        return load_topic_map(self.spec.map, self.maps)
 
 
 def is_site(where: str) -> bool:
@@ -87,7 +138,8 @@ def site_targets(where: str) -> tuple[Target, ...]:
     """
     files = load_files(site_directory(where))
     site, wiring = build_site(files), build_wiring(files)
-    links = {link.id: link for link in wiring.links}
+    links: dict[str, LinkSpec | BrokerSpec] = {link.id: link for link in wiring.links}
+    links |= {broker.id: broker for broker in wiring.brokers}
     ratings = rated_kw_by_asset(site)
     return tuple(
         Target(

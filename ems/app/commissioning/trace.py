@@ -1,6 +1,7 @@
 """`ems devices trace`: records what devices answer, and answers like them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,12 +14,16 @@ from drivers.modbus.readout import read_out
 from drivers.modbus.requests import Read
 from drivers.modbus.scan import scan_unit
 from drivers.modbus.trace import Recorder, Trace, load_trace
+from drivers.mqtt.device import MqttDevice
+from drivers.mqtt.link import MqttLink
+from drivers.mqtt.trace import MessageRecorder, MessageTrace, RecordedDevice
 from drivers.sim.wire.replay import replayed_units
 from drivers.sim.wire.server import WireServer
 from ems.app.commissioning.endpoints import running
+from ems.app.commissioning.read import first_reading
 from ems.app.commissioning.targets import Target
-from ems.errors import ConfigError, ConfigProblem
-from ems.model.device import Framing
+from ems.errors import ConfigError, ConfigProblem, DeviceUnreachableError
+from ems.model.device import BrokerSpec, Framing
 from ems.ports import Clock
 
 # what one request may ask of any device (SunSpec models are longer)
@@ -48,19 +53,67 @@ async def record(targets: Sequence[Target], *, out: Path, every_s: float, n_roun
         raise _unwritable(out, "several links need a directory", "a directory")
     rows: list[dict[str, object]] = []
     for members in by_link.values():
-        trace = await record_link(members, every_s=every_s, n_rounds=n_rounds, clock=clock)
         file = out if out.suffix else out / f"{_file_name(members[0].link.id)}.jsonl"
+        if isinstance(link := members[0].link, BrokerSpec):
+            heard = await record_broker(members, link, every_s=every_s, n_rounds=n_rounds, clock=clock)
+            _write(file, heard.text())
+            rows.append({"file": str(file), "messages": len(heard.messages)})
+            continue
+        trace = await record_link(members, every_s=every_s, n_rounds=n_rounds, clock=clock)
         _write(file, trace.text())
         n_silent = sum(each.silent is not None for each in trace.exchanges)
         rows.append({"file": str(file), "exchanges": len(trace.exchanges), "silent": n_silent})
-    lines = [f"{row['file']}: {row['exchanges']} exchanges, {row['silent']} without answer" for row in rows]
-    answered = all(row["silent"] != row["exchanges"] for row in rows)
-    return RecordResult(document={"traces": rows}, text="\n".join(lines), answered=answered)
+    return RecordResult(
+        document={"traces": rows}, text="\n".join(map(_told, rows)), answered=all(map(_has_answers, rows))
+    )
+
+
+def _told(row: Mapping[str, object]) -> str:
+    if "messages" in row:
+        return f"{row['file']}: {row['messages']} messages"
+    return f"{row['file']}: {row['exchanges']} exchanges, {row['silent']} without answer"
+
+
+def _has_answers(row: Mapping[str, object]) -> bool:
+    return bool(row["messages"]) if "messages" in row else row["silent"] != row["exchanges"]
+
+
+async def record_broker(
+    members: Sequence[Target], spec: BrokerSpec, *, every_s: float, n_rounds: int, clock: Clock
+) -> MessageTrace:
+    """Return what the devices behind a broker send until all have been heard, and then for some rounds more.
+
+    Raises:
+        ConfigError: A driver or map cannot be used, or the password or certificates cannot.
+    """
+    link = members[0].new_link(clock)
+    if not isinstance(link, MqttLink):
+        raise TypeError("what is no broker is asked and not listened to")
+    devices = [member.build(link, clock) for member in members]
+    began, began_s = clock.utc(), clock.monotonic_s()
+    topics = [topic for device in devices if isinstance(device, MqttDevice) for topic in device.topics]
+    recorder = MessageRecorder(topics, began_s=began_s)
+    link.attach(recorder)
+    async with running(link):
+        for member, device in zip(members, devices, strict=True):
+            with suppress(DeviceUnreachableError):
+                await first_reading(device, member, clock)
+        await clock.sleep((n_rounds - 1) * every_s)
+    return MessageTrace(
+        recorded=began,
+        endpoint=str(spec),
+        devices={
+            member.spec.id: RecordedDevice(map=member.spec.map or "", name=member.spec.name or "") for member in members
+        },
+        messages=recorder.messages,
+    )
 
 
 async def record_link(members: Sequence[Target], *, every_s: float, n_rounds: int, clock: Clock) -> Trace:
     """Return what the devices of one link answer to the questions of their maps, a number of times."""
     spec = members[0].link
+    if isinstance(spec, BrokerSpec):
+        raise TypeError("a broker is listened to and not asked")
     link = ModbusLink(spec, clock=clock)
     began, recorder = clock.utc(), Recorder(clock.monotonic_s())
     asked: list[tuple[Inquiry, RegisterMap | None]] = [

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from drivers.modbus.mapfile import map_file
+from drivers.mqtt.topicmapfile import topic_map_file
 from ems.app.commissioning.checks import Check
 from ems.app.commissioning.report import DeviceSection, SiteReport, report_html
 from ems.app.commissioning.targets import Target
@@ -58,7 +59,7 @@ async def verify(
     began = _stamp(clock)
     sections = []
     for target in targets:
-        told(f"{target.spec.id}, unit {target.spec.unit} of {target.link.id}")
+        told(target.title)
         checks, identity = await verify_device(target, rules, clock=clock)
         for check in checks:
             told(f"  {check.verdict:8} {check.name}: {check.detail}")
@@ -87,8 +88,8 @@ def _section(target: Target, checks: tuple[Check, ...], identity: Mapping[str, s
         device=spec.id,
         asset=spec.asset,
         driver=spec.driver,
-        endpoint=str(target.link.endpoint),
-        framing=target.link.endpoint.framing.value,
+        endpoint=target.endpoint,
+        framing=target.framing,
         unit=spec.unit,
         rated_kw=target.rated_kw,
         watchdog_s=spec.watchdog_s,
@@ -103,6 +104,9 @@ def _section(target: Target, checks: tuple[Check, ...], identity: Mapping[str, s
 def _map_facts(target: Target) -> tuple[str | None, str | None, str | None]:
     """Return name, document and check sum of a device's map; a map that is refused has been reported as a check."""
     try:
+        if (topic_map := target.topic_map()) is not None:
+            file = topic_map_file(topic_map.id, target.maps)
+            return topic_map.id, topic_map.source, hashlib.sha256(file.read_bytes()).hexdigest()
         register_map = target.register_map()
         if register_map is None:
             return None, None, None

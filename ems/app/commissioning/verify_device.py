@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from drivers.modbus.link import ModbusLink
+from drivers.mqtt.link import MqttLink
 from ems.app.commissioning.audit import AuditLog, HandCommand
 from ems.app.commissioning.checks import (
     Check,
@@ -66,8 +67,8 @@ async def verify_device(target: Target, rules: Rules, *, clock: Clock) -> tuple[
 
     Nothing that the device does raises; a configuration that its driver refuses is a failed check, too.
     """
-    link = ModbusLink(target.link, clock=clock)
     try:
+        link = target.new_link(clock)
         device = target.build(link, clock)
     except ConfigError as error:
         return (Check(name="configuration", verdict=Verdict.FAILED, detail=str(error)),), {}
@@ -78,7 +79,7 @@ async def verify_device(target: Target, rules: Rules, *, clock: Clock) -> tuple[
 
 
 class _Verification:
-    def __init__(self, target: Target, device: Device, link: ModbusLink, rules: Rules, clock: Clock) -> None:
+    def __init__(self, target: Target, device: Device, link: ModbusLink | MqttLink, rules: Rules, clock: Clock) -> None:
         self.checks: list[Check] = []
         self.identity: Mapping[str, str] = {}
         self._target = target
@@ -118,7 +119,12 @@ class _Verification:
             "errors": str(sum(statistics.n_errors.values())),
             "answer time": "unknown" if latency_s is None else f"{1000.0 * latency_s:.0f} ms",
         }
-        self._add("reachable", Verdict.PASSED, "the unit answers", figures)
+        self._add(
+            "reachable",
+            Verdict.PASSED,
+            "the device is heard" if self._target.is_behind_broker else "the unit answers",
+            figures,
+        )
 
     def _named(self) -> None:
         found = self._device.identity() if isinstance(self._device, Identified) else None

@@ -9,11 +9,11 @@ from typing import Final
 
 from drivers.device.values import Bad
 from drivers.modbus.keys import SequenceCommand
-from drivers.modbus.link import ModbusLink
 from drivers.modbus.registers import encode
+from drivers.mqtt.publications import CommandEncoder, Sending
 from ems.app.commissioning.audit import FILE_NAME, AuditLog, HandCommand, own_audit_file
 from ems.app.commissioning.endpoints import running
-from ems.app.commissioning.hand import Hand
+from ems.app.commissioning.hand import VALID_S, Hand
 from ems.app.commissioning.targets import Target
 from ems.app.daemon import state_home
 from ems.errors import ConfigError, ConfigProblem, DriverError
@@ -52,7 +52,7 @@ async def write(
         DeviceUnreachableError: It does not answer.
         StateError: The audit file cannot be written; nothing was commanded.
     """
-    link = ModbusLink(target.link, clock=clock)
+    link = target.new_link(clock)
     device = target.build(link, clock)
     hand = Hand(device, target, clock)
     command = HandCommand(
@@ -74,8 +74,9 @@ async def write(
         fallback = device.fallback() if isinstance(device, Reverts) else None
         after = None if fallback is None else fallback.after_s
         lines = [
-            f"{target.spec.id}, unit {target.spec.unit} of {target.link.id}: {name} = {value:g}, {for_s:g} s",
+            f"{target.title}: {name} = {value:g}, {for_s:g} s",
             *_registers(target, name, value),
+            *_message(target, name, value, valid_for_s=VALID_S, clock=clock),
             *([] if fallback is None or after is None else [f"  then, {after:g} s later: {fallback.text}"]),
         ]
         # the person may take a while; the link goes on meanwhile
@@ -106,6 +107,21 @@ def _registers(target: Target, name: str, value: float) -> list[str]:
         return [f"  {encoded.reason}"]
     words = " ".join(f"{word:04X}" for word in encoded.registers)
     return [f"  registers {command.at}: {words} (function {command.function}), which means {encoded.value:g}"]
+
+
+def _message(target: Target, name: str, value: float, *, valid_for_s: float, clock: Clock) -> list[str]:
+    """Return what would be published, for a device behind a broker."""
+    topic_map = target.topic_map()
+    command = None if topic_map is None else topic_map.commands.get(name)
+    if topic_map is None or command is None:
+        return []
+    encoder = CommandEncoder(topic_map, command, target.spec.name or "")
+    encoded = encoder.encode(value)
+    if isinstance(encoded, Bad):
+        return [f"  {encoded.reason}"]
+    sending = Sending(utc=clock.utc(), valid_for_s=valid_for_s, request_id=1, watchdog_s=target.spec.watchdog_s)
+    publication = encoder.publication(encoded, sending)
+    return [f"  {publication.topic}: {publication.payload.decode()}, which means {encoded.value:g}"]
 
 
 def _keys(sequence: SequenceCommand, value: float) -> Iterator[str]:
