@@ -1,6 +1,7 @@
 """The tools on a device behind a broker: read, watch, write, record."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -12,16 +13,22 @@ from drivers.mqtt.link import MqttLink
 from drivers.mqtt.messages import MessageDecoder
 from drivers.mqtt.topicmapfile import load_topic_map
 from drivers.mqtt.trace import load_message_trace
+from drivers.sim.mqtt.station import MqttStation
 from ems.app.commissioning import targets
 from ems.app.commissioning.audit import AuditLog
+from ems.app.commissioning.checks import Verdict
 from ems.app.commissioning.read import ReadResult, read, watch
 from ems.app.commissioning.targets import Target, site_target
 from ems.app.commissioning.trace import record
+from ems.app.commissioning.verify import VerifyResult, verify
+from ems.app.commissioning.verify_device import Rules
 from ems.app.commissioning.write import write
 from ems.errors import ConfigError, DeviceUnreachableError
 from tests.commissioning.devices import timed
+from tests.commissioning.live import LivePcs
 from tests.config.directories import copy_of, replace
 from tests.drivers.clock import SteppedClock
+from tests.drivers.mqtt_broker import MemoryBroker
 from tests.drivers.mqtt_rig import FakeBroker, broker_spec, mqtt_spec
 from tests.drivers.rig import RATED_KW, background
 
@@ -164,6 +171,54 @@ async def test_recorded_messages_can_be_decoded_again(monkeypatch: pytest.Monkey
     assert {name: text for each in heard for name, text in each.identity.items()} == IDENTITY
     # what was no text is kept as it came
     assert b"\xff\xfe" in [message.payload for message in trace.messages]
+
+
+async def verified(
+    monkeypatch: pytest.MonkeyPatch, clock: SteppedClock, plant: LivePcs, out: Path
+) -> tuple[VerifyResult, dict[str, Verdict]]:
+    """Verify a simulated battery behind a broker in memory; return the result, and the verdict of each check."""
+    broker, target = MemoryBroker(), battery()
+    monkeypatch.setattr(targets, "MqttLink", partial(MqttLink, connect=broker.connect))
+    station = MqttStation(
+        target.spec, broker_spec(), load_topic_map("mqtt-json-battery", ()), plant, clock=clock, dial=broker.dial
+    )
+    rules = Rules(ask=lambda _: True, audit=AuditLog(out / "audit.jsonl", clock), forced="", step_frac=0.02)
+    async with background(station.run()):
+        work = verify([target], rules, out=out / "report", clock=clock, told=lambda _: None)
+        result = await timed(asyncio.create_task(work), clock, limit_s=300.0)
+    document = json.loads((out / "report" / "commissioning.json").read_text(encoding="utf-8"))
+    (section,) = document["devices"]
+    assert (section["endpoint"], section["framing"], section["map"]) == ("127.0.0.1:1883", "mqtt", "mqtt-json-battery")
+    return result, {check["name"]: Verdict(check["verdict"]) for check in section["checks"]}
+
+
+async def test_a_good_battery_passes_every_check_and_is_left_as_it_was(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    clock = SteppedClock()
+    plant = LivePcs(clock)
+    plant.command("power_kw", 300.0)
+
+    result, checks = await verified(monkeypatch, clock, plant, tmp_path)
+
+    assert set(checks) == {
+        *("reachable", "identity", "values", "fall-back armed", "limits", "limits kept"),
+        *("step up", "step down", "heartbeat", "fall-back", "put back"),
+    }
+    assert set(checks.values()) == {Verdict.PASSED}
+    assert result.passed
+    assert plant.commanded("power_kw")[-1] == 300.0
+
+
+async def test_a_battery_that_counts_the_other_way_fails_both_steps(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    clock = SteppedClock()
+
+    result, checks = await verified(monkeypatch, clock, LivePcs(clock, sign=-1.0), tmp_path)
+
+    assert (checks["step up"], checks["step down"]) == (Verdict.FAILED, Verdict.FAILED)
+    assert not result.passed
 
 
 @pytest.mark.parametrize(
