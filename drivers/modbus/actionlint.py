@@ -7,9 +7,10 @@ from drivers.device.fields import FieldKind, ReadingField, reading_fields
 from drivers.device.needs import Finding
 from drivers.modbus.coding import WRITE_MULTIPLE, WRITE_SINGLE, Table
 from drivers.modbus.keys import Action, Condition, SequenceCommand
+from drivers.modbus.keyschema import ActionTable
 from drivers.modbus.layout import RegisterMap
 from drivers.modbus.mapactions import missing_actions
-from drivers.modbus.mapschema import ActionTable, MapFile
+from drivers.modbus.mapschema import MapFile
 
 _N_ADDRESSES: Final = 0x10000
 _FLAGS: Final = frozenset({"true", "false"})

@@ -8,16 +8,8 @@ from typing import Final
 
 from drivers.modbus.coding import Address, Table
 from drivers.modbus.keys import Action, Condition, Precondition, RawWrite, ReturnValue, SequenceCommand, Wait
-from drivers.modbus.mapschema import (
-    ActionTable,
-    ConditionTable,
-    MapFile,
-    NeedsTable,
-    SequenceTable,
-    WaitTable,
-    WriteFunction,
-    WriteTable,
-)
+from drivers.modbus.keyschema import ActionTable, ConditionTable, NeedsTable, SequenceTable, WaitTable, WriteTable
+from drivers.modbus.mapschema import MapFile, WriteFunction
 
 _ALL_BITS: Final = 0xFFFF
 

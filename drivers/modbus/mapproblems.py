@@ -4,8 +4,8 @@ from typing import Final
 
 from drivers.device.maptables import DeviceTable, FallbackTable
 from drivers.device.schemaproblems import Schema
+from drivers.modbus.keyschema import ActionTable, ReturnsTable, SequenceTable, WriteTable
 from drivers.modbus.mapschema import (
-    ActionTable,
     AlarmTable,
     BlockTable,
     CommandTable,
@@ -16,10 +16,7 @@ from drivers.modbus.mapschema import (
     PointTable,
     RackPointTable,
     RacksTable,
-    ReturnsTable,
-    SequenceTable,
     WatchdogTable,
-    WriteTable,
 )
 
 SCHEMA: Final = Schema(

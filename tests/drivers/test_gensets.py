@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from drivers.genset.controller import StartStopGenset
 from drivers.modbus.blocks import plan_reads
+from drivers.modbus.keyschema import ActionTable
 from drivers.modbus.layout import RegisterMap, Speed
 from drivers.modbus.link import ModbusLink
 from drivers.modbus.mapactions import action
 from drivers.modbus.mapfile import SHIPPED, load_map
-from drivers.modbus.mapschema import ActionTable, MapFile
+from drivers.modbus.mapschema import MapFile
 from drivers.sim.devices import Shown, SimulatedGenset, shown_values
 from drivers.sim.wire.framing import WRITE_MULTIPLE, WRITE_SINGLE, ExceptionCode
 from drivers.sim.wire.panels import ComapPanel, GencommPanel, PanelBank, unit_registers
