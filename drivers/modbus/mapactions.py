@@ -8,8 +8,16 @@ from typing import Final
 
 from drivers.modbus.coding import Address, Table
 from drivers.modbus.keys import Action, Condition, Precondition, RawWrite, ReturnValue, SequenceCommand, Wait
-from drivers.modbus.keyschema import ActionTable, ConditionTable, NeedsTable, SequenceTable, WaitTable, WriteTable
-from drivers.modbus.mapschema import MapFile, WriteFunction
+from drivers.modbus.keyschema import (
+    ActionTable,
+    ConditionTable,
+    NeedsTable,
+    SequenceTable,
+    WaitTable,
+    WriteFunction,
+    WriteTable,
+)
+from drivers.modbus.mapschema import MapFile
 
 _ALL_BITS: Final = 0xFFFF
 

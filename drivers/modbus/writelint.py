@@ -1,0 +1,105 @@
+"""What the commands of a register map contradict: their registers, their read-back, their memory, the fall-back."""
+
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Final
+
+from drivers.device.fallback import Arming, LifeSign
+from drivers.device.needs import Finding
+from drivers.modbus.coding import FLOATS, WRITE_COIL, WRITE_COILS, WRITE_MULTIPLE, WRITE_SINGLE, PointType, Table
+from drivers.modbus.layout import Command, RegisterMap, SetpointCommand
+from drivers.modbus.pointlint import FLAG_LABELS, LEAST_SCALE, N_ADDRESSES, OUT_OF_SPACE, is_slow
+
+_WRITABLE: Final = frozenset({PointType.UINT16, PointType.INT16, PointType.UINT32, PointType.INT32, PointType.FLOAT32})
+_FUNCTIONS: Final = {Table.HOLDING: {WRITE_SINGLE, WRITE_MULTIPLE}, Table.COIL: {WRITE_COIL, WRITE_COILS}}
+
+
+def command_findings(register_map: RegisterMap) -> Iterator[Finding]:
+    """Yield setpoints that could not be verified or limited, and that the fall-back is not stated."""
+    for name, command in register_map.commands.items():
+        key = f"commands.{name}"
+        yield from _readback(register_map, command, f"{key}.readback")
+        if command.limits is None and command.coding.type is not PointType.BIT:
+            yield f"{key}.limits", "a number that is written needs its range", "limits = [lowest, highest]"
+        if command.limits is not None and command.limits[0] >= command.limits[1]:
+            yield f"{key}.limits", "the first number is the lower one", None
+    if register_map.commands and register_map.fallback is None:
+        yield "fallback", "a device that is commanded must state what it does without a controller", "[fallback] text"
+
+
+def fallback_findings(register_map: RegisterMap) -> Iterator[Finding]:
+    """Yield what the stated fall-back contradicts."""
+    rule = register_map.fallback
+    if rule is None:
+        return
+    if rule.misses is LifeSign.HEARTBEAT and register_map.heartbeat is None:
+        yield "fallback.misses", "the map has no heartbeat", "[heartbeat], or setpoints or requests"
+    if rule.armed_by is Arming.WATCHDOG and register_map.watchdog is None:
+        yield "fallback.armed_by", "the map has no watchdog time", "[watchdog], or setting or always"
+    if rule.misses is LifeSign.NOTHING and (register_map.watchdog is not None or rule.after_s is not None):
+        yield "fallback.misses", "a device that misses nothing acts after no time", "no [watchdog] and no after_s"
+    if rule.armed_by is Arming.WATCHDOG and rule.after_s is not None:
+        yield "fallback.after_s", "the watchdog time of the site says when it acts", "no after_s"
+    for name, command in register_map.commands.items():
+        if rule.misses is LifeSign.SETPOINTS and command.writes_per_day is not None:
+            yield (
+                f"commands.{name}.volatile",
+                "a setpoint that is renewed against the fall-back wears this register out",
+                "a volatile register, or a fall-back that waits for a heartbeat or for requests",
+            )
+
+
+def _readback(register_map: RegisterMap, command: SetpointCommand, key: str) -> Iterator[Finding]:
+    point = register_map.points.get(command.readback)
+    if point is None:
+        yield key, f"there is no point '{command.readback}'", ", ".join(sorted(register_map.points))
+        return
+    if point.labels is not None and not frozenset(point.labels.values()) <= FLAG_LABELS:
+        yield key, f"'{point.name}' is no number that a setpoint could be compared with", "a number or a flag"
+    if is_slow(register_map, point):
+        yield key, f"'{point.name}' is read too seldom to verify a setpoint", "a point in a fast block"
+
+
+def write_findings(register_map: RegisterMap) -> Iterator[Finding]:
+    """Check what every write has: setpoints, heartbeat and watchdog."""
+    written = dict(written_places(register_map))
+    for key, command in written.items():
+        yield from _write(key, command)
+    for (one, first), (other, second) in combinations(written.items(), 2):
+        if not (_is_writable(first) and _is_writable(second)) or first.at.table is not second.at.table:
+            continue
+        if first.at.register < second.end and second.at.register < first.end:
+            yield f"{other}.at", f"it is written to the registers of {one}", None
+
+
+def _is_writable(command: Command) -> bool:
+    if command.at.table is Table.COIL:
+        return command.coding.type is PointType.BIT
+    return command.coding.type in _WRITABLE
+
+
+def _write(key: str, command: Command) -> Iterator[Finding]:
+    functions = _FUNCTIONS[command.at.table]
+    if not _is_writable(command):
+        allowed = "bit" if command.at.table is Table.COIL else ", ".join(sorted(_WRITABLE))
+        yield f"{key}.type", f"a {command.coding.type} cannot be written to {command.at}", allowed
+    elif command.function not in functions:
+        allowed = " or ".join(str(code) for code in sorted(functions))
+        yield f"{key}.write_fc", f"function {command.function} does not write to {command.at}", allowed
+    elif command.function == WRITE_SINGLE and command.n_registers > 1:
+        yield f"{key}.write_fc", f"function 6 writes one register, {command.coding.type} needs more", "16"
+    elif command.end > N_ADDRESSES:
+        yield f"{key}.at", *OUT_OF_SPACE
+    elif abs(command.coding.scale) < LEAST_SCALE:
+        yield f"{key}.scale", "every value would be written alike", "any number but 0, at least 1e-12 in size"
+    elif command.coding.factor is not None and command.coding.type in FLOATS:
+        yield f"{key}.scale_register", "only whole numbers have a scale factor", "an integer type"
+
+
+def written_places(register_map: RegisterMap) -> Iterator[tuple[str, Command]]:
+    """Yield everything that is written as a number, with its key."""
+    yield from ((f"commands.{name}", command) for name, command in register_map.commands.items())
+    if register_map.heartbeat is not None:
+        yield "heartbeat", register_map.heartbeat
+    if register_map.watchdog is not None:
+        yield "watchdog", register_map.watchdog
