@@ -6,6 +6,7 @@ from typing import Protocol
 
 from drivers.sim.battery import TwinBlock
 from drivers.sim.bms import SimulatedBms
+from drivers.sim.cooling_devices import cooling_devices
 from drivers.sim.genset import START_ALARM, TwinGenset
 from drivers.sim.plant import Plant, TwinPvBlock
 from drivers.sim.sensors import Instrument
@@ -334,6 +335,7 @@ def simulated_devices(plant: Plant) -> dict[str, SimulatedDevice]:
         "aux": SimulatedMeter(plant, "aux"),
         "cooling_plant": SimulatedCooling(plant),
     }
+    devices |= cooling_devices(plant)
     if plant.grid is not None:
         devices["pcc"] = SimulatedPcc(plant)
     if plant.tank is not None:

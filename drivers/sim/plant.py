@@ -14,6 +14,7 @@ from drivers.sim.battery import TwinBlock, TwinContainer
 from drivers.sim.bus import Following, Solved, solve_bus
 from drivers.sim.cluster import GpuCluster
 from drivers.sim.cooling import TwinCooling
+from drivers.sim.cooling_units import twin_units
 from drivers.sim.genset import TwinGenset, TwinTank
 from drivers.sim.grid import TwinGrid, announced_seconds
 from drivers.sim.noise import generator
@@ -143,6 +144,7 @@ class Plant:
         self.grid = self._grid()
         it_kw = float(self._minutes.mean(start, 60.0)[1])
         self.cooling = TwinCooling(plant=site.cooling, heat_kw_th=it_kw, felt_degc=self.ambient_degc)
+        self.cooling_units = twin_units(site.cooling, ambient_degc=self.ambient_degc)
         # whoever reads before the first step sees the loads as they are, not zero
         self.load = self._demand(it_kw, _SWING_S)
         self._loads_kwh = {"it": 0.0, "cooling": 0.0, "aux": 0.0}
@@ -195,10 +197,14 @@ class Plant:
         power = min(self.site.it.design_kw * 1.05, max(self.site.it.idle_kw, it_kw + noise))
         base = self.site.auxiliaries
         containers = sum(container.aux_kw for block in self.blocks.values() for container in block.containers)
+        cooling_kw = self.cooling.advance(power, self.ambient_degc, dt_s)
+        self.cooling_units.advance(
+            heat_kw_th=self.cooling.heat_kw_th, load_kw=cooling_kw, ambient_degc=self.ambient_degc, dt_s=dt_s
+        )
         return LoadNow(
             it_kw=power,
             it_max_kw=power + swing,
-            cooling_kw=self.cooling.advance(power, self.ambient_degc, dt_s),
+            cooling_kw=cooling_kw,
             aux_kw=base.frac_of_it * power + base.constant_kw + containers,
         )
 

@@ -1,6 +1,9 @@
 """The port twin: the capability protocols on the simulated site, in process and without sockets."""
 
+from math import inf
+
 from drivers.sim.devices import SimulatedDevice
+from ems.model.capability import SupplyLimits
 from ems.model.device import DeviceSpec
 from ems.model.readings import Reading
 from ems.model.setpoints import Outcome, WriteOutcome
@@ -83,7 +86,21 @@ class PortPv(PortDevice):
         self._write("limit_kw", limit_kw)
 
 
+class PortSupply(PortDevice):
+    """A cooling unit in process whose supply temperature is commanded."""
+
+    def set_supply(self, supply_degc: float, *, valid_until_s: float) -> None:  # noqa: ARG002 - acts at once
+        """Ask for a supply temperature."""
+        self._write("supply_degc", supply_degc)
+
+    def supply_limits(self) -> SupplyLimits:
+        """Return that the unit itself refuses what it does not take."""
+        return SupplyLimits(lowest_degc=-inf, highest_degc=inf, lowest_reason="the unit", highest_reason="the unit")
+
+
 _KINDS = {
+    "cooling.cdu": PortSupply,
+    "cooling.chiller": PortSupply,
     "battery.pcs": PortPcs,
     "genset.controller": PortGenset,
     "genset.start_stop": PortStartStop,

@@ -7,13 +7,21 @@ from ems.config.files import ConfigFiles
 from ems.config.naming import (
     block_ids,
     container_ids,
+    cooling_units,
     expand_brokers,
     expand_devices,
     expand_links,
     pv_block_ids,
     unit_ids,
 )
-from ems.config.schema.assets import BatteryPoolTable, ExerciseTable, GensetClassTable, PollutantTable, PvPlantTable
+from ems.config.schema.assets import (
+    BatteryPoolTable,
+    CoolingTable,
+    ExerciseTable,
+    GensetClassTable,
+    PollutantTable,
+    PvPlantTable,
+)
 from ems.config.schema.forecasts import ForecastsFile
 from ems.config.schema.limits import BatteryLimits, ContingencyTable, GensetLimits
 from ems.config.schema.tariffs import SeasonTable, TariffTable
@@ -44,7 +52,7 @@ from ems.model.genset_rules import (
     QuietHours,
 )
 from ems.model.grid import AnnouncedOutage, FlowGroup, GridConnection, OutageStatistics
-from ems.model.load import Auxiliaries, CoolingKind, CoolingPlant, ItCluster
+from ems.model.load import Auxiliaries, ChillerUnits, CoolingKind, CoolingPlant, CoolingUnits, ItCluster
 from ems.model.problem import Contingency, ContingencyKind, Loss
 from ems.model.pv import PvArray, PvMount, PvPlant
 from ems.model.rotation import Rotation
@@ -86,7 +94,7 @@ def build_site(files: ConfigFiles) -> Site:
             timezone=place.timezone,
         ),
         it=ItCluster(**assets.it.model_dump()),
-        cooling=CoolingPlant(**{**assets.cooling.model_dump(), "kind": CoolingKind(assets.cooling.kind)}),
+        cooling=_cooling(assets.cooling),
         auxiliaries=Auxiliaries(**assets.auxiliaries.model_dump()),
         batteries=tuple(_pool(name, table, limits.battery[name]) for name, table in assets.battery.items()),
         gensets=tuple(
@@ -104,6 +112,22 @@ def build_site(files: ConfigFiles) -> Site:
             FlowGroup(id=name, members=tuple(group.members), limit_kw=group.limit_kw)
             for name, group in limits.group.items()
         ),
+    )
+
+
+def _cooling(table: CoolingTable) -> CoolingPlant:
+    units = cooling_units(table)
+    cdu, chiller, dry_cooler = table.cdu, table.chiller, table.dry_cooler
+    return CoolingPlant(
+        **table.model_dump(exclude={"kind", "cdu", "chiller", "dry_cooler"}),
+        kind=CoolingKind(table.kind),
+        cdus=None if cdu is None else CoolingUnits(unit_ids=units["cdu"], **cdu.model_dump(exclude={"n_units"})),
+        chillers=None
+        if chiller is None
+        else ChillerUnits(unit_ids=units["chiller"], **chiller.model_dump(exclude={"n_units"})),
+        dry_coolers=None
+        if dry_cooler is None
+        else CoolingUnits(unit_ids=units["dry_cooler"], **dry_cooler.model_dump(exclude={"n_units"})),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from ems.config.schema.assets import AssetsFile
+from ems.config.schema.assets import AssetsFile, CoolingTable
 from ems.config.schema.devices import BrokerTable, DevicesFile, DeviceTable, LinkTable, SunSpecTable
 from ems.model.device import (
     BrokerSpec,
@@ -56,6 +56,23 @@ def pv_block_ids(plant: str, n_blocks: int) -> tuple[str, ...]:
     return tuple(f"{plant}{n:02}" for n in range(1, n_blocks + 1))
 
 
+def cooling_units(cooling: CoolingTable) -> dict[str, tuple[str, ...]]:
+    """Return the names of the cooling plant's units by their kind: cdu, chiller, dry_cooler."""
+    tables = {"cdu": cooling.cdu, "chiller": cooling.chiller, "dry_cooler": cooling.dry_cooler}
+    return {kind: unit_ids(kind, table.n_units) for kind, table in tables.items() if table is not None}
+
+
+def commanded_cooling(cooling: CoolingTable) -> frozenset[str]:
+    """Return the kinds of cooling unit whose supply temperature is commanded."""
+    tables = {"cdu": cooling.cdu, "chiller": cooling.chiller}
+    return frozenset(kind for kind, table in tables.items() if table is not None and table.supply_degc is not None)
+
+
+def has_plant_controller(cooling: CoolingTable) -> bool:
+    """Return whether the plant needs a controller of its own: its units may tell all that it would."""
+    return cooling.cdu is None or cooling.dry_cooler is None
+
+
 def numbered(pattern: str, number: int) -> str:
     """Fill the number into a pattern such as `bess{n:02}`."""
     return _NUMBER.sub(lambda match: f"{number:0{int(match[1] or 1)}}", pattern)
@@ -93,6 +110,8 @@ def asset_kinds(assets: AssetsFile, *, has_grid: bool) -> dict[str, str]:
 def assets_with_kinds(assets: AssetsFile, *, has_grid: bool) -> Iterator[tuple[str, str]]:
     """Yield the name and kind of every asset; a configuration that is not checked yet may repeat names."""
     yield from ((name, name) for name in (IT, COOLING_LOAD, AUX, COOLING_PLANT))
+    for kind, units in cooling_units(assets.cooling).items():
+        yield from ((unit, kind) for unit in units)
     if has_grid:
         yield PCC, PCC
     if assets.fuel_tank is not None:

@@ -13,7 +13,10 @@ from ems.contract.cluster import EnvelopeMessage, FlexOfferMessage
 from ems.contract.daemon import EventMessage, HealthMessage
 from ems.contract.devices import (
     BmsMessage,
+    CduMessage,
+    ChillerMessage,
     CoolingMessage,
+    DryCoolerMessage,
     GensetMessage,
     LoadMessage,
     PccMessage,
@@ -62,6 +65,9 @@ TOPICS: Final = (
     Topic(pattern="device/<device>/pcc", model=PccMessage, schema="device.pcc"),
     Topic(pattern="device/<device>/load", model=LoadMessage, schema="device.load"),
     Topic(pattern="device/<device>/cooling", model=CoolingMessage, schema="device.cooling"),
+    Topic(pattern="device/<device>/cdu", model=CduMessage, schema="device.cdu"),
+    Topic(pattern="device/<device>/chiller", model=ChillerMessage, schema="device.chiller"),
+    Topic(pattern="device/<device>/dry_cooler", model=DryCoolerMessage, schema="device.dry_cooler"),
     Topic(pattern="device/<device>/tank", model=TankMessage, schema="device.tank"),
     Topic(pattern="setpoint/<device>", model=SetpointMessage, schema="setpoint"),
     Topic(pattern="link/<link>", model=LinkMessage, schema="link"),

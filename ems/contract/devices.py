@@ -6,6 +6,7 @@ from ems.contract.message import Message
 from ems.contract.quantities import (
     Count,
     Current,
+    Flow,
     Frequency,
     Hours,
     Percentage,
@@ -148,6 +149,66 @@ class CoolingMessage(DeviceMessage):
     faults: tuple[str, ...] | None = Field(description="Names of the active alarms that cost it a function.")
 
 
+class CduMessage(DeviceMessage):
+    """A coolant distribution unit."""
+
+    supply_degc: Temperature | None = Field(description="Coolant to the racks; °C.")
+    return_degc: Temperature | None = Field(description="Coolant from the racks; °C.")
+    facility_supply_degc: Temperature | None = Field(description="Facility water to the unit; °C.")
+    facility_return_degc: Temperature | None = Field(description="Facility water from the unit; °C.")
+    flow_m3_per_h: Flow | None = Field(description="Flow of coolant; m³/h.")
+    facility_flow_m3_per_h: Flow | None = Field(description="Flow of facility water; m³/h.")
+    differential_kpa: Pressure | None = Field(description="Differential pressure of the racks' loop; kPa.")
+    pump_pct: Percentage | None = Field(description="Speed of the pumps; %.")
+    valve_pct: Percentage | None = Field(description="Position of the valve of the facility water; %.")
+    level_pct: Percentage | None = Field(description="Level of the coolant reservoir; %.")
+    heat_kw_th: Power | None = Field(description="Heat that it takes from the racks' loop; kW thermal.")
+    setpoint_degc: Temperature | None = Field(description="Setpoint of the supply temperature in force; °C.")
+    dew_point_degc: Temperature | None = Field(description="Dew point of the room; °C.")
+    running: bool | None = Field(description="Whether it runs.")
+    leak: bool | None = Field(description="Whether it has found a leak.")
+    low_flow: bool | None = Field(description="Whether its flow is too low.")
+    alarm: bool | None = Field(description="Whether any fault stands.")
+    warnings: tuple[str, ...] | None = Field(description="Names of the warnings that are active.")
+    faults: tuple[str, ...] | None = Field(description="Names of the active alarms that cost it a function.")
+    remote: bool | None = Field(description="Whether it takes commands.")
+    fallback_armed: bool | None = Field(description="Whether its fall-back for a silent controller is armed.")
+
+
+class ChillerMessage(DeviceMessage):
+    """A chiller."""
+
+    enabled: bool | None = Field(description="Whether it may run.")
+    running: bool | None = Field(description="Whether its compressors run.")
+    capacity_pct: Percentage | None = Field(description="How much of its capacity it uses; %.")
+    supply_degc: Temperature | None = Field(description="Water that leaves it; °C.")
+    return_degc: Temperature | None = Field(description="Water that comes back; °C.")
+    setpoint_degc: Temperature | None = Field(description="Setpoint of the supply temperature in force; °C.")
+    load_kw: Power | None = Field(description="Electricity that it draws; kW, never negative.")
+    low_flow: bool | None = Field(description="Whether its flow is too low.")
+    alarm: bool | None = Field(description="Whether any fault stands.")
+    warnings: tuple[str, ...] | None = Field(description="Names of the warnings that are active.")
+    faults: tuple[str, ...] | None = Field(description="Names of the active alarms that cost it a function.")
+    run_h: Hours | None = Field(description="Run hours; h.")
+    n_starts: Count | None = Field(description="Starts.")
+    remote: bool | None = Field(description="Whether it takes commands.")
+    fallback_armed: bool | None = Field(description="Whether its fall-back for a silent controller is armed.")
+
+
+class DryCoolerMessage(DeviceMessage):
+    """A dry cooler."""
+
+    running: bool | None = Field(description="Whether it runs.")
+    fan_pct: Percentage | None = Field(description="Speed of the fans; %.")
+    ambient_degc: Temperature | None = Field(description="Air that it takes in; °C.")
+    supply_degc: Temperature | None = Field(description="Water that leaves it; °C.")
+    return_degc: Temperature | None = Field(description="Water that comes back; °C.")
+    load_kw: Power | None = Field(description="Electricity of its fans; kW, never negative.")
+    alarm: bool | None = Field(description="Whether any fault stands.")
+    warnings: tuple[str, ...] | None = Field(description="Names of the warnings that are active.")
+    faults: tuple[str, ...] | None = Field(description="Names of the active alarms that cost it a function.")
+
+
 class TankMessage(DeviceMessage):
     """The fuel tank's gauge."""
 
@@ -157,8 +218,8 @@ class TankMessage(DeviceMessage):
 class SetpointMessage(Message):
     """What a device is commanded, why, and what became of the newest command.
 
-    Of `power_kw`, `run` and `limit_kw` those have a value that this kind of device takes; all are null while
-    nothing is commanded.
+    Of `power_kw`, `run`, `limit_kw` and `supply_degc` those have a value that this kind of device takes; all are null
+    while nothing is commanded.
     """
 
     device: str = Field(description="Name of the device in the configuration.")
@@ -166,6 +227,7 @@ class SetpointMessage(Message):
     power_kw: Power | None = Field(description="Power into the bus; kW. Counts for a genset only while it runs.")
     run: bool | None = Field(description="Whether a genset shall run.")
     limit_kw: Power | None = Field(description="Limit of a PV block; kW.")
+    supply_degc: Temperature | None = Field(description="Supply temperature of a cooling unit; °C.")
     reasons: tuple[ReasonPart, ...] = Field(description="Why.")
     outcome: Outcome | None = Field(
         description=(

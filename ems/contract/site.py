@@ -138,6 +138,19 @@ class ReadinessMessage(Message):
     above_technical_kwh: Energy | None = Field(
         description="Stored energy above the technical minimum and the uncertainty of SoC; kWh."
     )
+    n_cdus: Count = Field(description="CDUs that are read.")
+    n_cdus_available: Count | None = Field(
+        description="CDUs known to take heat: no leak, no low flow, no alarm, not stopped."
+    )
+    n_chillers: Count = Field(description="Chillers that are read.")
+    n_chillers_available: Count | None = Field(description="Chillers known to be enabled and without alarm.")
+    n_dry_coolers: Count = Field(description="Dry coolers that are read.")
+    n_dry_coolers_available: Count | None = Field(description="Dry coolers known to work without alarm.")
+    cooling_capacity_kw_th: Power | None = Field(
+        description="Heat that the plant, or those of its units that are known to work, can take; kW thermal."
+    )
+    cooling_ready: bool | None = Field(description="Whether that covers the heat of the present IT load.")
+    cooling_faults: tuple[str, ...] = Field(description="Units out of use with the reason, as `cdu02: leak`.")
     ride_through_h: Hours | None = Field(
         description="How long that energy alone would carry the present load at the bus; h."
     )

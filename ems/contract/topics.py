@@ -27,6 +27,9 @@ class DeviceGroup(StrEnum):
     PCC = "pcc"
     LOAD = "load"
     COOLING = "cooling"
+    CDU = "cdu"
+    CHILLER = "chiller"
+    DRY_COOLER = "dry_cooler"
     TANK = "tank"
 
 

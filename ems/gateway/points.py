@@ -95,6 +95,20 @@ def _assets(snapshot: SiteSnapshot) -> Iterator[tuple[str, float | None]]:
     for pv in snapshot.pv:
         yield f"pv.{pv.id}.power_kw", pv.power_kw
         yield f"pv.{pv.id}.available_kw", pv.available_kw
+    for cdu in snapshot.cooling.cdus:
+        yield f"cdu.{cdu.id}.supply_degc", cdu.supply_degc
+        yield f"cdu.{cdu.id}.return_degc", cdu.return_degc
+        yield f"cdu.{cdu.id}.flow_m3_per_h", cdu.flow_m3_per_h
+        yield f"cdu.{cdu.id}.heat_kw_th", cdu.heat_kw_th
+        yield f"cdu.{cdu.id}.leak", _flag(cdu.leak)
+    for chiller in snapshot.cooling.chillers:
+        yield f"chiller.{chiller.id}.running", _flag(chiller.running)
+        yield f"chiller.{chiller.id}.supply_degc", chiller.supply_degc
+        yield f"chiller.{chiller.id}.load_kw", chiller.load_kw
+    for cooler in snapshot.cooling.dry_coolers:
+        yield f"dry_cooler.{cooler.id}.fan_pct", cooler.fan_pct
+        yield f"dry_cooler.{cooler.id}.supply_degc", cooler.supply_degc
+        yield f"dry_cooler.{cooler.id}.load_kw", cooler.load_kw
 
 
 def _setpoints(decision: Decision) -> Iterator[tuple[str, float | None]]:
@@ -105,6 +119,8 @@ def _setpoints(decision: Decision) -> Iterator[tuple[str, float | None]]:
         yield f"genset.{genset.id}.run", _flag(genset.run)
     for pv in decision.setpoints.pv:
         yield f"pv.{pv.id}.limit_kw", pv.limit_kw
+    for unit in decision.setpoints.supplies:
+        yield f"cooling.{unit.id}.supply_setpoint_degc", unit.supply_degc
 
 
 def _flag(value: bool | None) -> float | None:  # noqa: FBT001 - the value itself

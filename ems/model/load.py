@@ -37,10 +37,35 @@ class CoolingKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CoolingUnits:
+    """Equal units of one kind, each of `capacity_kw_th`.
+
+    `supply_degc` is the supply temperature that they are commanded; None: they keep their own setpoints.
+    """
+
+    unit_ids: tuple[str, ...]
+    capacity_kw_th: float
+    supply_degc: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChillerUnits(CoolingUnits):
+    """Equal chillers.
+
+    A running one carries `min_load_frac` of its capacity at least, and its pumps and controls draw `base_kw`. Each
+    start costs `start_cost`, in the site's currency.
+    """
+
+    min_load_frac: float = 0.0
+    base_kw: float = 0.0
+    start_cost: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CoolingPlant:
     """Direct liquid cooling with a dry cooler and trim chillers, and room air for the rest of the heat.
 
-    Fractions of pumps and fans are electric kW per kW of heat at design.
+    Fractions of pumps and fans are electric kW per kW of heat at design. Units are None where none of them is read.
     """
 
     kind: CoolingKind
@@ -60,6 +85,15 @@ class CoolingPlant:
     room_fan_frac: float
     # the support lines of the plant curve may lie below it by this share of IT power (formulation E17)
     support_margin_frac: float
+    cdus: CoolingUnits | None = None
+    chillers: ChillerUnits | None = None
+    dry_coolers: CoolingUnits | None = None
+
+    @property
+    def unit_ids(self) -> tuple[str, ...]:
+        """Return the names of all units that are read."""
+        kinds = (self.cdus, self.chillers, self.dry_coolers)
+        return tuple(unit for kind in kinds if kind is not None for unit in kind.unit_ids)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ class Cause(StrEnum):
     ADOPTED = "adopted"
     CLIPPED = "clipped"
     PROBE = "probe"
+    CONFIGURED = "configured"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,18 +66,31 @@ class PvSetpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SupplySetpoint:
+    """Supply temperature of one cooling unit."""
+
+    id: str
+    supply_degc: float
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Setpoints:
     """All commands of one cycle; a device that is not listed is not written."""
 
     blocks: tuple[BlockSetpoint, ...] = ()
     gensets: tuple[GensetSetpoint, ...] = ()
     pv: tuple[PvSetpoint, ...] = ()
+    supplies: tuple[SupplySetpoint, ...] = ()
 
 
 def joined(one: Setpoints, other: Setpoints) -> Setpoints:
     """Return the commands of both; no device is in both."""
     return Setpoints(
-        blocks=(*one.blocks, *other.blocks), gensets=(*one.gensets, *other.gensets), pv=(*one.pv, *other.pv)
+        blocks=(*one.blocks, *other.blocks),
+        gensets=(*one.gensets, *other.gensets),
+        pv=(*one.pv, *other.pv),
+        supplies=(*one.supplies, *other.supplies),
     )
 
 

@@ -7,6 +7,7 @@ Values are per asset, not per device. A value is None when it is stale, implausi
 from dataclasses import dataclass
 from datetime import datetime
 
+from ems.model.cooling_units import CduState, ChillerState, DryCoolerState
 from ems.model.racks import EVEN, ContainerRacks, RackSpread
 from ems.model.readings import ControlMode, EngineState, GensetPhase
 
@@ -122,11 +123,14 @@ class LoadState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoolingState:
-    """The cooling plant and the weather at the site."""
+    """The cooling plant, its units that are read, and the weather at the site."""
 
     ambient_degc: float | None
     supply_degc: float | None
     capacity_kw_th: float | None
+    cdus: tuple[CduState, ...] = ()
+    chillers: tuple[ChillerState, ...] = ()
+    dry_coolers: tuple[DryCoolerState, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,16 +1,17 @@
 """One control cycle around the pure step: image, decision, writes. The same code in production and simulation."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ems.control.state import ControlState
 from ems.control.step import Decision, step
+from ems.control.supplies import supply_setpoints
 from ems.model.plan import Plan
 from ems.model.readings import no_faults
 from ems.model.setpoints import Setpoints
 from ems.model.site import Site
 from ems.model.snapshot import SiteSnapshot
-from ems.ports import Clock, Curtails, Device, SetsPower, StartsAndStops
+from ems.ports import Clock, Curtails, Device, SetsPower, SetsSupply, StartsAndStops
 from ems.runtime.image import ImageBuilder
 from ems.runtime.obedience import Obedience
 
@@ -43,6 +44,8 @@ class ControlCycle:
         self._power = {asset: device for asset, device in everything.items() if isinstance(device, SetsPower)}
         self._run = {asset: device for asset, device in everything.items() if isinstance(device, StartsAndStops)}
         self._limit = {asset: device for asset, device in everything.items() if isinstance(device, Curtails)}
+        self._supply = {asset: device for asset, device in everything.items() if isinstance(device, SetsSupply)}
+        self._supplies = supply_setpoints(site)
         self._scale_kw = _deadbands(site)
         self._written: dict[str, tuple[float, float]] = {}
         self.state = state
@@ -54,6 +57,9 @@ class ControlCycle:
         image = self._image.snapshot(at_s=now_s, utc=self._clock.utc())
         snapshot = self._obedience.judge(image, self.state.mode)
         decision = step(self._site, snapshot, plan, self.state)
+        if self._supplies:
+            # cooling does not wait for a mode: it is commanded from the first cycle on
+            decision = replace(decision, setpoints=replace(decision.setpoints, supplies=self._supplies))
         self.state = decision.state
         self._obedience.asked(decision.setpoints)
         probes = Setpoints() if decision.context is None else self._obedience.probes(snapshot, decision.context)
@@ -86,6 +92,9 @@ class ControlCycle:
         for pv in setpoints.pv:
             if pv.id in self._limit and self._due(pv.id, pv.limit_kw, self._scale_kw[pv.id], now_s):
                 self._limit[pv.id].set_limit(pv.limit_kw, valid_until_s=until_s)
+        for unit in setpoints.supplies:
+            if unit.id in self._supply and self._due(f"{unit.id} supply", unit.supply_degc, 0.0, now_s):
+                self._supply[unit.id].set_supply(unit.supply_degc, valid_until_s=until_s)
 
     def _due(self, key: str, value: float, scale: float, now_s: float) -> bool:
         """Return whether a value differs from the last one by more than its deadband, or needs renewal."""

@@ -9,7 +9,6 @@ from ems.model.battery import AcBlock, BatteryPool
 from ems.model.racks import rack_spread, racks_of
 from ems.model.readings import (
     BmsReading,
-    CoolingReading,
     GensetReading,
     LoadReading,
     PccReading,
@@ -21,7 +20,6 @@ from ems.model.readings import (
 from ems.model.site import Site
 from ems.model.snapshot import (
     BlockState,
-    CoolingState,
     GensetState,
     LoadState,
     PccState,
@@ -31,6 +29,7 @@ from ems.model.snapshot import (
 )
 from ems.model.units import frac
 from ems.ports import Device, KnowsSuspicion, Withholds
+from ems.runtime.cooling_image import cooling_state
 from ems.runtime.refuted import without_refuted
 
 _UNKNOWN_LOAD = LoadState(load_kw=None, load_max_kw=None, energy_wh=None)
@@ -70,7 +69,7 @@ class ImageBuilder:
             it=_load(fresh.of("it", LoadReading)),
             cooling_load=_load(fresh.of("cooling", LoadReading)),
             aux=_load(fresh.of("aux", LoadReading)),
-            cooling=_cooling(fresh.of("cooling_plant", CoolingReading)),
+            cooling=cooling_state(self._site.cooling, fresh, controller="cooling_plant"),
             tank_l=_tank(fresh.of("tank", TankReading)),
             frequency_hz=_frequency(fresh),
             problems=fresh.problems,
@@ -273,16 +272,6 @@ def _load(reading: LoadReading | None) -> LoadState:
     if reading is None:
         return _UNKNOWN_LOAD
     return LoadState(load_kw=reading.load_kw, load_max_kw=reading.load_max_kw, energy_wh=reading.energy_wh)
-
-
-def _cooling(reading: CoolingReading | None) -> CoolingState:
-    if reading is None:
-        return CoolingState(ambient_degc=None, supply_degc=None, capacity_kw_th=None)
-    return CoolingState(
-        ambient_degc=reading.ambient_degc,
-        supply_degc=reading.supply_degc,
-        capacity_kw_th=reading.capacity_kw_th,
-    )
 
 
 def _tank(reading: TankReading | None) -> float | None:

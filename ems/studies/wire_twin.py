@@ -175,8 +175,11 @@ class TwinProcess:
                 self._plant.grid.forced = {"lost": True, "present": False}.get(str(command["state"]))
             case "trip":
                 self._plant.gensets[str(command["genset"])].trip()
+            case "cdu":
+                unit = {cdu.id: cdu for cdu in self._plant.cooling_units.cdus}[str(command["unit"])]
+                unit.leak, unit.pump_failed = command["state"] == "leak", command["state"] == "low_flow"
             case other:
-                return {"error": f"'{other}' is no command; totals, faults, refuse, mute, heal, grid, trip"}
+                return {"error": f"'{other}' is no command; totals, faults, refuse, mute, heal, grid, trip, cdu"}
         return {"done": True}
 
 

@@ -9,7 +9,15 @@ from ems.config.schema.assets import AssetsFile, BatteryPoolTable, GensetClassTa
 from ems.config.schema.limits import BatteryLimits, GensetLimits
 from ems.model.fuel import FuelCurve, FuelPoint
 
-TABLE_OF_KIND = {"block": "battery", "container": "battery", "genset": "genset", "pv": "pv"}
+TABLE_OF_KIND = {
+    "block": "battery",
+    "container": "battery",
+    "genset": "genset",
+    "pv": "pv",
+    "cdu": "cooling",
+    "chiller": "cooling",
+    "dry_cooler": "cooling",
+}
 
 
 def contradictions(files: ConfigFiles) -> Iterator[Finding]:

@@ -7,7 +7,15 @@ from ems.config.crosscheck.brokers import MQTT, broker_contradictions
 from ems.config.crosscheck.finding import SURVIVED_PERIODS, Finding
 from ems.config.crosscheck.framing import framing_contradictions
 from ems.config.files import ConfigFiles
-from ems.config.naming import asset_kinds, expand_brokers, expand_devices, expand_links
+from ems.config.naming import (
+    COOLING_PLANT,
+    asset_kinds,
+    commanded_cooling,
+    expand_brokers,
+    expand_devices,
+    expand_links,
+    has_plant_controller,
+)
 from ems.config.notation import KeyPath
 from ems.config.schema.control import ControlTable
 from ems.config.schema.devices import BrokerTable, DevicesFile, DeviceTable, LinkTable
@@ -39,8 +47,11 @@ def contradictions(files: ConfigFiles) -> Iterator[Finding]:
     yield from _first_of_each_key(_addresses(behind_links, link_ids={link.id for _, link in links}))
     yield from _first_of_each_key(_broadcasts(devices, {link.id for _, link in links if link.endpoint.framing.is_rtu}))
     yield from _first_of_each_key(_maps(devices, files.devices.device))
-    yield from _first_of_each_key(_assets(devices, kinds))
-    yield from _first_of_each_key(_watchdogs(devices, kinds, write_s=_write_s(files.control.control)))
+    cooling = files.assets.cooling
+    may_lack = frozenset[str]() if has_plant_controller(cooling) else frozenset({COOLING_PLANT})
+    yield from _first_of_each_key(_assets(devices, kinds, may_lack=may_lack))
+    commanded = {name for name, kind in kinds.items() if kind in COMMANDED | commanded_cooling(cooling)}
+    yield from _first_of_each_key(_watchdogs(devices, commanded, write_s=_write_s(files.control.control)))
 
 
 def _unnumbered(devices: DevicesFile) -> Iterator[Finding]:
@@ -174,7 +185,9 @@ def _broadcasts(devices: Iterable[tuple[int, DeviceSpec]], lines: set[str]) -> I
             )
 
 
-def _assets(devices: Iterable[tuple[int, DeviceSpec]], kinds: dict[str, str]) -> Iterator[Finding]:
+def _assets(
+    devices: Iterable[tuple[int, DeviceSpec]], kinds: dict[str, str], *, may_lack: frozenset[str]
+) -> Iterator[Finding]:
     served: dict[str, str] = {}
     for index, device in devices:
         path: KeyPath = ("device", index, "asset")
@@ -194,18 +207,16 @@ def _assets(devices: Iterable[tuple[int, DeviceSpec]], kinds: dict[str, str]) ->
                 message=f"devices '{other}' and '{device.id}' both serve asset '{device.asset}'",
                 allowed="one device per asset",
             )
-    if unserved := sorted(kinds.keys() - served.keys()):
+    if unserved := sorted(kinds.keys() - served.keys() - may_lack):
         yield Finding(
             file="devices.toml",
             path=("device",),
             message=f"no device for {len(unserved)} assets: {_few(unserved)}",
-            allowed="one device per block, container, genset, PV block and meter",
+            allowed="one device per block, container, genset, PV block, cooling unit and meter",
         )
 
 
-def _watchdogs(
-    devices: Iterable[tuple[int, DeviceSpec]], kinds: dict[str, str], *, write_s: float
-) -> Iterator[Finding]:
+def _watchdogs(devices: Iterable[tuple[int, DeviceSpec]], commanded: set[str], *, write_s: float) -> Iterator[Finding]:
     shortest_s = SURVIVED_PERIODS * write_s
     for index, device in devices:
         path: KeyPath = ("device", index, "watchdog_s")
@@ -216,7 +227,7 @@ def _watchdogs(
                 message=f"a watchdog of {device.watchdog_s:g} s trips before two writes may be lost",
                 allowed=f"at least {shortest_s:g} ({SURVIVED_PERIODS} write periods of {write_s:g} s in control.toml)",
             )
-        if device.watchdog_s is None and kinds.get(device.asset) in COMMANDED:
+        if device.watchdog_s is None and device.asset in commanded:
             yield Finding(
                 file="devices.toml",
                 path=path,

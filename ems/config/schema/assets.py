@@ -47,6 +47,31 @@ class ItTable(Table):
     )
 
 
+class CduTable(Table):
+    """Coolant distribution units that are read, named `cdu01`, `cdu02`, ..."""
+
+    n_units: Count = Field(description="Number of units.")
+    capacity_kw_th: PowerKw = Field(description="Heat that one unit can take.")
+    supply_degc: TemperatureDegC | None = Field(
+        None, description="Supply temperature that they are commanded; missing: they keep their own setpoints."
+    )
+
+
+class ChillerTable(CduTable):
+    """Chillers that are read, named `chiller01`, `chiller02`, ..."""
+
+    min_load_frac: Frac = Field(0.0, description="Least load of a running unit, as a share of its capacity.")
+    base_kw: PowerOrZeroKw = Field(0.0, description="Pumps and controls of a running unit.")
+    start_cost: Cost = Field(0.0, description="Wear of one start.")
+
+
+class DryCoolerTable(Table):
+    """Dry coolers that are read, named `dry_cooler01`, `dry_cooler02`, ..."""
+
+    n_units: Count = Field(description="Number of units.")
+    capacity_kw_th: PowerKw = Field(description="Heat that one unit can give off at design.")
+
+
 class CoolingTable(Table):
     """The cooling plant. Fractions of pumps and fans are electric kW per kW of heat at design."""
 
@@ -70,6 +95,9 @@ class CoolingTable(Table):
     support_margin_frac: Frac = Field(
         description="How far the planning lines may lie below the plant's curve, as a share of IT power (E17)."
     )
+    cdu: CduTable | None = Field(None, description="Missing: no CDU is read by itself.")
+    chiller: ChillerTable | None = Field(None, description="Missing: no chiller is read by itself.")
+    dry_cooler: DryCoolerTable | None = Field(None, description="Missing: no dry cooler is read by itself.")
 
 
 class AuxiliariesTable(Table):

@@ -7,8 +7,11 @@ from typing import Any, Final
 
 from ems.contract.devices import (
     BmsMessage,
+    CduMessage,
+    ChillerMessage,
     CoolingMessage,
     DeviceMessage,
+    DryCoolerMessage,
     GensetMessage,
     LoadMessage,
     PccMessage,
@@ -21,7 +24,10 @@ from ems.contract.topics import DeviceGroup, device_topic
 from ems.gateway.messages.quality import worded
 from ems.model.readings import (
     BmsReading,
+    CduReading,
+    ChillerReading,
     CoolingReading,
+    DryCoolerReading,
     GensetReading,
     LoadReading,
     PccReading,
@@ -41,6 +47,9 @@ _GROUPS: Final[Mapping[type[Reading], DeviceGroup]] = {
     PccReading: DeviceGroup.PCC,
     LoadReading: DeviceGroup.LOAD,
     CoolingReading: DeviceGroup.COOLING,
+    CduReading: DeviceGroup.CDU,
+    ChillerReading: DeviceGroup.CHILLER,
+    DryCoolerReading: DeviceGroup.DRY_COOLER,
     TankReading: DeviceGroup.TANK,
 }
 _MESSAGES: Final[Mapping[DeviceGroup, type[DeviceMessage]]] = {
@@ -51,6 +60,9 @@ _MESSAGES: Final[Mapping[DeviceGroup, type[DeviceMessage]]] = {
     DeviceGroup.PCC: PccMessage,
     DeviceGroup.LOAD: LoadMessage,
     DeviceGroup.COOLING: CoolingMessage,
+    DeviceGroup.CDU: CduMessage,
+    DeviceGroup.CHILLER: ChillerMessage,
+    DeviceGroup.DRY_COOLER: DryCoolerMessage,
     DeviceGroup.TANK: TankMessage,
 }
 _VALUES: Final = {
@@ -58,7 +70,16 @@ _VALUES: Final = {
     for group, model in _MESSAGES.items()
 }
 # not part of the power balance: polled less often, so judged by the slow limit
-_SLOW: Final = frozenset({DeviceGroup.BMS, DeviceGroup.COOLING, DeviceGroup.TANK})
+_SLOW: Final = frozenset(
+    {
+        DeviceGroup.BMS,
+        DeviceGroup.COOLING,
+        DeviceGroup.CDU,
+        DeviceGroup.CHILLER,
+        DeviceGroup.DRY_COOLER,
+        DeviceGroup.TANK,
+    }
+)
 # a value is old when two control periods have passed
 _OLD_PERIODS: Final = 2.0
 _NO_VALUE: Final = "absent: the device gives no value"
@@ -134,6 +155,13 @@ def _groups_of_assets(site: Site) -> dict[str, DeviceGroup]:
     """Return what kind of device serves each asset of the site."""
     groups = {"pcc": DeviceGroup.PCC, "cooling_plant": DeviceGroup.COOLING, "tank": DeviceGroup.TANK}
     groups |= dict.fromkeys(("it", "cooling", "aux"), DeviceGroup.LOAD)
+    units = {
+        DeviceGroup.CDU: site.cooling.cdus,
+        DeviceGroup.CHILLER: site.cooling.chillers,
+        DeviceGroup.DRY_COOLER: site.cooling.dry_coolers,
+    }
+    for group, fleet in units.items():
+        groups |= {} if fleet is None else dict.fromkeys(fleet.unit_ids, group)
     for pool in site.batteries:
         for block in pool.blocks:
             groups[block.id] = DeviceGroup.PCS

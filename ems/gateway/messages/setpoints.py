@@ -9,6 +9,7 @@ from typing import Final
 from ems.contract.devices import SetpointMessage
 from ems.contract.outgoing import Outgoing
 from ems.contract.topics import setpoint_topic
+from ems.control.supplies import supply_setpoints
 from ems.gateway.messages.site import reason_parts
 from ems.model.setpoints import Reason, Setpoints, WriteOutcome
 from ems.model.site import Site
@@ -25,6 +26,7 @@ class _Command:
     power_kw: float | None = None
     run: bool | None = None
     limit_kw: float | None = None
+    supply_degc: float | None = None
     reasons: tuple[Reason, ...] = ()
 
     def differs(self, other: "_Command", scale_kw: float) -> bool:
@@ -33,6 +35,7 @@ class _Command:
             self.run is not other.run
             or _apart(self.power_kw, other.power_kw, scale_kw)
             or _apart(self.limit_kw, other.limit_kw, scale_kw)
+            or self.supply_degc != other.supply_degc
         )
 
 
@@ -97,7 +100,7 @@ class SetpointBook:
     ) -> SetpointMessage:
         values = command or _Command()
         takes = self._takes[asset]
-        quality = {name: _NOT_TAKEN for name in ("power_kw", "run", "limit_kw") if name not in takes}
+        quality = {name: _NOT_TAKEN for name in ("power_kw", "run", "limit_kw", "supply_degc") if name not in takes}
         if command is None:
             quality |= dict.fromkeys(takes, _NOT_COMMANDED)
         return SetpointMessage(
@@ -108,6 +111,7 @@ class SetpointBook:
             power_kw=values.power_kw,
             run=values.run,
             limit_kw=values.limit_kw,
+            supply_degc=values.supply_degc,
             reasons=reason_parts(values.reasons),
             outcome=None if outcome is None else outcome.outcome,
             detail="" if outcome is None else outcome.detail,
@@ -122,7 +126,10 @@ def _commands(setpoints: Setpoints) -> dict[str, _Command]:
         genset.id: _Command(power_kw=genset.power_kw, run=genset.run, reasons=genset.reasons)
         for genset in setpoints.gensets
     }
-    return commands | {pv.id: _Command(limit_kw=pv.limit_kw, reasons=pv.reasons) for pv in setpoints.pv}
+    commands |= {pv.id: _Command(limit_kw=pv.limit_kw, reasons=pv.reasons) for pv in setpoints.pv}
+    return commands | {
+        unit.id: _Command(supply_degc=unit.supply_degc, reasons=unit.reasons) for unit in setpoints.supplies
+    }
 
 
 def _takes(site: Site) -> dict[str, tuple[str, ...]]:
@@ -131,7 +138,8 @@ def _takes(site: Site) -> dict[str, tuple[str, ...]]:
     takes |= {
         unit: ("power_kw", "run") if kind.takes_power else ("run",) for kind in site.gensets for unit in kind.unit_ids
     }
-    return takes | {block: ("limit_kw",) for plant in site.pv for block in plant.block_ids}
+    takes |= {block: ("limit_kw",) for plant in site.pv for block in plant.block_ids}
+    return takes | {setpoint.id: ("supply_degc",) for setpoint in supply_setpoints(site)}
 
 
 def _scales(site: Site) -> dict[str, float]:
@@ -139,7 +147,9 @@ def _scales(site: Site) -> dict[str, float]:
     share = site.control.deadband_frac
     scales = {block.id: share * pool.pcs_kw for pool in site.batteries for block in pool.blocks}
     scales |= {unit: share * kind.rated_kw for kind in site.gensets for unit in kind.unit_ids}
-    return scales | {block: share * plant.ac_kw for plant in site.pv for block in plant.block_ids}
+    scales |= {block: share * plant.ac_kw for plant in site.pv for block in plant.block_ids}
+    # a supply temperature is no power: every change of it counts
+    return scales | dict.fromkeys((setpoint.id for setpoint in supply_setpoints(site)), 0.0)
 
 
 def _apart(one_kw: float | None, other_kw: float | None, scale_kw: float) -> bool:

@@ -17,6 +17,7 @@ from ems.contract.site import (
 from ems.control.measurement import Storage
 from ems.control.state import Mode
 from ems.control.step import Decision
+from ems.gateway.messages.cooling import thermal_readiness
 from ems.gateway.messages.quality import ABSENT, Missing
 from ems.model.plan import Plan
 from ems.model.readings import GensetPhase
@@ -186,14 +187,16 @@ def readiness_message(site: Site, snapshot: SiteSnapshot, decision: Decision) ->
             quality[name] = "unknown: none reports it" if assets else ABSENT
     if "ride_through_h" in quality and storage is not None:
         quality["ride_through_h"] = "unknown: the load is not measured" if site.batteries else ABSENT
+    thermal, missing = thermal_readiness(snapshot)
     return ReadinessMessage.model_validate(
         {
             "ts": snapshot.utc,
-            "quality": quality,
+            "quality": {**quality, **missing},
             "sentence": _sentence(snapshot, decision, worst, ride_h),
             "n_blocks": len(snapshot.blocks),
             "n_gensets": len(snapshot.gensets),
             **values,
+            **thermal,
         }
     )
 
