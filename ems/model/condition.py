@@ -54,6 +54,14 @@ class GridCondition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChillerCondition:
+    """The chillers as measured: how many of them work, and how many run."""
+
+    n_available: int
+    n_on: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SiteCondition:
     """The whole site at one instant."""
 
@@ -67,6 +75,8 @@ class SiteCondition:
     tank_l: float | None = None
     # emitted in the running period of the carbon budget; None: no budget, or nothing counted yet
     carbon: CarbonSpent | None = None
+    # None: none is read, or none tells whether it runs
+    chillers: ChillerCondition | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,8 @@ from ems.control.measurement import live_charge_kw, live_discharge_kw
 from ems.control.state import ControlState, GensetTrack
 from ems.model.battery import BatteryPool
 from ems.model.carbon_budget import CarbonSpent
-from ems.model.condition import GensetCondition, GridCondition, PoolCondition, SiteCondition
+from ems.model.condition import ChillerCondition, GensetCondition, GridCondition, PoolCondition, SiteCondition
+from ems.model.cooling_units import n_available
 from ems.model.genset import GensetClass
 from ems.model.problem import OutWindow, UnitHistory
 from ems.model.readings import GensetPhase
@@ -33,7 +34,17 @@ def condition_of(
         grid=_grid(site, snapshot, state),
         tank_l=snapshot.tank_l,
         carbon=carbon,
+        chillers=_chillers(snapshot),
     )
+
+
+def _chillers(snapshot: SiteSnapshot) -> ChillerCondition | None:
+    """Return the chillers as far as they are known; one that says nothing does not count as working."""
+    units = snapshot.cooling.chillers
+    available = n_available(units)
+    if available is None or all(unit.running is None for unit in units):
+        return None
+    return ChillerCondition(n_available=available, n_on=sum(unit.running is True for unit in units))
 
 
 def _pool(pool: BatteryPool, snapshot: SiteSnapshot, state: ControlState) -> PoolCondition:

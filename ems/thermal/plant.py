@@ -48,6 +48,21 @@ class CoolingLine:
         return self.c0_kw + self.c1_frac * it_kw
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChilledHeat:
+    """The part of the heat that chillers remove, and the electricity that a kW of it takes (1 / COP)."""
+
+    heat_kw_th: float
+    power_frac: float
+
+
+class _Branch(NamedTuple):
+    """One water loop: its power, and the heat that its chiller removes."""
+
+    power: CoolingPower
+    chilled_kw_th: float
+
+
 class _Point(NamedTuple):
     it_kw: float
     load_kw: float
@@ -55,6 +70,31 @@ class _Point(NamedTuple):
 
 def cooling_power(plant: CoolingPlant, *, it_kw: float, ambient_degc: float) -> CoolingPower:
     """Return the electric power that removes the heat of an IT load."""
+    liquid, air = _branches(plant, it_kw=it_kw, ambient_degc=ambient_degc)
+    return CoolingPower(
+        pumps_kw=liquid.power.pumps_kw + air.power.pumps_kw,
+        fans_kw=liquid.power.fans_kw + air.power.fans_kw,
+        compressors_kw=liquid.power.compressors_kw + air.power.compressors_kw,
+    )
+
+
+def chilled_heat(plant: CoolingPlant, *, it_kw: float, ambient_degc: float) -> ChilledHeat:
+    """Return what of the heat of an IT load the chillers remove at an ambient temperature.
+
+    Where they remove none, the electricity of a kW is that of chilled water for the room air.
+    """
+    branches = _branches(plant, it_kw=it_kw, ambient_degc=ambient_degc)
+    heat_kw_th = sum(branch.chilled_kw_th for branch in branches)
+    if heat_kw_th <= 0.0:
+        cop = chiller_cop(plant, leaving_water_degc=plant.chilled_supply_degc, ambient_degc=ambient_degc)
+        return ChilledHeat(heat_kw_th=0.0, power_frac=1.0 / cop)
+    return ChilledHeat(
+        heat_kw_th=heat_kw_th, power_frac=sum(branch.power.compressors_kw for branch in branches) / heat_kw_th
+    )
+
+
+def _branches(plant: CoolingPlant, *, it_kw: float, ambient_degc: float) -> tuple[_Branch, _Branch]:
+    """Return both loops at an IT load: that of the cold plates, and that of the room air."""
     load_frac = it_kw / plant.design_heat_kw_th
     liquid_frac = plant.liquid_share_frac if plant.kind is CoolingKind.LIQUID else 0.0
     liquid = _branch(
@@ -77,11 +117,7 @@ def cooling_power(plant: CoolingPlant, *, it_kw: float, ambient_degc: float) -> 
         pump_frac=plant.chilled_pump_frac,
         fan_frac=plant.room_fan_frac,
     )
-    return CoolingPower(
-        pumps_kw=liquid.pumps_kw + air.pumps_kw,
-        fans_kw=liquid.fans_kw + air.fans_kw,
-        compressors_kw=liquid.compressors_kw + air.compressors_kw,
-    )
+    return liquid, air
 
 
 def cooling_lines(plant: CoolingPlant, *, ambient_degc: float) -> tuple[CoolingLine, ...]:
@@ -164,14 +200,15 @@ def _branch(
     chilled_degc: float,
     pump_frac: float,
     fan_frac: float,
-) -> CoolingPower:
-    """Return the power of one water loop: dry cooler first, chiller for the rest."""
+) -> _Branch:
+    """Return one water loop: dry cooler first, chiller for the rest."""
     free = free_cooling(plant, supply_degc=supply_degc, load_frac=load_frac, ambient_degc=ambient_degc)
     speed_cubed = max(load_frac, _MIN_SPEED_FRAC) ** 3
     chilled_kw_th = design_kw_th * load_frac * (1.0 - free.share_frac)
     cop = chiller_cop(plant, leaving_water_degc=chilled_degc, ambient_degc=ambient_degc)
-    return CoolingPower(
+    power = CoolingPower(
         pumps_kw=pump_frac * design_kw_th * speed_cubed,
         fans_kw=design_kw_th * (plant.dry_cooler_fan_frac * free.airflow_frac**3 + fan_frac * speed_cubed),
         compressors_kw=chilled_kw_th / cop,
     )
+    return _Branch(power, chilled_kw_th)

@@ -183,7 +183,7 @@ def test_a_setpoint_has_its_value_and_reasons_and_no_outcome_before_the_device_h
     assert message.power_kw == 1200.0
     assert message.reasons[0].cause is Cause.BALANCE
     assert message.outcome is None
-    assert set(message.quality) == {"run", "limit_kw"}
+    assert set(message.quality) == {"run", "limit_kw", "supply_degc"}
 
 
 @pytest.mark.parametrize("outcome", list(Outcome))

@@ -77,8 +77,8 @@ def test_without_a_controller_the_units_tell_of_the_plant() -> None:
 
     assert state.ambient_degc == pytest.approx(21.0)
     assert state.supply_degc == 42.5
-    # 4 x 500 kW of CDUs for a share of 0.85 of the heat; 2 x 300 and 3 x 700 kW give it off
-    assert state.capacity_kw_th == pytest.approx(min(2000.0 / 0.85, 2700.0))
+    # 4 x 500 kW of CDUs for a share of 0.85 of the heat; 2 x 600 and 3 x 700 kW give it off
+    assert state.capacity_kw_th == pytest.approx(min(2000.0 / 0.85, 3300.0))
 
 
 def test_a_controller_of_the_plant_goes_before_its_units() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from ems.dispatch.formulate.cooling import chiller_problem
 from ems.dispatch.formulate.demand import load_problem, on_steps, pv_problems
 from ems.dispatch.formulate.fuel import fuel_problem, refused_deliveries
 from ems.dispatch.formulate.gensets import rule_edges, with_rules
@@ -58,6 +59,7 @@ def formulate(
         grid=grid,
         load=load,
         offers=offers,
+        chillers=chiller_problem(site, condition, outlook, whole=whole, ambient_degc=ambient_degc),
         pv=pv,
         pools=tuple(
             pool_problem(

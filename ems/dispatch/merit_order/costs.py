@@ -45,4 +45,15 @@ def objective(problem: PlanningProblem, steps: tuple[PlanStep, ...]) -> Objectiv
             for p, pool in enumerate(problem.pools)
         ),
         co2_cost=(litres * factor + carbon) * problem.prices.co2_per_kg,
+        chiller_cost=_chiller_cost(problem, steps),
     )
+
+
+def _chiller_cost(problem: PlanningProblem, steps: tuple[PlanStep, ...]) -> float:
+    """Return the starts of chillers less the worth of the cold that is left."""
+    data = problem.chillers
+    if data is None:
+        return 0.0
+    parts = [step.chillers for step in steps if step.chillers is not None]
+    worth = 0.0 if data.tank is None else data.tank.value_per_kwh * parts[-1].tank_end_kwh_th
+    return data.start_cost * sum(part.n_started for part in parts) - worth
