@@ -271,7 +271,7 @@ def test_gensets_and_pv_have_the_values_that_they_take(desert: Operation) -> Non
     genset, pv = (item.message for item in book.messages(utc=NOON))
     assert isinstance(genset, SetpointMessage)
     assert isinstance(pv, SetpointMessage)
-    assert (genset.run, genset.power_kw, set(genset.quality)) == (True, 1500.0, {"limit_kw"})
+    assert (genset.run, genset.power_kw, set(genset.quality)) == (True, 1500.0, {"limit_kw", "supply_degc"})
     assert (pv.limit_kw, set(pv.quality)) == (3000.0, {"run", "power_kw"})
 
 
