@@ -272,7 +272,7 @@ def test_gensets_and_pv_have_the_values_that_they_take(desert: Operation) -> Non
     assert isinstance(genset, SetpointMessage)
     assert isinstance(pv, SetpointMessage)
     assert (genset.run, genset.power_kw, set(genset.quality)) == (True, 1500.0, {"limit_kw", "supply_degc"})
-    assert (pv.limit_kw, set(pv.quality)) == (3000.0, {"run", "power_kw"})
+    assert (pv.limit_kw, set(pv.quality)) == (3000.0, {"run", "power_kw", "supply_degc"})
 
 
 def test_only_devices_that_take_commands_have_setpoints(desert: Operation) -> None:
