@@ -25,6 +25,8 @@ from ems.model.capability import Capability
 from ems.model.device import DeviceSpec
 from ems.ports import DriverEnvironment
 
+# what is sent and not asked for has no time-out: so many periods of silence are one
+_SILENT_PERIODS: Final = 3.0
 _OFFLINE: Final = "it is offline, as it or its will says"
 _SILENT: Final = "no message since the connection to the broker was made"
 
@@ -156,10 +158,16 @@ class MqttDevice(ReadDevice[R]):
 
     def trouble(self) -> str | None:
         """Return why no newer reading has arrived, or why the device is only read; None while all works."""
-        return self._failure if self._is_offline else super().trouble()
+        if self._is_offline:
+            return self._failure
+        known = super().trouble()
+        if known is None and self._reading is not None and self._is_late(_SILENT_PERIODS):
+            return self._late_reason()
+        return known
 
     def _late_reason(self) -> str:
-        return "it has sent nothing new for longer than it should"
+        age_s = 0.0 if self._reading is None else self._clock.monotonic_s() - self._reading.at_s
+        return f"it has sent nothing new for {age_s:.1f} s"
 
     def _distrust(self) -> str | None:
         if missing := [name for name in self._map.identity if name not in self._texts]:

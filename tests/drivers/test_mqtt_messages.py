@@ -2,7 +2,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.mqtt.messages import Heard, MessageDecoder, Refused, name_fault
@@ -309,6 +309,7 @@ DECODERS = [MessageDecoder(load_topic_map(name, ()), "a/b") for name in topic_ma
 DECODERS.append(MessageDecoder(site_map(), "b1"))
 
 
+@settings(deadline=None)
 @given(payload=PAYLOADS, retained=st.booleans())
 def test_no_payload_raises_or_gives_a_value_outside_its_range(*, payload: bytes, retained: bool) -> None:
     for decoder in DECODERS:

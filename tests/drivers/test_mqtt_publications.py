@@ -3,7 +3,7 @@ import math
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.device.values import Bad
@@ -64,6 +64,7 @@ def test_a_fine_resolution_leaves_no_noise_of_binary_fractions() -> None:
     assert encoded(encoder, -0.0003).raw == 0.3
 
 
+@settings(deadline=None)
 @given(value=st.floats(min_value=-100.0, max_value=100.0))
 def test_a_written_value_is_never_larger_than_the_one_asked_for(value: float) -> None:
     topic_map = site_map()

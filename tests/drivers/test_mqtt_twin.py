@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.mqtt.messages import Heard, Message, MessageDecoder, Refused
@@ -343,6 +343,7 @@ def test_the_twin_reads_a_command_by_itself() -> None:
     assert command_value(command, text.replace('"W"', '"kW"'), NOON) is None
 
 
+@settings(deadline=None)
 @given(data=st.data())
 @pytest.mark.parametrize("name", topic_map_names(()))
 def test_what_the_twin_writes_the_driver_reads_back(name: str, data: st.DataObject) -> None:
