@@ -223,9 +223,11 @@ class CommandSlot(Generic[E, W]):
         self.due_s = NEVER_S
         self._confirmed = None
         self._shown = None
+        # a device behind a broker may go while its command is still on the way there
+        is_open_ended = self._in_flight is not None or bool(self._unverified)
         self._in_flight = None
         self._rest.clear()
-        if self._unverified:
+        if is_open_ended:
             self._unverified.clear()
             self._record(Outcome.LOST, f"not read back ({reason})", now_s)
 

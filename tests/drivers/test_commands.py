@@ -267,6 +267,31 @@ def test_what_was_written_but_not_read_back_before_a_loss_is_lost() -> None:
     assert bench.ended() == (Outcome.LOST, "power_kw: not read back (the device closed the connection)")
 
 
+def test_a_command_that_is_on_its_way_when_the_device_goes_is_lost_although_somebody_took_it() -> None:
+    bench = Bench()
+    bench.offer(100.0, 0.0)
+    bench.send(0.0)
+
+    bench.slot.close("offline", 0.1)
+    ended = bench.ended()
+    bench.slot.done(Answered((), 0.2))
+
+    assert ended == (Outcome.LOST, "power_kw: not read back (offline)")
+    assert bench.ended() == ended
+
+
+def test_a_command_of_which_nothing_is_heard_any_more_is_lost() -> None:
+    bench = Bench()
+    bench.write(100.0, 0.0)
+
+    bench.slot.expire(3.0 * SETTLE_S - 0.1)
+    early = bench.ended()
+    bench.slot.expire(3.0 * SETTLE_S)
+
+    assert early is None
+    assert bench.ended() == (Outcome.LOST, "power_kw: 100 written, nothing read back since")
+
+
 def test_a_device_that_may_not_be_commanded_refuses_with_the_reason() -> None:
     bench = Bench()
     bench.reason = "local control at the device"

@@ -92,7 +92,10 @@ class RunningSite:
         protocol = "5" if mosquitto else "3.1.1"
         copy_site(files, self.directory, broker_host="127.0.0.1", broker_port=self.broker_port, protocol=protocol)
         self.files = load_files(self.directory)
-        self.links = {device.id: device.link for device in build_wiring(self.files).devices}
+        wiring = build_wiring(self.files)
+        brokers = {broker.id for broker in wiring.brokers}
+        # a simulated device behind a broker is an endpoint of its own
+        self.links = {device.id: device.id if device.link in brokers else device.link for device in wiring.devices}
         self.root = f"{files.mqtt.mqtt.prefix}/{files.site.site.id}"
         self._time = SharedTime(start=start.astimezone(UTC), origin=wall_origin() + _HEAD_START_S, speed=speed)
         self._clock = self._time.clock()
