@@ -7,13 +7,14 @@ connection. The library's own retries and reconnects are off: two policies would
 import asyncio
 import random
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 from drivers.device.cancelling import honour_cancellation
 from drivers.device.jobs import NoAnswer, Urgency
 from drivers.device.traffic import LatencyCount, Tally
 from drivers.modbus.expected import Fault
-from drivers.modbus.requests import Answer, Answered, ExceptionAnswer, Request, Station
+from drivers.modbus.requests import Answer, Answered, ExceptionAnswer, Job, Request, Station
 from drivers.modbus.session import ExceptionCode, Session
 from drivers.modbus.statistics import ErrorKind, LinkStatistics, link_status
 from drivers.modbus.tls import tls_context
@@ -36,6 +37,15 @@ _FAST_BAUD: Final = 19_200
 _FRAME_BITS: Final = 9
 # of the line behind a serial server nothing is known: 3.5 characters at 9600 baud
 _SILENCE_OVER_TCP_S: Final = 0.004
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A command that went out before the link's own task had its turn."""
+
+    turn: Turn
+    request: Request
+    sent_s: float
 
 
 class ModbusLink:
@@ -61,6 +71,9 @@ class ModbusLink:
         self._session: Session | None = None
         self._tally = Tally()
         self._command_waits = LatencyCount()
+        # nothing is due, and what was sent at once when a command came
+        self._is_idle = False
+        self._begun: _Begun | None = None
         self._n_connections = 0
         self._n_unanswered = 0
 
@@ -74,7 +87,13 @@ class ModbusLink:
         self._members.append(Member(station))
 
     def wake(self) -> None:
-        """Look at the jobs again: one of them has become due earlier than it said."""
+        """Look at the jobs again: one of them has become due earlier than it said.
+
+        A command goes out at once where nothing is under way and the line needs no silence: it does not wait until
+        the event loop has done what other links have to do.
+        """
+        if self._is_idle and self._begun is None and self._gap_s == 0.0:
+            self._begun = self._begin_command()
         self._wakeup.set()
 
     def statistics(self) -> LinkStatistics:
@@ -138,6 +157,7 @@ class ModbusLink:
         if self._session is not None:
             self._session.close()
             self._session = None
+        self._begun = None
 
     async def _serve(self, session: Session) -> str:
         """Serve the units in turn until the connection is lost or given up; return why."""
@@ -145,18 +165,16 @@ class ModbusLink:
         await self._clock.sleep(self._spec.connect_delay_s)
         for member in self._members:
             member.station.connected(self._clock.monotonic_s())
-        while session.alive:
-            match next_turn(self._members, self._clock.monotonic_s()):
+        while session.alive or self._begun is not None:
+            begun, self._begun = self._begun, None
+            match begun or next_turn(self._members, self._clock.monotonic_s()):
                 case Pause(until_s):
                     await self._wait(until_s)
-                case Turn(member, job):
-                    due_s, now_s = job.due_s, self._clock.monotonic_s()
-                    request = job.request(now_s)
+                case Turn(member, job) | _Begun(Turn(member, job)):
+                    request = self._request(job) if begun is None else begun.request
                     if request is None:
                         continue
-                    if job.urgency is Urgency.COMMAND:
-                        self._command_waits.add(now_s - due_s)
-                    answer = await self._exchange(session, member, request)
+                    answer = await self._exchange(session, member, request, begun)
                     job.done(answer)
                     if isinstance(answer, NoAnswer) and self._is_over(session):
                         return answer.reason
@@ -165,6 +183,24 @@ class ModbusLink:
                     await self._pause_between_requests()
         self._tally.failed(ErrorKind.DISCONNECTED)
         return f"{self.link_id}: the device closed the connection"
+
+    def _begin_command(self) -> "_Begun | None":
+        """Send the command that is due, if it is one."""
+        session, turn = self._session, next_turn(self._members, self._clock.monotonic_s())
+        if session is None or not session.alive or isinstance(turn, Pause) or turn.job.urgency is not Urgency.COMMAND:
+            return None
+        request = self._request(turn.job)
+        if request is None:
+            return None
+        session.begin(turn.member.station.unit, request)
+        return _Begun(turn, request, self._clock.monotonic_s())
+
+    def _request(self, job: Job) -> Request | None:
+        due_s, now_s = job.due_s, self._clock.monotonic_s()
+        request = job.request(now_s)
+        if request is not None and job.urgency is Urgency.COMMAND:
+            self._command_waits.add(now_s - due_s)
+        return request
 
     def _is_over(self, session: Session) -> bool:
         """Return whether a connection without an answer is given up.
@@ -187,32 +223,38 @@ class ModbusLink:
 
     async def _wait(self, until_s: float) -> None:
         self._wakeup.clear()
-        with suppress(TimeoutError):
-            async with self._clock.timeout(until_s - self._clock.monotonic_s()):
-                await self._wakeup.wait()
+        self._is_idle = True
+        try:
+            with suppress(TimeoutError):
+                async with self._clock.timeout(until_s - self._clock.monotonic_s()):
+                    await self._wakeup.wait()
+        finally:
+            self._is_idle = False
 
     async def _pause_between_requests(self) -> None:
         if self._gap_s > 0.0:
             await self._clock.sleep(self._gap_s)
 
-    async def _exchange(self, session: Session, member: Member, request: Request) -> Answer:
+    async def _exchange(self, session: Session, member: Member, request: Request, begun: "_Begun | None") -> Answer:
         """Send one request and return what came of it; before it a probe, where a late answer could deceive."""
         probe = session.probe(member.station.unit, request)
-        if probe is not None:
+        if begun is None and probe is not None:
             answer = await self._ask(session, member, probe)
             if isinstance(answer, NoAnswer):
                 return answer
             await self._pause_between_requests()
-        return await self._ask(session, member, request)
+        return await self._ask(session, member, request, begun)
 
-    async def _ask(self, session: Session, member: Member, request: Request) -> Answer:
-        """Send one request and return what came of it, with the time at which that was known."""
+    async def _ask(self, session: Session, member: Member, request: Request, begun: "_Begun | None" = None) -> Answer:
+        """Send one request, unless it has gone out already, and return what came of it and when that was known."""
         self._tally.n_requests += 1
         member.tally.n_requests += 1
-        sent_s = self._clock.monotonic_s()
+        sent_s = self._clock.monotonic_s() if begun is None else begun.sent_s
         try:
             async with self._clock.timeout(self._spec.timeout_s):
-                result = await session.exchange(member.station.unit, request)
+                if begun is None:
+                    session.begin(member.station.unit, request)
+                result = await session.answer(request)
         except TimeoutError:
             result = Fault(ErrorKind.TIMEOUT, f"no answer within {self._spec.timeout_s:g} s")
         if n_dropped := session.take_dropped():

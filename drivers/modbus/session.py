@@ -121,16 +121,21 @@ class Session:
         """Return what must be read first, so that no late answer can be taken for the one to this request."""
         return self._answers.probe(unit, request)
 
-    async def exchange(self, unit: int, request: Request) -> Sequence[int] | ExceptionCode | Fault:
-        """Send a request; return what was read (nothing by a write), the exception code, or what is wrong with it."""
+    def begin(self, unit: int, request: Request) -> None:
+        """Send a request, whose answer must then be waited for."""
         outgoing = self._outgoing(unit, request)
-        if not self.alive:
-            return _BROKEN
-        answer: asyncio.Future[bytes | Fault] = self._loop.create_future()
-        self._answer = answer
-        try:
+        self._answer = self._loop.create_future()
+        if self.alive:
             self._send(outgoing, request)
-            found = await answer
+        else:
+            self._answer.set_result(_BROKEN)
+
+    async def answer(self, request: Request) -> Sequence[int] | ExceptionCode | Fault:
+        """Return what came of the request that has been sent."""
+        if self._answer is None:
+            return _BROKEN
+        try:
+            found = await self._answer
         finally:
             self._answer = None
             self._answers.give_up()

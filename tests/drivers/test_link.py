@@ -426,3 +426,41 @@ async def test_how_long_commands_wait_for_their_turn_is_counted() -> None:
     # the setpoint and the first heartbeat
     assert sum(waits.counts) == before + 2
     assert (waits.quantile_s(1.0) or 0.0) <= 0.1
+
+
+def setpoint_kw(rig: Rig) -> float | None:
+    reading = rig.device(PcsDevice).reading()
+    return None if reading is None else reading.setpoint_kw
+
+
+async def test_a_command_goes_out_at_once_where_nothing_is_under_way() -> None:
+    async with running((device_spec("generic-pcs"), pcs())) as rig:
+        await rig.first_reading()
+        # between two polls
+        await rig.clock.run(0.5)
+        before = rig.link.statistics().n_requests
+        waited = sum(rig.link.statistics().command_wait.counts)
+
+        # no other task has a turn before the setpoint is on its way
+        rig.device(PcsDevice).set_power(-100.0, valid_until_s=rig.clock.monotonic_s() + 10.0)
+        at_once = sum(rig.link.statistics().command_wait.counts) - waited
+        await rig.clock.run(0.3)
+
+        assert at_once == 1
+        # setpoint and heartbeat
+        assert rig.link.statistics().n_requests == before + 2
+        await rig.clock.until(lambda: setpoint_kw(rig) == -100.0, limit_s=3.0)
+
+
+async def test_a_command_waits_for_the_silence_that_a_line_needs() -> None:
+    async with running((device_spec("generic-pcs"), pcs()), gap_s=0.05) as rig:
+        await rig.first_reading()
+        await rig.clock.run(0.5)
+        waited = sum(rig.link.statistics().command_wait.counts)
+
+        rig.device(PcsDevice).set_power(-100.0, valid_until_s=rig.clock.monotonic_s() + 10.0)
+        at_once = sum(rig.link.statistics().command_wait.counts) - waited
+        await rig.clock.run(0.3)
+
+        assert at_once == 0
+        assert sum(rig.link.statistics().command_wait.counts) - waited == 2
