@@ -134,6 +134,11 @@ def grid_lost(site: RunningSite) -> None:
     site.pass_time(60.0)
     served(site)
     site.steer(do="grid", state="present")
+    twin = site.files.twin
+    assert twin is not None
+    assert twin.outages is not None
+    # the relay waits before it closes: longer than the patience of a test at five times real time
+    site.pass_time(twin.outages.reclose_s)
     site.until(lambda: state(site)["mode"] == "grid", "grid mode again")
     served(site)
 
