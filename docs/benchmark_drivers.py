@@ -12,7 +12,7 @@ _PREFIX: Final = "drivers."
 _LOADS: Final = ("load_before", "load_after")
 _DIGITS: Final = 3
 
-_INTRODUCTION = """# Benchmark of the drivers
+INTRODUCTION = """# Benchmark of the drivers
 
 What polling, commanding and decoding cost. This page is written by `python -m docs.benchmark_drivers` from what this
 command measures in three minutes:
@@ -30,7 +30,7 @@ does; times by the clock grow with that.
 
 """
 
-_COLUMNS = """
+NOTES = """
 - *jitter*: how far the beginning of a round is from 1 s after the one before, as the device sees it.
 - *decision to wire*: from the call that hands over a setpoint, or the moment at which a heartbeat is due, to the bytes
   going out; all converters get their setpoint in the same moment, at random moments of the polling. It is counted in
@@ -38,7 +38,7 @@ _COLUMNS = """
 - *loss noticed*: until the driver says that a device is in trouble, in periods of its poll.
 - *read again*: from the end of the fault to a reading that is newer.
 - *decoding*: the bytes of an answer to values by name, scaled and checked against sentinels and range: what a poll does.
-  The helpers make raw numbers of registers that the library has got from the bytes before. The fastest of 400 short
+  The helpers make raw numbers of registers that the library has got from the bytes before. The fastest of 200 short
   series each, in turn.
 
 ## What helped, and what did not
@@ -63,11 +63,12 @@ def main() -> None:
     """Write the page."""
     rows = json.loads((BUILD / "bench.json").read_text(encoding="utf-8"))
     found = {row["id"].removeprefix(_PREFIX): row for row in rows if row["id"].startswith(_PREFIX)}
-    PAGE.write_text("\n".join(_page(found)) + "\n", encoding="utf-8")
+    PAGE.write_text("\n".join(page(found)) + "\n", encoding="utf-8")
 
 
-def _page(rows: dict[str, Any]) -> Iterator[str]:  # rows of JSON
-    yield _INTRODUCTION.rstrip("\n")
+def page(rows: dict[str, Any]) -> Iterator[str]:  # rows of JSON
+    """Yield the lines of the page; `rows` are those of build/bench.json by what follows `drivers.` in their ids."""
+    yield INTRODUCTION.rstrip("\n")
     yield ""
     yield "| what | figure | target | met |"
     yield "| --- | --- | --- | --- |"
@@ -76,8 +77,9 @@ def _page(rows: dict[str, Any]) -> Iterator[str]:  # rows of JSON
             met = {True: "yes", False: "no", None: ""}[row["met"]]
             yield f"| {row['what']} | {_figure(row)} | {row['target'] or ''} | {met} |"
     yield ""
-    yield f"Mean load of the machine: {', '.join(_load(rows[name]) for name in _LOADS if name in rows)}."
-    yield _COLUMNS.rstrip("\n")
+    loads = " and ".join(_load(rows[name]) for name in _LOADS if name in rows)
+    yield f"Load of the machine over a minute: {loads}; the measuring processes went before the other work."
+    yield NOTES.rstrip("\n")
 
 
 def _figure(row: dict[str, Any]) -> str:  # a row of JSON

@@ -24,8 +24,8 @@ FASTER = 20.0
 METER_MODEL = 203
 N_LINE_REGISTERS = 100
 # the fastest of many short series: other work on the machine only ever makes a series slower
-N_SERIES = 400
-N_PER_SERIES = 10
+N_SERIES = 200
+N_PER_SERIES = 40
 TYPES = {PointType.INT16: AsyncModbusTcpClient.DATATYPE.INT16, PointType.INT32: AsyncModbusTcpClient.DATATYPE.INT32}
 
 

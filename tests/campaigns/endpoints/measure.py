@@ -65,7 +65,7 @@ def measure_endpoints(extent: Extent = FULL) -> Iterator[Row]:
 
 
 def _load_row(when: str) -> Row:
-    what = f"load of the machine {when}, its mean over a minute, {os.cpu_count()} cores"
+    what = f"load of the machine {when}, on {os.cpu_count()} cores"
     return Row(id=f"drivers.load_{when}", what=what, value=os.getloadavg()[0], unit="")
 
 
