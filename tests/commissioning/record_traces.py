@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from drivers.device.fields import FieldKind, rack_fields, reading_fields
+from drivers.modbus.coding import PointType
 from drivers.modbus.layout import Point, RegisterMap
 from drivers.modbus.mapfile import load_map, map_names
 from drivers.sim.wire.bank import RegisterBank
@@ -32,7 +33,10 @@ def shown_values(register_map: RegisterMap) -> dict[str, Value]:
     kinds = dict(reading_fields(register_map.device_class))
     for rack in register_map.racks:
         kinds |= {point: rack_fields()[name] for name, point in rack.items()}
-    values: dict[str, Value] = {name: text for name, text in IDENTITY.items() if name in register_map.identity}
+    values: dict[str, Value] = {
+        name: IDENTITY.get(name, f"{name} 1") if point.coding.type is PointType.STRING else "513"
+        for name, point in register_map.identity.items()
+    }
     for point in register_map.points.values():
         field = kinds.get(point.field)
         if field is None:

@@ -23,7 +23,7 @@ from tests.drivers.clock import SteppedClock
 LINK = "line"
 RATED_KW = 2000.0
 Value = float | int | bool | str | tuple[str, ...] | None
-IDENTITY: Mapping[str, Value] = {"manufacturer": "Maker", "model": "M1", "serial": "S-0001"}
+IDENTITY: Mapping[str, Value] = {"manufacturer": "Maker", "model": "M1", "serial": "S-0001", "firmware": "1.2.0"}
 DRIVERS = {
     "generic-pcs": "battery.pcs",
     "generic-bms": "battery.bms",

@@ -56,6 +56,22 @@ def test_the_driver_reads_the_registers_worked_out_by_hand(
     assert isinstance(decoded.values[point], type(value))
 
 
+NAMES = [
+    # document numbers of the PM5000: one more than the address in the frame
+    ("schneider-pm5000", "model", 50 - 1),
+    ("schneider-pm5000", "serial", 130 - 1),
+    ("schneider-pm5000", "firmware", 1637 - 1),
+    ("abb-b23", "serial", 0x8900),
+    ("abb-b23", "firmware", 0x8908),
+    ("abb-b23", "model", 0x8960),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "register"), NAMES)
+def test_a_meter_names_itself_where_the_document_says(name: str, text: str, register: int) -> None:
+    assert load_map(name, ()).identity[text].at.register == register
+
+
 @pytest.mark.parametrize(("name", "point", "register"), PLACES)
 def test_a_point_lies_where_the_document_says(name: str, point: str, register: int) -> None:
     assert load_map(name, ()).points[point].at.register == register

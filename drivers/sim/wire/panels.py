@@ -13,7 +13,7 @@ from drivers.sim.wire.bank import RegisterBank, TwinDevice
 from drivers.sim.wire.faults import NO_FAULTS, Faults
 from drivers.sim.wire.framing import READ_HOLDING, WRITE_MULTIPLE, WRITE_SINGLE, ExceptionCode
 from drivers.sim.wire.racks import RackedContainer
-from drivers.sim.wire.words import Value
+from drivers.sim.wire.words import Value, number_of
 from ems.ports import Clock
 
 _LISTS: Final = {Severity.WARNING: "warnings", Severity.SHUTDOWN: "shutdowns", Severity.TRIP: "trips"}
@@ -69,7 +69,7 @@ class GencommPanel:
         if shown.get("remote") is False and shown.get("mode") == "auto":
             # one selector shows both
             shown["mode"] = _LOCAL_MODE
-        return {**shown, **self._IDENTITY, "serial": str(_number_of(str(shown.get("serial"))))}
+        return {**shown, **self._IDENTITY, "serial": str(number_of(str(shown.get("serial"))))}
 
     def command(self, name: str, value: float) -> bool:
         """Take a command that is no key; False refuses it."""
@@ -226,14 +226,6 @@ def _shown_alarms(alarms: AlarmList, image: Mapping[str, Value]) -> dict[str, Va
 
 def _names(value: Value) -> tuple[str, ...]:
     return value if isinstance(value, tuple) else ()
-
-
-def _number_of(text: str) -> int:
-    """Return a number that stands for a text, the same in every run."""
-    number = 1
-    for character in text:
-        number = (number * 31 + ord(character)) % 0x7FFFFFFF
-    return number
 
 
 def unit_registers(register_map: RegisterMap, device: TwinDevice, *, clock: Clock) -> RegisterBank:

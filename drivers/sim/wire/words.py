@@ -89,7 +89,18 @@ def _raw_of(point: Point, value: Value, power: int) -> int:
         return _code_of(point, value)
     if isinstance(value, tuple):
         return _absent(point)
-    return _raw(float(value) if isinstance(value, str) else value, point.coding, power)
+    if isinstance(value, str):
+        # devices that name themselves by numbers
+        return int(value) if value.isdecimal() else number_of(value) % (1 << 16 * point.n_registers - 1)
+    return _raw(value, point.coding, power)
+
+
+def number_of(text: str) -> int:
+    """Return a number that stands for a text, the same in every run."""
+    number = 1
+    for character in text:
+        number = (number * 31 + ord(character)) % 0x7FFFFFFF
+    return number
 
 
 def _raw(value: float, coding: Coding, power: int) -> int:
