@@ -190,7 +190,9 @@ class MqttStation:
             texts.setdefault(self._topic(text.source.topic), []).append(text)
         says = {**_BOARD, **self._device.values()}
         for topic, points in texts.items():
-            connection.publish(topic, payload(points, says, None, self._clock.utc()), qos=1, retain=True)
+            # what answers a request is not retained
+            kept = self._map.keepalive is None
+            connection.publish(topic, payload(points, says, None, self._clock.utc()), qos=1, retain=kept)
 
     def _say_goodbye(self, connection: Line) -> None:
         if (will := self._will()) is not None:
@@ -255,6 +257,7 @@ class MqttStation:
         self._awake_until_s = self._clock.monotonic_s() + _AWAKE_S
         faults = self._layer.of_request(_ANY_UNIT)
         if self._connection is not None and not faults.mute:
+            self._introduce(self._connection)
             self._publish(self._connection, faults, with_slow=True)
 
     def _take_setting(self, name: str, text: str, template: Template, place: Place) -> None:
