@@ -5,16 +5,16 @@ machine in motion is sent once. A start that failed stays failed until the comma
 reset, whatever control asks for in between.
 """
 
-from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 from enum import Enum
 from typing import Final
 
 from drivers.device.commands import Outcomes
 from drivers.device.jobs import NEVER_S, NoAnswer, Urgency
 from drivers.modbus.conditions import holds, shown
-from drivers.modbus.keys import Action, Condition, SequenceCommand, Wait
-from drivers.modbus.requests import Answer, Answered, ExceptionAnswer, Read, Request, Write
+from drivers.modbus.keys import SequenceCommand, Wait
+from drivers.modbus.keyscript import Refusal, Script, UsableAnswer, sequence_steps
+from drivers.modbus.requests import Answer, Request
 from ems.model.readings import Reading
 from ems.model.setpoints import Outcome
 
@@ -32,18 +32,6 @@ class _Stage(Enum):
     PROVING = "proving"
     DONE = "done"
     FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class _Refused:
-    """Why the device does not do it."""
-
-    reason: str
-
-
-UsableAnswer = Answered | ExceptionAnswer
-Script = Generator[Request | Wait, UsableAnswer | None, _Refused | None]
-Sending = Generator[Request, UsableAnswer | None, _Refused | None]
 
 
 class SequenceSlot:
@@ -225,7 +213,7 @@ class SequenceSlot:
             self._stage, self._acknowledged_s, self._deadline_s = _Stage.PROVING, now_s, now_s + self._settle_s
             return
         self._unclear = False
-        self._script = self._steps(wanted=bool(self._wanted))
+        self._script = sequence_steps(self._command, wanted=bool(self._wanted), seen=lambda: self._reading)
         self._stage = _Stage.SENDING
         self._resume(None, now_s)
 
@@ -247,7 +235,7 @@ class SequenceSlot:
             self._stage, self._request = _Stage.SENDING, step
             self.due_s = now_s
 
-    def _finish(self, refused: _Refused | None, now_s: float) -> None:
+    def _finish(self, refused: Refusal | None, now_s: float) -> None:
         self._stop()
         if refused is None:
             self._stage, self._acknowledged_s = _Stage.PROVING, now_s
@@ -257,42 +245,6 @@ class SequenceSlot:
             self._stage = _Stage.OPEN
             self._retry_at_s = now_s + self._retry_s
             self._record(Outcome.REFUSED, refused.reason, now_s)
-
-    def _steps(self, *, wanted: bool) -> Script:
-        needs = self._command.needs
-        if needs is not None and not holds(needs.wait.condition, self._reading):
-            if needs.ask is None or needs.ask_from is None or not holds(needs.ask_from, self._reading):
-                return _Refused(f"it needs {needs.wait.condition}")
-            if refused := (yield from self._send(needs.ask)):
-                return refused
-            yield needs.wait
-        for action in self._command.actions[wanted]:
-            if action.unless is not None and holds(action.unless, self._reading):
-                continue
-            if action.after is not None and not holds(action.after.condition, self._reading):
-                yield _until(action.after, action.unless)
-                if action.unless is not None and holds(action.unless, self._reading):
-                    continue
-            if refused := (yield from self._send(action)):
-                return refused
-        return None
-
-    def _send(self, action: Action) -> Sending:
-        """Write an action and read its result, if the device gives one."""
-        for write in action.writes:
-            answer = yield Write(at=write.at, registers=write.words, function=write.function)
-            if isinstance(answer, ExceptionAnswer):
-                return _Refused(f"{action.name}: {answer}")
-        if action.returns is None:
-            return None
-        answer = yield Read(at=action.returns.at, count=len(action.returns.words))
-        if not isinstance(answer, Answered):
-            return _Refused(f"{action.name}: its result cannot be read ({answer})")
-        words = tuple(answer.registers)
-        if words == action.returns.words:
-            return None
-        number = _number(words)
-        return _Refused(f"{action.name}: {action.returns.errors.get(number, f'it returns 0x{number:X}')}")
 
     def _give_up(self, reason: str, now_s: float) -> None:
         """Drop a sequence of which it is not known how far the device has followed."""
@@ -324,17 +276,3 @@ class SequenceSlot:
 
     def _record(self, outcome: Outcome, detail: str, at_s: float) -> None:
         self._outcomes.record(self._command.name, outcome, detail=detail, at_s=at_s)
-
-
-def _until(wait: Wait, unless: Condition | None) -> Wait:
-    """Return a wait that also ends when the effect of the action has come about without it."""
-    if unless is None or unless.field != wait.condition.field:
-        return wait
-    return replace(wait, condition=replace(wait.condition, labels=wait.condition.labels | unless.labels))
-
-
-def _number(words: tuple[int, ...]) -> int:
-    number = 0
-    for word in words:
-        number = number << 16 | word
-    return number
