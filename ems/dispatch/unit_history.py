@@ -99,20 +99,18 @@ def _first_out(problem: PlanningProblem, genset: GensetProblem, unit: UnitHistor
 
 
 def _warming_shares(problem: PlanningProblem, genset: GensetProblem) -> list[list[float]]:
+    n_steps = problem.grid.n_steps
+    # a unit that may not run for a while has to start anew, with another warm-up
+    unusable = next((t for t in range(n_steps) if genset.usable_at(t) < genset.min_kw), n_steps)
     warming = [
-        (unit.warm_up_left_h, _first_out(problem, genset, unit))
+        (unit.warm_up_left_h, min(unusable, _first_out(problem, genset, unit)))
         for unit in _usable(genset)
         if unit.on and unit.warm_up_left_h > 0.0
     ]
     offset_h, duration_h = problem.grid.offset_h, problem.grid.duration_h
     return [
-        [
-            _share(left_h - offset_h[t], duration_h[t])
-            for left_h, leaves in warming
-            # a unit that may not run does not warm up either
-            if t < leaves and genset.usable_at(t) >= genset.min_kw
-        ]
-        for t in range(problem.grid.n_steps)
+        [_share(left_h - offset_h[t], duration_h[t]) for left_h, leaves in warming if t < leaves]
+        for t in range(n_steps)
     ]
 
 

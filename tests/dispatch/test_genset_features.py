@@ -15,7 +15,7 @@ from ems.model.problem import (
     PollutantProblem,
     UnitHistory,
 )
-from tests.dispatch.problems import PRICES, gensets, load, loss, plant, pool, problem, reserve, unit
+from tests.dispatch.problems import PRICES, common_loss, gensets, load, loss, plant, pool, problem, reserve, unit
 from tests.dispatch.solving import gensets_kw, n_on, refusals, solved
 
 
@@ -141,6 +141,43 @@ def test_a_starting_set_gives_no_headroom() -> None:
     # 50 kW of storage are left in the first hour, however much the set delivers in its second half
     assert cold.objective.reserve_cost == pytest.approx(50.0 * 5.0)
     assert cold.relaxed == ("reserve: r1 after none",)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize(("r0_kw", "r1_kw"), [(10.0, None), (None, 10.0)])
+def test_loss_of_a_set_that_warms_up_takes_nothing(count: int, r0_kw: float | None, r1_kw: float | None) -> None:
+    warming = replace(unit(1, on=True, since_h=0.1), warm_up_left_h=1.0)
+    resting = [unit(2, since_h=0.1), unit(3, since_h=0.1)]
+    stated = problem(
+        [100.0],
+        sets=replace(gensets([warming, *resting], min_down_h=3.0), warm_up_h=1.1),
+        requirements=reserve(
+            1, r0_kw=r0_kw, r1_kw=r1_kw, losses=[common_loss((ContingencyKind.GENSET, count))], down=False
+        ),
+    )
+
+    assert solved(stated).objective.reserve_cost == pytest.approx(10.0 * PRICES.reserve_per_kwh)
+
+
+def test_loss_of_a_warm_set_beside_one_that_warms_up_takes_its_rating() -> None:
+    warming = replace(unit(1, on=True, since_h=0.1), warm_up_left_h=1.0)
+    stated = problem(
+        [100.0],
+        sets=replace(gensets([warming, unit(2, on=True)]), warm_up_h=1.1),
+        requirements=reserve(1, r1_kw=10.0, losses=[loss(ContingencyKind.GENSET)], down=False),
+    )
+
+    assert solved(stated).objective.reserve_cost == pytest.approx((10.0 + 100.0) * PRICES.reserve_per_kwh)
+
+
+def test_set_that_warms_up_stops_where_it_may_not_run_and_starts_anew() -> None:
+    warming = replace(unit(1, on=True, since_h=2.0), warm_up_left_h=2.5)
+    sets = replace(gensets([warming]), warm_up_h=1.0, usable_kw=(100.0, 20.0, 100.0, 100.0))
+
+    plan = solved(problem([50.0] * 4, sets=sets))
+
+    assert n_on(plan) == [1, 0, 1, 1]
+    assert gensets_kw(plan) == pytest.approx([0.0, 0.0, 0.0, 50.0])
 
 
 def test_maintenance_takes_a_set_out_of_every_step_that_it_touches() -> None:

@@ -131,8 +131,8 @@ def _delivering(
 
 
 def _warm_up_left_h(problem: PlanningProblem, data: GensetProblem, t: int) -> list[float]:
-    """Return the warm-ups that run at the start, of units that have not been out since."""
-    if data.usable_at(t) < data.min_kw:
+    """Return the warm-ups that run at the start, of units that could run on since."""
+    if any(data.usable_at(step) < data.min_kw for step in range(t + 1)):
         return []
     return [
         unit.warm_up_left_h

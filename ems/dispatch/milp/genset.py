@@ -47,7 +47,8 @@ def add_gensets(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     m.genset_down_slack = pyo.Var(m.CLASS, m.T, bounds=lambda m, c, t: (0, m.genset_down_slack_max[c, t]))
     m.genset_delivering = pyo.Var(m.WARMS, m.T, bounds=lambda m, c, t: (0, m.genset_available[c, t]))
     m.SETTLES = pyo.Set(initialize=warming_classes(shape) if shape.reserve.up_classes else [])
-    m.genset_settled = pyo.Var(m.SETTLES, m.T)
+    # a set runs through every step that its warm-up touches
+    m.genset_settled = pyo.Var(m.SETTLES, m.T, bounds=(0, None))
     # E1: output of the class
     m.genset_kw = pyo.Expression(m.CLASS, m.T, rule=_output)
     m.genset_fuel_l_per_h = pyo.Expression(m.CLASS, m.T, rule=_fuel)
@@ -247,15 +248,16 @@ def _band(m: pyo.ConcreteModel, c: int, t: int) -> pyo.Expression:
 
 
 def _add_any_on(m: pyo.ConcreteModel, shape: ModelShape) -> None:
-    """Add z, 1 where any unit of the class is on, the size of the lost unit in E20, and its like for all classes (E24).
+    """Add z, 1 where a unit of the class can be lost (E20), and 1 where any set of any class is on (E24).
 
-    Only E20 pushes z up against the count and so needs it binary; E24 only gains from a larger value.
+    A unit that warms up delivers nothing, so that its loss takes nothing: z follows the units that deliver throughout
+    the step. Only E20 pushes z up against the count and so needs it binary; E24 only gains from a larger value.
     """
     m.ANY = pyo.Set(initialize=sorted(shape.reserve.classes_losing_one))
     m.genset_any = pyo.Var(m.ANY, m.T, domain=pyo.Binary)
     m.genset_any_needs = pyo.Constraint(m.ANY, m.T, rule=lambda m, c, t: m.genset_any[c, t] <= m.genset_on[c, t])
     m.genset_any_covers = pyo.Constraint(
-        m.ANY, m.T, rule=lambda m, c, t: m.genset_on[c, t] <= m.genset_n_units[c] * m.genset_any[c, t]
+        m.ANY, m.T, rule=lambda m, c, t: settled(m, c, t) <= m.genset_n_units[c] * m.genset_any[c, t]
     )
     if shape.lead:
         m.any_set = pyo.Var(m.T, bounds=(0, 1))

@@ -127,7 +127,7 @@ def _ready_certain(m: pyo.ConcreteModel, c: int, t: int) -> _Expression:
 
 
 def _add_sets_lost(m: pyo.ConcreteModel, reserve: ReserveShape) -> None:
-    """E20: add the units that a common loss of several sets takes, min(k, n), by one binary.
+    """E20: add the units that a common loss of several sets takes, min(k, n), n those that deliver, by one binary.
 
     In R2 it takes what would have started as well: min(k, ready).
     """
@@ -145,7 +145,7 @@ def _add_sets_lost(m: pyo.ConcreteModel, reserve: ReserveShape) -> None:
         m.SOME_LOST,
         m.T,
         rule=lambda m, i, c, t: (
-            m.genset_lost[i, c, t] >= m.genset_on[c, t] - m.genset_n_units[c] * m.genset_more_on[i, c, t]
+            m.genset_lost[i, c, t] >= settled(m, c, t) - m.genset_n_units[c] * m.genset_more_on[i, c, t]
         ),
     )
     m.genset_lost_many = pyo.Constraint(
