@@ -19,7 +19,7 @@ from drivers.mqtt.link import Job, MqttLink
 from drivers.mqtt.messages import Heard, Message, MessageDecoder, Refused, name_fault, name_of
 from drivers.mqtt.publications import Publication, keepalive
 from drivers.mqtt.samples import NewestValues
-from drivers.mqtt.topicmapfile import load_topic_map
+from drivers.mqtt.topicmapfile import device_topic_map
 from drivers.mqtt.topics import TopicMap
 from ems.model.capability import Capability
 from ems.model.device import DeviceSpec
@@ -232,11 +232,11 @@ def _identity_faults(topic_map: TopicMap, texts: Mapping[str, str]) -> Iterator[
 
 
 def _map_for(spec: DeviceSpec, environment: DriverEnvironment, family: Family[R]) -> tuple[TopicMap, str]:
-    if spec.map is None:
+    topic_map = device_topic_map(spec, environment.map_directories)
+    if topic_map is None:
         raise spec_error(
             spec, "map", f"driver {spec.driver} needs a topic map", allowed=f"a map of class {family.device_class}"
         )
-    topic_map = load_topic_map(spec.map, environment.map_directories)
     if topic_map.device_class is not family.device_class:
         raise spec_error(
             spec,

@@ -5,6 +5,7 @@ wrong in form or contradicts itself is refused with file, key and what is allowe
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,7 @@ from pydantic import JsonValue, ValidationError
 from drivers.device.fallback import Arming, FallbackRule, LifeSign
 from drivers.device.mapfiles import find_file, names_in, read_toml
 from drivers.device.maptables import DeviceTable, FallbackTable, range_of, sign_of
+from drivers.device.reading import DEVICES_FILE
 from drivers.device.schemaproblems import Schema, problems
 from drivers.mqtt.topicmaplint import find_contradictions
 from drivers.mqtt.topicmapschema import (
@@ -42,6 +44,7 @@ from drivers.mqtt.topics import (
     TopicWatchdog,
 )
 from ems.errors import ConfigError, ConfigProblem
+from ems.model.device import DeviceSpec
 
 FOLDER: Final = "mqtt"
 SHIPPED: Final = Path(__file__).resolve().parents[1] / "maps" / FOLDER
@@ -71,6 +74,26 @@ def load_topic_map(name: str, directories: Sequence[Path]) -> TopicMap:
         ConfigError: No directory has it, or the file is wrong; carries every problem that was found.
     """
     return read_topic_map(topic_map_file(name, directories))
+
+
+def device_topic_map(spec: DeviceSpec, directories: Sequence[Path]) -> TopicMap | None:
+    """Return the topic map of a device: that of its name, or the one written beside it; None if it has none.
+
+    Raises:
+        ConfigError: As `load_topic_map`; of a map beside the device the keys are those of devices.toml.
+    """
+    if spec.topics is None:
+        return None if spec.map is None else load_topic_map(spec.map, directories)
+    given = spec.topics.get("device")
+    own: Mapping[str, object] = given if isinstance(given, Mapping) else {}
+    # a map beside a device needs no name of its own
+    name = own.get("id", "topics")
+    try:
+        return topic_map_of({**spec.topics, "device": {**own, "id": name}}, Path(f"{name}.toml"))
+    except ConfigError as error:
+        prefix = f"device '{spec.id}'.topics."
+        beside = (replace(each, file=DEVICES_FILE, key=f"{prefix}{each.key or ''}") for each in error.problems)
+        raise ConfigError(*beside) from error
 
 
 def read_topic_map(file: Path) -> TopicMap:

@@ -211,6 +211,7 @@ def _device(table: DeviceTable, n: int) -> DeviceSpec:
         ramp_frac_per_s=table.ramp_frac_per_s,
         local_supply_degc=table.local_supply_degc,
         registers=table.registers,
+        topics=table.topics,
         name=None if table.name is None else numbered(table.name, n),
         sunspec=SunSpecSpec() if table.sunspec is None else _sunspec(table.sunspec),
     )

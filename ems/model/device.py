@@ -182,6 +182,7 @@ class DeviceSpec:
     # a register map written beside the device, as its file would hold it
     registers: Mapping[str, object] | None = None
     ramp_frac_per_s: float | None = None
-    # what a device behind a broker is called in its topics
+    # what a device behind a broker is called in its topics, and a topic map written beside it
     name: str | None = None
+    topics: Mapping[str, object] | None = None
     local_supply_degc: float | None = None

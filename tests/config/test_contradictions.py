@@ -398,6 +398,18 @@ CONTRADICTIONS = (
         "device[4].name", "what device 'pcc-meter' is called in its topics", "own part of the topics",
     ),
     (
+        "devices.toml", 'driver = "meter.pcc"', 'driver = "meter.pcc"\ntopics = {}',
+        "device[4].topics", "driver meter.pcc knows no topics", "for the drivers mqtt.*",
+    ),
+    (
+        "devices.toml", 'driver = "meter.pcc"', 'driver = "mqtt.pcc_meter"\ntopics = {}',
+        "device[4].topics", "there is the map 'generic-pcc', too", "either a map or [device.topics]",
+    ),
+    (
+        "devices.toml", 'driver = "meter.pcc"\nmap = "generic-pcc"', 'driver = "mqtt.pcc_meter"\nregisters = {}',
+        "device[4].registers", "driver mqtt.pcc_meter knows no registers", "or [device.topics]",
+    ),
+    (
         "devices.toml", 'driver = "meter.pcc"', 'driver = "meter.pcc"\nname = "pcc"',
         "device[4].name", "driver meter.pcc knows no topics", "name for the drivers mqtt.*",
     ),

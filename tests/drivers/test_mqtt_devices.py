@@ -484,6 +484,36 @@ async def test_capabilities_are_what_the_driver_implements_and_the_map_declares(
         assert all(isinstance(device, protocol) for protocol in DEVICE_PROTOCOLS.get(name, ()))
 
 
+def tasmota_beside(**power: object) -> DeviceSpec:
+    """Return a meter whose topics are written beside it."""
+    topics = {
+        "device": {"class": "load_meter", "source": "the integrator's list of topics, 2026-11-02"},
+        "messages": {},
+        "points": {"load_kw": {"topic": "{device}/power", "scale": 0.001, **power}},
+    }
+    return mqtt_spec("", driver="mqtt.load_meter", map=None, topics=topics)
+
+
+async def test_a_device_can_have_its_topics_written_beside_it() -> None:
+    async with listening(tasmota_beside()) as rig:
+        await rig.connected()
+        rig.broker.say("plant/one/power", "8500")
+        await rig.clock.run(0.1)
+        reading = rig.device(MqttLoadMeter).reading()
+
+    assert reading is not None
+    assert reading.load_kw == 8.5
+
+
+async def test_topics_beside_a_device_are_refused_with_the_key_of_devices_toml() -> None:
+    with pytest.raises(ConfigError) as caught:
+        async with listening(tasmota_beside(scale=0.0)):
+            pass
+
+    (problem,) = caught.value.problems
+    assert (problem.file, problem.key) == ("devices.toml", "device 'dev1'.topics.points.load_kw.scale")
+
+
 @pytest.mark.parametrize(
     ("spec", "key", "message"),
     [

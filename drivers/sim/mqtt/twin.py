@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from drivers.mqtt.topicmapfile import load_topic_map
+from drivers.mqtt.topicmapfile import device_topic_map
 from drivers.sim.mqtt.connection import Connection, Dial
 from drivers.sim.mqtt.station import MqttStation
 from drivers.sim.wire.bank import TwinDevice
@@ -37,9 +37,11 @@ class MqttTwin:
         self._stations: dict[str, MqttStation] = {}
         for spec in devices:
             broker, device = known.get(spec.link), plant.get(spec.id)
-            if broker is None or device is None or spec.map is None:
+            if broker is None or device is None:
                 continue
-            topic_map = load_topic_map(spec.map, map_directories)
+            topic_map = device_topic_map(spec, map_directories)
+            if topic_map is None:
+                continue
             self._stations[spec.id] = MqttStation(spec, broker, topic_map, device, clock=clock, dial=dial)
         self._stack = AsyncExitStack()
 

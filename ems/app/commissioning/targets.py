@@ -12,7 +12,7 @@ from drivers.modbus.layout import RegisterMap
 from drivers.modbus.link import ModbusLink
 from drivers.modbus.mapfile import device_map, load_map
 from drivers.mqtt.link import MqttLink
-from drivers.mqtt.topicmapfile import load_topic_map
+from drivers.mqtt.topicmapfile import device_topic_map
 from drivers.mqtt.topics import TopicMap
 from ems.app.commissioning.endpoints import Reach, endpoint_link
 from ems.app.devices import driver_factory, rated_kw_by_asset
@@ -120,9 +120,7 @@ class Target:
         Raises:
             ConfigError: There is no such map, or it is refused.
         """
-        if self.spec.map is None or not self.spec.driver.startswith(_MQTT):
-            return None
-        return load_topic_map(self.spec.map, self.maps)
+        return device_topic_map(self.spec, self.maps) if self.spec.driver.startswith(_MQTT) else None
 
 
 def is_site(where: str) -> bool:

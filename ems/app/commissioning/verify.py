@@ -105,8 +105,10 @@ def _map_facts(target: Target) -> tuple[str | None, str | None, str | None]:
     """Return name, document and check sum of a device's map; a map that is refused has been reported as a check."""
     try:
         if (topic_map := target.topic_map()) is not None:
-            file = topic_map_file(topic_map.id, target.maps)
-            return topic_map.id, topic_map.source, hashlib.sha256(file.read_bytes()).hexdigest()
+            if target.spec.map is None:
+                return "written beside the device", topic_map.source, None
+            file = topic_map_file(target.spec.map, target.maps)
+            return target.spec.map, topic_map.source, hashlib.sha256(file.read_bytes()).hexdigest()
         register_map = target.register_map()
         if register_map is None:
             return None, None, None

@@ -99,7 +99,28 @@ def _devices(devices: Iterable[tuple[int, DeviceSpec]], broker_ids: set[str]) ->
                     message=f"driver {device.driver} knows no topics",
                     allowed="name for the drivers mqtt.*, unit for the others",
                 )
+            if device.topics is not None:
+                yield Finding(
+                    file="devices.toml",
+                    path=(*path, "topics"),
+                    message=f"driver {device.driver} knows no topics",
+                    allowed="[device.topics] for the drivers mqtt.*",
+                )
             continue
+        if device.topics is not None and device.map is not None:
+            yield Finding(
+                file="devices.toml",
+                path=(*path, "topics"),
+                message=f"there is the map '{device.map}', too",
+                allowed="either a map or [device.topics]",
+            )
+        if device.registers is not None:
+            yield Finding(
+                file="devices.toml",
+                path=(*path, "registers"),
+                message=f"driver {device.driver} knows no registers",
+                allowed="a topic map, or [device.topics]",
+            )
         if device.link not in broker_ids:
             yield Finding(
                 file="devices.toml",

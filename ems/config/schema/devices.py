@@ -199,6 +199,12 @@ class DeviceTable(Table):
         "as `[device.registers.points.power_kw]`.",
         json_schema_extra={WORDS: "the tables of a register map"},
     )
+    topics: dict[str, Any] | None = Field(
+        None,
+        description="For drivers `mqtt.*`: a topic map written here instead of in a file of its own, the tables of "
+        "docs/mqtt-devices.md, as `[device.topics.points.power_kw]`.",
+        json_schema_extra={WORDS: "the tables of a topic map"},
+    )
     asset: Pattern = Field(description="The asset it belongs to, or pattern with `{n}`.")
     link: LinkPattern = Field(description="Link or broker, or pattern with `{l}` for the number of it.")
     per_link: Count = Field(1, description="Devices behind each link.")
