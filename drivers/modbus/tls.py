@@ -2,11 +2,8 @@
 
 import ssl
 
-from ems.errors import ConfigError, ConfigProblem
+from drivers.device.certificates import client_context
 from ems.model.device import LinkSpec, TcpEndpoint
-
-# the file that names the certificates, for errors about them
-_DEVICES_FILE = "devices.toml"
 
 
 def tls_context(spec: LinkSpec) -> ssl.SSLContext | None:
@@ -19,21 +16,4 @@ def tls_context(spec: LinkSpec) -> ssl.SSLContext | None:
     """
     if not isinstance(spec.endpoint, TcpEndpoint) or spec.endpoint.tls is None:
         return None
-    files = spec.endpoint.tls
-    key = "ca_file"
-    try:
-        context = ssl.create_default_context(cafile=files.ca_file)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if files.cert_file is not None:
-            key = "cert_file"
-            # an encrypted key would make OpenSSL ask at the terminal
-            context.load_cert_chain(files.cert_file, files.key_file, password="")
-    except (OSError, ValueError) as error:
-        problem = ConfigProblem(
-            file=_DEVICES_FILE,
-            key=f"link '{spec.id}'.{key}",
-            message=f"the certificates cannot be used: {error}",
-            allowed="certificates and an unencrypted key in PEM form that belong together",
-        )
-        raise ConfigError(problem) from error
-    return context
+    return client_context(spec.endpoint.tls, of=f"link '{spec.id}'")
