@@ -25,6 +25,8 @@ _FULL_PCT, _EMPTY_PCT = 99.0, 1.0
 C_RATE = 0.5
 # supplier's derating by cell temperature
 _DERATING_DEGC = ((0.0, 0.0), (5.0, 0.5), (15.0, 1.0), (35.0, 1.0), (45.0, 0.5), (50.0, 0.0))
+# a rack is let in again at no greater difference of voltage
+_CLOSING_V = 6.0
 # conversion losses of PCS and transformer beside the constant part: proportional, quadratic share of rating
 _CONVERSION_LOSS = (0.010, 0.004)
 # without a controller a following PCS holds for some watchdog times, then ramps to zero over as many
@@ -105,6 +107,19 @@ class TwinContainer:
         self.cell_degc += (heat_kw + through_kw - cooling_kw) * hours / (HEAT_KWH_PER_K * scale)
         self.aux_kw = self.aux_base_kw + cooling_kw / _COOLING_COP
         return heat_kw * hours
+
+    def switch_rack(self, number: int, *, closed: bool) -> bool:
+        """Open or close the contactor of a rack, which counts from 1; False where the BMS does not do it.
+
+        It closes only where no great current would flow between the rack and the others.
+        """
+        if not 1 <= number <= len(self.racks):
+            return False
+        rack = self.racks[number - 1]
+        if closed and not rack.closed and abs(rack.open_circuit_v - self.voltage_v) > _CLOSING_V:
+            return False
+        rack.closed = closed
+        return True
 
     def _socs_pct(self) -> list[float]:
         return [rack.soc_pct for rack in in_service(self.racks)] or [self.soc_pct]

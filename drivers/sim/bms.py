@@ -18,8 +18,6 @@ _CELL_SPREAD_V: Final = 0.01
 _CELL_SPREAD_K: Final = 1.5
 _INSULATION_KOHM: Final = 800.0
 _W_PER_KW: Final = 1000.0
-# a BMS closes a rack's contactor only where no great current would flow between it and the others
-_CLOSING_V: Final = 6.0
 
 
 class SimulatedBms:
@@ -61,14 +59,9 @@ class SimulatedBms:
     def command(self, name: str, value: float) -> bool:
         """Open or close the contactor of a rack (`rack 2`); a BMS takes no other command."""
         kind, _, number = name.partition(" ")
-        racks = self._container.racks
-        if kind != "rack" or not number.isdecimal() or not 1 <= int(number) <= len(racks):
+        if kind != "rack" or not number.isdecimal():
             return False
-        rack = racks[int(number) - 1]
-        if value > 0.0 and not rack.closed and abs(rack.open_circuit_v - self._container.voltage_v) > _CLOSING_V:
-            return False
-        rack.closed = value > 0.0
-        return True
+        return self._container.switch_rack(int(number), closed=value > 0.0)
 
     def _racks(self) -> Iterator[RackReading]:
         container = self._container

@@ -154,6 +154,14 @@ class Plant:
         """Return the simulated time."""
         return self.start + timedelta(seconds=self.elapsed_s)
 
+    def container(self, container_id: str) -> TwinContainer:
+        """Return a container by its name.
+
+        Raises:
+            KeyError: The site has none of that name.
+        """
+        return {each.id: each for block in self.blocks.values() for each in block.containers}[container_id]
+
     @property
     def stored_kwh(self) -> float:
         """Return the true energy in all cells."""

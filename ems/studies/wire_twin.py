@@ -178,8 +178,14 @@ class TwinProcess:
             case "cdu":
                 unit = {cdu.id: cdu for cdu in self._plant.cooling_units.cdus}[str(command["unit"])]
                 unit.leak, unit.pump_failed = command["state"] == "leak", command["state"] == "low_flow"
+            case "rack":
+                container = self._plant.container(str(command["container"]))
+                if not container.switch_rack(int(str(command["number"])), closed=command["state"] != "out"):
+                    return {
+                        "error": "the container has no such rack, or its voltage is too far from that of the others"
+                    }
             case other:
-                return {"error": f"'{other}' is no command; totals, faults, refuse, mute, heal, grid, trip, cdu"}
+                return {"error": f"'{other}' is no command; totals, faults, refuse, mute, heal, grid, trip, cdu, rack"}
         return {"done": True}
 
 

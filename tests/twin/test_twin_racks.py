@@ -188,3 +188,15 @@ def test_a_container_without_racks_is_one_piece() -> None:
     block = next(iter(plant.blocks.values()))
 
     assert told(SimulatedBms(plant, block.containers[0], block.pool)).racks is None
+
+
+def test_a_container_is_found_by_its_name() -> None:
+    plant = plant_of(SITE, spec=replace(exact(spec_of(SITE)), racks=FIVE))
+    first = next(iter(plant.blocks.values())).containers[0]
+
+    assert plant.container(first.id) is first
+    assert first.switch_rack(3, closed=False)
+    assert [rack.closed for rack in first.racks] == [True, True, False, True, True]
+    assert not first.switch_rack(0, closed=False)
+    with pytest.raises(KeyError):
+        plant.container("no-such")
