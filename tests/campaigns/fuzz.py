@@ -17,7 +17,7 @@ SUITES = {
     "config": "every configuration field mutated: never a traceback",
     "control": "guard and allocation on random images",
     "dispatch": "random planning problems and corrupted plans",
-    "drivers": "100 000 answers through link and codec in both framings, random registers, mutated maps",
+    "drivers": "100 000 answers through link and codec in both framings, 110 000 messages, mutated maps",
     "model": "time grids, tariffs, curves",
     "accounting": "tracing and metering",
 }

@@ -1,14 +1,17 @@
 import json
+import os
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from drivers.mqtt.messages import Heard, MessageDecoder, Refused, name_fault
 from drivers.mqtt.topicmapfile import load_topic_map, topic_map_names
 from tests.drivers.mqtt_maps import ARRIVED_S, NOON, message, site_map
 
+# each goes to every topic of every shipped map
+N_PAYLOADS = 3000 if os.environ.get("EMS_FUZZ") == "full" else 100
 NOW_MS = int(NOON.timestamp() * 1000)
 
 
@@ -309,7 +312,7 @@ DECODERS = [MessageDecoder(load_topic_map(name, ()), "a/b") for name in topic_ma
 DECODERS.append(MessageDecoder(site_map(), "b1"))
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=N_PAYLOADS, suppress_health_check=[HealthCheck.too_slow])
 @given(payload=PAYLOADS, retained=st.booleans())
 def test_no_payload_raises_or_gives_a_value_outside_its_range(*, payload: bytes, retained: bool) -> None:
     for decoder in DECODERS:
