@@ -68,7 +68,7 @@ from ems.model.site import (
 )
 from ems.model.tariff import DemandCharge, Tariff, TariffSeason, TouWindow
 from ems.model.timegrid import GridShape
-from ems.model.twin import TwinErrors, TwinForecasts, TwinLoad, TwinOutages, TwinSpec, TwinWeather
+from ems.model.twin import TwinErrors, TwinForecasts, TwinLoad, TwinOutages, TwinRacks, TwinSpec, TwinWeather
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +207,7 @@ def build_twin(twin: TwinFile) -> TwinSpec:
         load=TwinLoad(**twin.load.model_dump()),
         errors=TwinErrors(**twin.errors.model_dump()),
         forecasts=TwinForecasts(**twin.forecasts.model_dump()),
+        racks=None if twin.racks is None else TwinRacks(**twin.racks.model_dump()),
         outages=None if twin.outages is None else TwinOutages(**twin.outages.model_dump()),
     )
 

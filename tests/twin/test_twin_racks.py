@@ -11,9 +11,11 @@ from drivers.sim.devices import shown_values
 from drivers.sim.racks import TwinRack, draw, in_service, split
 from drivers.sim.wire.racks import RackedContainer
 from drivers.sim.wire.words import Value
+from ems.config.build import build_twin
+from ems.config.schema.twin import TwinRacksTable
 from ems.model.readings import BmsReading
 from ems.model.twin import TwinRacks
-from tests.twin.settings import exact, plant_of, spec_of
+from tests.twin.settings import exact, files_of, plant_of, spec_of
 
 SITE = "edge-node"
 FIVE = TwinRacks(count=5, capacity_tolerance_frac=0.02, resistance_tolerance_frac=0.05)
@@ -188,6 +190,18 @@ def test_a_container_without_racks_is_one_piece() -> None:
     block = next(iter(plant.blocks.values()))
 
     assert told(SimulatedBms(plant, block.containers[0], block.pool)).racks is None
+
+
+def test_racks_of_the_configuration_are_those_of_the_plant() -> None:
+    twin = files_of(SITE).twin
+    assert twin is not None
+    table = TwinRacksTable(count=4, capacity_tolerance_frac=0.02, resistance_tolerance_frac=0.1)
+
+    spec = build_twin(twin.model_copy(update={"racks": table}))
+
+    assert spec.racks == TwinRacks(count=4, capacity_tolerance_frac=0.02, resistance_tolerance_frac=0.1)
+    blocks = plant_of(SITE, spec=spec).blocks.values()
+    assert {len(each.racks) for block in blocks for each in block.containers} == {4}
 
 
 def test_a_container_is_found_by_its_name() -> None:
