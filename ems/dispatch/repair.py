@@ -1,5 +1,7 @@
 """Makes a commitment fit a problem: units are added until balance, reserve and floor hold, and minimum times are kept.
 
+Units that tank, groups or warm-ups do not allow are taken off at the end (`repair_fit.py`), minimum times or not.
+
 A commitment comes from the previous plan or from a linear relaxation; forecasts and measured state have changed, or
 fractions were rounded. Units are added step by step, so that what is repaired can be started from, and at worst
 followed. What cannot be had (units that are out, or that rest) is left missing: the model has slacks. No pyomo here.
@@ -9,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ems.dispatch.repair_fit import Fit, fit_is_asked
 from ems.dispatch.repair_needs import POWER_KW, Needs
 from ems.dispatch.unit_history import n_initial_on, n_must_stay, n_present
 from ems.model.problem import GensetProblem, PlanningProblem
@@ -29,6 +32,7 @@ class Repair:
         self._offset_h = problem.grid.offset_h
         self._needs = Needs(problem)
         self._classes = [_Class.of(problem, genset) for genset in problem.gensets]
+        self._fit = Fit(problem) if fit_is_asked(problem) else None
 
     def repaired(self, wanted: Sequence[Sequence[int]]) -> Counts:
         """Return counts close to `wanted` (one row per class, a value per step) that keep what can be kept."""
@@ -41,6 +45,8 @@ class Repair:
         # times bind units on, which takes no power away; but a class that runs may be lost, so more may be wanted
         addition.run(begin=addition.keep_times(self._offset_h))
         addition.keep_times(self._offset_h)
+        if self._fit is not None:
+            self._fit.fit(counts)
         return tuple(tuple(row) for row in counts)
 
 

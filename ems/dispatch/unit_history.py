@@ -69,6 +69,19 @@ def warming_frac(problem: PlanningProblem, genset: GensetProblem, *, n_lags: int
     ]
 
 
+def warm_up_shares(problem: PlanningProblem, genset: GensetProblem, start: int) -> tuple[float, ...]:
+    """E1: return the share of step `start` and of those after it that a unit warms up which starts there; none is 0."""
+    offset_h, duration_h = problem.grid.offset_h, problem.grid.duration_h
+    ready_h = offset_h[start] + genset.warm_up_h
+    shares = []
+    for t in range(start, problem.grid.n_steps):
+        share = _share(ready_h - offset_h[t], duration_h[t])
+        if share <= 0.0:
+            break
+        shares.append(share)
+    return tuple(shares)
+
+
 def is_out(problem: PlanningProblem, genset: GensetProblem, unit: UnitHistory, t: int) -> bool:
     """E6: return whether a window of a unit touches step t, the rest that its stop asks for included."""
     begin_h, end_h = problem.grid.offset_h[t], problem.grid.offset_h[t + 1]

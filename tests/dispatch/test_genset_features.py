@@ -170,6 +170,20 @@ def test_loss_of_a_warm_set_beside_one_that_warms_up_takes_its_rating() -> None:
     assert solved(stated).objective.reserve_cost == pytest.approx((10.0 + 100.0) * PRICES.reserve_per_kwh)
 
 
+def test_loss_of_the_only_set_leaves_it_to_start_where_it_rests() -> None:
+    stated = problem(
+        [0.0],
+        sets=gensets([unit(1)], start_cost=1e4),
+        requirements=reserve(1, r2_kw=120.0, losses=[loss(ContingencyKind.GENSET)], down=False),
+    )
+
+    plan = solved(stated)
+
+    # at rest it gives its 100 kW within the class time, and there is no running set to lose
+    assert n_on(plan) == [0]
+    assert plan.objective.reserve_cost == pytest.approx(20.0 * PRICES.reserve_per_kwh)
+
+
 def test_set_that_warms_up_stops_where_it_may_not_run_and_starts_anew() -> None:
     warming = replace(unit(1, on=True, since_h=2.0), warm_up_left_h=2.5)
     sets = replace(gensets([warming]), warm_up_h=1.0, usable_kw=(100.0, 20.0, 100.0, 100.0))

@@ -314,6 +314,19 @@ def test_what_can_be_is_accepted(stated: PlanningProblem) -> None:
     accept(stated)
 
 
+def test_group_that_cannot_pass_sets_that_warm_up_is_refused() -> None:
+    warming = replace(unit(1, on=True, since_h=0.1), warm_up_left_h=0.5)
+    sets = replace(gensets([warming]), warm_up_h=0.6)
+    behind = GroupProblem(id="t1", members=("diesel",), limit_kw=14.0)
+    stated = replace(problem([0.0], sets=sets), groups=(behind,))
+
+    # half an hour at 30 kW
+    assert [(each.path, each.message) for each in refusals(stated)] == [
+        ("groups.0.limit_kw", "is 14, less than the least output of sets of the group that warm up")
+    ]
+    accept(replace(stated, groups=(replace(behind, limit_kw=15.0),)))
+
+
 def test_engine_refuses_before_it_builds() -> None:
     with pytest.raises(ProblemRefusedError, match=r"pools\.0\.max_charge_kw: has 3 values, the grid has 6 steps"):
         engine().solve(with_pool(max_charge_kw=(1.0, 2.0, 3.0)))

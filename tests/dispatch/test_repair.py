@@ -3,17 +3,27 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ems.dispatch.check import evaluate
 from ems.dispatch.milp.engine import DispatchEngine
+from ems.dispatch.refusal import refusals as refused_fields
 from ems.dispatch.repair import repaired
 from ems.model.plan import PlanSource, PlanStatus
-from ems.model.problem import ContingencyKind, GensetProblem, OutWindow, PlanningProblem, PreviousCommitment
+from ems.model.problem import (
+    ContingencyKind,
+    FuelStock,
+    GensetProblem,
+    GroupProblem,
+    OutWindow,
+    PlanningProblem,
+    PreviousCommitment,
+)
 from tests.dispatch.problems import connection, gensets, loss, plant, pool, problem, reserve, unit
 from tests.dispatch.rich import rich_problem
-from tests.dispatch.solving import engine, solved
+from tests.dispatch.solving import engine, refusals, solved
+from tests.dispatch.test_random_gensets import featured
 from tests.dispatch.test_random_problems import PLANNING, problems
 
 FOUR = [unit(n) for n in range(4)]
@@ -124,6 +134,49 @@ def test_cheaper_class_is_added_first() -> None:
     assert repaired(stated, [[0], [0]]) == ((0,), (1,))
 
 
+def test_units_that_the_tank_cannot_feed_are_taken_off() -> None:
+    # two sets at minimum burn 18 l/h and 5 l each to start: 28 l in the first hour, 9 l for one in the second
+    stated = with_stock(problem([150.0] * 3, sets=gensets(FOUR, start_fuel_l=5.0)), stock_l=40.0)
+
+    assert repaired(stated, [[2, 2, 2]]) == ((2, 1, 0),)
+
+
+def test_delivery_feeds_the_steps_after_its_own() -> None:
+    stated = with_stock(problem([80.0] * 3, sets=gensets(FOUR)), stock_l=10.0, delivered_l=(0.0, 20.0, 0.0))
+
+    assert repaired(stated, [[1, 1, 1]]) == ((1, 0, 1),)
+
+
+def test_units_that_a_group_cannot_pass_are_taken_off() -> None:
+    behind = GroupProblem(id="transformer", members=("diesel",), limit_kw=70.0)
+    stated = replace(problem([300.0] * 2, sets=gensets(FOUR)), groups=(behind,))
+
+    assert repaired(stated, [[4, 1]]) == ((2, 2),)
+
+
+def test_start_whose_warm_up_is_cut_off_is_left_out() -> None:
+    cold = replace(gensets([unit(1)]), warm_up_h=1.5, usable_kw=(100.0, 20.0, 100.0, 100.0))
+
+    assert repaired(problem([80.0] * 4, sets=cold), [[1, 1, 1, 1]]) == ((0, 0, 1, 1),)
+
+
+def test_set_that_warms_up_runs_on_in_quiet_hours() -> None:
+    warming = replace(unit(1, on=True, since_h=0.1), warm_up_left_h=1.5)
+    sets = replace(gensets([warming]), warm_up_h=1.6, n_permitted=(0, 0, 0))
+
+    assert repaired(problem([0.0] * 3, sets=sets), [[0, 0, 0]]) == ((1, 1, 0),)
+
+
+def test_start_that_the_tank_cannot_feed_when_it_is_warm_is_left_out() -> None:
+    # warm after a quarter of the second hour: 3/4 of 9 l are burnt whatever is decided then
+    sets = replace(gensets([unit(1)], start_fuel_l=2.0), warm_up_h=1.25)
+    short, enough = (with_stock(problem([80.0] * 2, sets=sets), stock_l=litres) for litres in (8.7, 8.8))
+
+    # a start in the second hour burns its 2 l only
+    assert repaired(short, [[1, 1]]) == ((0, 1),)
+    assert repaired(enough, [[1, 1]]) == ((1, 1),)
+
+
 @settings(PLANNING, max_examples=200)
 @given(stated=problems(), data=st.data())
 def test_repaired_commitment_keeps_every_limit_of_its_units(stated: PlanningProblem, data: st.DataObject) -> None:
@@ -148,6 +201,28 @@ def test_plan_of_the_rounded_relaxation_passes_the_check(stated: PlanningProblem
     assert (plan.source, plan.status, plan.gap_frac) == (PlanSource.RELAXED, PlanStatus.FALLBACK, None)
 
 
+@PLANNING
+@given(stated=featured(), limit_kw=st.sampled_from([20.0, 50.0, 110.0, 1000.0]))
+def test_rounded_relaxation_of_featured_sets_passes_the_check(stated: PlanningProblem, limit_kw: float) -> None:
+    behind = GroupProblem(id="transformer", members=(stated.gensets[0].id,), limit_kw=limit_kw)
+    narrow = replace(stated, groups=(behind,))
+    assume(not refused_fields(narrow))
+
+    plan = engine().relax(narrow)
+
+    assert [violation.sentence() for violation in evaluate(narrow, plan).violations] == []
+
+
+def test_unit_that_history_holds_on_in_quiet_hours_is_stopped_at_a_price() -> None:
+    sets = replace(gensets([unit(1, on=True, since_h=0.1)], min_up_h=1.0), n_permitted=(0,))
+    stated = problem([150.0], sets=sets)
+
+    plan = engine().relax(stated)
+
+    assert refusals(stated, plan) == []
+    assert "minimum up time" in plan.relaxed
+
+
 def test_rounded_relaxation_costs_no_less_than_the_optimum() -> None:
     stated = rich_problem()
 
@@ -167,6 +242,18 @@ def test_start_changes_nothing_but_the_way_to_the_optimum(stated: PlanningProble
     warm = replace(cold, options=replace(cold.options, warm_start=True))
 
     assert solved(warm).objective.total_cost() == pytest.approx(solved(cold).objective.total_cost(), rel=1e-4, abs=0.01)
+
+
+def with_stock(stated: PlanningProblem, *, stock_l: float, delivered_l: tuple[float, ...] = ()) -> PlanningProblem:
+    """Return a problem whose tank holds some litres."""
+    assert stated.fuel is not None
+    stock = FuelStock(
+        stock_l=stock_l,
+        reserve_l=0.0,
+        capacity_l=1000.0,
+        delivered_l=delivered_l or (0.0,) * stated.grid.n_steps,
+    )
+    return replace(stated, fuel=replace(stated.fuel, stock=stock))
 
 
 def _broken_times(stated: PlanningProblem, genset: GensetProblem, row: list[int]) -> list[str]:

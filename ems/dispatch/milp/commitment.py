@@ -67,7 +67,7 @@ def with_rounded(
     upper = fixed.upper.copy()
     # counts that are given may break a minimum time anywhere
     for name in ("genset_up_slack", "genset_down_slack"):
-        upper[compiled.variables[name]] = rounding.values.max(initial=0.0)
+        upper[compiled.variables[name]] = np.inf
     return replace(fixed, upper=upper)
 
 

@@ -8,8 +8,8 @@ from typing import Any, assert_never
 
 import pyomo.environ as pyo
 
-from ems.dispatch.milp.reserve_shape import LossShape, SetsLost
-from ems.dispatch.milp.reserve_up import headroom_of_sets_kw, sets_lost_kw
+from ems.dispatch.milp.reserve_shape import LossShape
+from ems.dispatch.milp.reserve_up import headroom_of_sets_kw, sets_lost_kw, whole_lost
 from ems.dispatch.milp.shape import GroupMember, MemberKind, ModelShape
 from ems.model.problem import ContingencyKind
 
@@ -66,7 +66,7 @@ def _most_kw(m: pyo.ConcreteModel, shape: ModelShape, k: int, i: int, t: int, me
             flow = m.discharge_kw[index, t] - m.charge_kw[index, t] + m.up_kw[kind.sustain, index, t]
             return flow if loss is None else (1 - m.block_frac[i, index]) * flow
         case MemberKind.GENSET:
-            if loss is not None and loss.sets is SetsLost.ALL:
+            if loss is not None and whole_lost(shape.reserve, kind, loss):
                 return 0.0
             most = m.genset_kw[index, t] + headroom_of_sets_kw(m, shape.reserve, kind, index, t)
             return most if loss is None else most - sets_lost_kw(m, shape.reserve, kind, i, t, loss)

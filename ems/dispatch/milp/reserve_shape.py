@@ -10,9 +10,13 @@ from ems.model.problem import Contingency, ContingencyKind, GensetProblem, Loss,
 
 
 class SetsLost(StrEnum):
-    """How many sets of a class a contingency takes: one, some (as far as so many run), or all of them."""
+    """How many sets of a class a contingency takes: one, some (as far as so many run), or all of them.
+
+    The loss of a single set is that of a running one: of a class of one set, `ONLY`, none at rest is lost with it.
+    """
 
     ONE = "one"
+    ONLY = "only"
     SOME = "some"
     ALL = "all"
 
@@ -144,7 +148,7 @@ def _loss_shape(problem: PlanningProblem, loss: Loss) -> LossShape:
     if loss.kind is ContingencyKind.GENSET:
         # a class of one set is lost as a whole: its output, with no other set's step limit in between
         if loss.count >= len(problem.gensets[member].units):
-            sets = SetsLost.ALL
+            sets = SetsLost.ONLY if loss.count == 1 else SetsLost.ALL
         elif loss.count > 1:
             sets = SetsLost.SOME
     return LossShape(kind=loss.kind, member=member, sets=sets)

@@ -215,8 +215,14 @@ def _sets(
     m: pyo.ConcreteModel, reserve: ReserveShape, kind: UpClassShape, t: int, losses: tuple[LossShape, ...]
 ) -> _Expression:
     """Return the headroom of all sets but those of a class that is lost as a whole."""
-    lost = {loss.member for loss in losses if loss.sets is SetsLost.ALL and loss.kind is ContingencyKind.GENSET}
+    lost = {loss.member for loss in losses if loss.kind is ContingencyKind.GENSET and whole_lost(reserve, kind, loss)}
     return sum(headroom_of_sets_kw(m, reserve, kind, c, t) for c in m.CLASS if c not in lost)
+
+
+def whole_lost(reserve: ReserveShape, kind: UpClassShape, loss: LossShape) -> bool:
+    """Return whether a loss leaves nothing of a class of sets, not even one that would start."""
+    starts = kind.starts_count and reserve.ready[loss.member] is not Ready.RUNNING
+    return loss.sets is SetsLost.ALL or (loss.sets is SetsLost.ONLY and not starts)
 
 
 def headroom_of_sets_kw(m: pyo.ConcreteModel, reserve: ReserveShape, kind: UpClassShape, c: int, t: int) -> _Expression:
@@ -275,12 +281,17 @@ def sets_lost_kw(
 ) -> _Expression:
     """E20: a unit's headroom and output add up to pmax, whatever the load sharing; a whole class loses its output."""
     c = loss.member
+    if whole_lost(reserve, kind, loss):
+        return m.genset_kw[c, t]
     match loss.sets:
         case SetsLost.ONE:
             return m.genset_max_kw[c, t] * m.genset_any[c, t]
         case SetsLost.SOME:
             gone = kind.starts_count and reserve.ready[c] is not Ready.RUNNING
             return m.genset_max_kw[c, t] * (m.genset_gone[i, c, t] if gone else m.genset_lost[i, c, t])
+        case SetsLost.ONLY:
+            # one that would start is not lost
+            return m.genset_max_kw[c, t] * m.genset_on[c, t]
         case SetsLost.ALL:
             return m.genset_kw[c, t]
         case _:

@@ -5,6 +5,7 @@ from itertools import pairwise
 from math import inf
 
 from ems.dispatch.refusal.finding import Refusal
+from ems.dispatch.refusal.warming import warming
 from ems.model.problem import (
     SCHEMA,
     ChillerProblem,
@@ -43,6 +44,7 @@ def relations(problem: PlanningProblem) -> Iterator[Refusal]:
         yield from _pool(f"pools.{number}", pool, problem)
     for number, genset in enumerate(problem.gensets):
         yield from _genset(f"gensets.{number}", genset, problem)
+    yield from warming(problem)
     for number, offer in enumerate(problem.offers):
         yield from _offer(f"offers.{number}", offer, n_steps)
     for number, plant in enumerate(problem.pv):
