@@ -20,7 +20,7 @@ from ems.model.setpoints import Outcome
 from ems.runtime.clock import SystemClock
 from tests.drivers.certificates import certificate
 from tests.drivers.mqtt_rig import BROKER, broker_spec, mqtt_spec
-from tests.drivers.rig import PlantDevice, background, build, pcs
+from tests.drivers.rig import IDENTITY, PlantDevice, background, build, pcs
 from tests.gateway.brokers import Mosquitto, free_port, needs_mosquitto, subscriber, until
 
 pytestmark = [pytest.mark.wire, pytest.mark.mosquitto, pytest.mark.slow, needs_mosquitto]
@@ -92,7 +92,8 @@ async def test_a_battery_is_read_armed_and_commanded(broker: Mosquitto, version:
 
     assert reading is not None
     assert (reading.power_kw, reading.setpoint_kw) == (100.0, -250.0)
-    assert identity == {"manufacturer": "Maker", "model": "M1", "serial": "S-0001", "firmware": "1.0"}
+    # as the plant's device names itself; the firmware is that of its board where it tells none
+    assert identity == {"firmware": "1.0", **IDENTITY}
     assert site.plant.commanded("watchdog_s")[0] == 4.0
     assert site.plant.commanded("power_kw")[0] == -250.0
 
