@@ -7,11 +7,10 @@ import pytest
 
 from ems.dispatch.milp import engine as engine_module
 from ems.dispatch.milp import shape as model_shape
-from ems.dispatch.milp.compiled import MatrixProblem
 from ems.dispatch.milp.engine import DispatchEngine
 from ems.dispatch.milp.screening import up_rows_can_bind
 from ems.dispatch.milp.shape import ModelShape
-from ems.dispatch.milp.solver import Solution, solve
+from ems.dispatch.milp.solver import ColumnLimits, LinearProblem, LinearSolution, Solution, Values
 from ems.model.problem import ContingencyKind, PlanningProblem
 from ems.runtime.problem_file import read_problem
 from tests.dispatch.problems import PRICES, connection, gensets, load, loss, plant, pool, problem, reserve, unit
@@ -393,14 +392,15 @@ def test_plan_without_the_rows_is_left_to_the_check_where_the_second_solve_finds
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     nothing = Solution(status="Time limit reached", values=None, objective=None, gap_frac=None, optimal=False)
-    solves = 0
+    honest, solves = LinearProblem.solve_priced, 0
 
-    def once(problem: MatrixProblem, *, gap_frac: float, time_limit_s: float, **_: float) -> Solution:
+    def once(linear: LinearProblem, limits: ColumnLimits, *, measured: Values, time_limit_s: float) -> LinearSolution:
         nonlocal solves
         solves += 1
-        return solve(problem, gap_frac=gap_frac, time_limit_s=time_limit_s) if solves == 1 else nothing
+        found = honest(linear, limits, measured=measured, time_limit_s=time_limit_s)
+        return found if solves == 1 else LinearSolution(solution=nothing)
 
-    monkeypatch.setattr(engine_module, "solve", once)
+    monkeypatch.setattr(LinearProblem, "solve_priced", once)
     stated = emptied()
 
     plan = DispatchEngine().solve(stated)
