@@ -195,6 +195,7 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "floor_kw": "Peak that is paid anyway.",
             "running_kwh": "Imported in the running billing interval before the start.",
             "running_h": "Length of that part of the interval.",
+            "interval_ends": "First step after each billing interval; left out: every step is one.",
         },
         "GroupProblem": {
             "id": "Name of the transformer, collector or feeder.",

@@ -13,7 +13,7 @@ from ems.model.plan import Plan, PlanStatus
 from ems.model.problem import CoolingLineProblem, DemandProblem, LoadProblem, PlanningProblem
 from ems.runtime.problem_file import read_problem
 from tests.dispatch.problems import PRICES, connection, gensets, load, plant, pool, problem, reserve, unit
-from tests.dispatch.solving import gensets_kw, solved, storage_kw, stored_kwh
+from tests.dispatch.solving import gensets_kw, refusals, solved, storage_kw, stored_kwh
 
 
 def test_store_moves_energy_from_cheap_to_dear_hours_when_the_spread_pays() -> None:
@@ -238,6 +238,26 @@ def test_first_step_shares_its_billing_interval_with_what_was_imported_before() 
 
     # (100 kWh + 200 kW * 0.5 h) / 1 h = 200 kW
     assert plan.objective.demand_cost == pytest.approx(5.0 * (200.0 - 150.0))
+
+
+def replace_demand(stated: PlanningProblem, month: DemandProblem) -> PlanningProblem:
+    assert stated.connection is not None
+    return replace(stated, connection=replace(stated.connection, demand=(month,)))
+
+
+def test_steps_of_one_billing_interval_are_billed_by_their_mean() -> None:
+    month = DemandProblem(
+        first_step=0, end_step=3, price_per_kw=0.5, floor_kw=0.0, running_kwh=30.0, running_h=0.25, interval_ends=(1, 3)
+    )
+    stated = problem([100.0, 300.0, 100.0], grid=connection([0.0] * 3, demand=[month]), duration_h=[0.25] * 3)
+
+    plan = solved(stated)
+    alone = solved(replace_demand(stated, replace(month, interval_ends=())))
+
+    # (30 + 25) kWh in the first half hour, (75 + 25) kWh in the second
+    assert plan.objective.demand_cost == pytest.approx(0.5 * 200.0)
+    assert alone.objective.demand_cost == pytest.approx(0.5 * 300.0)
+    assert any("demand_cost" in sentence for sentence in refusals(replace_demand(stated, month), alone))
 
 
 def test_each_billing_month_has_its_own_peak() -> None:

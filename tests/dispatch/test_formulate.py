@@ -229,6 +229,28 @@ def test_lost_grid_is_away_for_the_time_that_the_outage_is_expected_to_last() ->
         assert bool(on) is (offset >= expected_h)
 
 
+def test_quarters_share_a_billing_interval_of_half_an_hour() -> None:
+    campus = site(CAMPUS)
+    assert campus.grid is not None
+    assert campus.grid.tariff.demand is not None
+    tariff = replace(campus.grid.tariff, demand=replace(campus.grid.tariff.demand, interval_min=30))
+    halves = replace(campus, grid=replace(campus.grid, tariff=tariff))
+    at = datetime(2026, 1, 10, 12, 20, tzinfo=UTC)
+
+    stated = formulate(halves, condition(halves, at=at), outlook(halves, at=at), previous=None, problem_id="p")
+
+    assert stated.connection is not None
+    month = stated.connection.demand[0]
+    starts = stated.grid.starts_utc
+    # 12:20 to 12:30, then halves of two quarters, then hours
+    assert [starts[end] for end in month.interval_ends[:3]] == [
+        datetime(2026, 1, 10, 12, 30, tzinfo=UTC),
+        datetime(2026, 1, 10, 13, 0, tzinfo=UTC),
+        datetime(2026, 1, 10, 13, 30, tzinfo=UTC),
+    ]
+    assert month.intervals()[-1] == (stated.grid.n_steps - 1, stated.grid.n_steps)
+
+
 def test_each_billing_month_of_the_horizon_has_its_own_floor() -> None:
     campus = site(CAMPUS)
     assert campus.grid is not None
@@ -248,6 +270,8 @@ def test_each_billing_month_of_the_horizon_has_its_own_floor() -> None:
         stated.grid.n_steps,
     )
     assert (january.running_kwh, february.running_kwh) == (50.0, 0.0)
+    # quarters stay alone, hours too: both fill their billing intervals
+    assert january.interval_ends == tuple(range(1, january.end_step + 1))
     assert january.floor_kw == max(charge.ratchet_kw, charge.expected_peak_kw, 1000.0)
 
 

@@ -211,6 +211,9 @@ def problems(draw: st.DrawFn) -> PlanningProblem:
             floor_kw=draw(power),
             running_kwh=10.0,
             running_h=0.25,
+            interval_ends=draw(
+                st.just(()) | st.sets(st.integers(1, n_steps)).map(lambda ends: tuple(sorted({*ends, n_steps})))
+            ),
         )
         grid = connection(
             draw(per_step(draw(st.sampled_from([price, spot_price])), n_steps)),
@@ -358,9 +361,13 @@ def _terms(stated: PlanningProblem, plan: Plan) -> dict[str, float]:
         )
         terms["energy_import_cost"] = sum(k * p for k, p in zip(imported, grid.price_per_kwh, strict=True))
         terms["co2_cost"] += prices.co2_per_kg * 0.4 * sum(imported)
-        first = (10.0 + imported[0]) / (0.25 + hours[0])
-        peak = max(first, *(step.import_kw for step in plan.steps[1:]), 0.0)
-        terms["demand_cost"] = DEMAND_PRICE * max(0.0, peak - grid.demand[0].floor_kw)
+        ends = grid.demand[0].interval_ends or tuple(range(1, len(hours) + 1))
+        before, means = 0, []
+        for end in ends:
+            past_kwh, past_h = (10.0, 0.25) if before == 0 else (0.0, 0.0)
+            means.append((past_kwh + sum(imported[before:end])) / (past_h + sum(hours[before:end])))
+            before = end
+        terms["demand_cost"] = DEMAND_PRICE * max(0.0, max(means) - grid.demand[0].floor_kw)
     if stated.carbon_budget is not None:
         excess = max(0.0, terms["co2_cost"] / prices.co2_per_kg - stated.carbon_budget.kgco2e)
         terms["carbon_budget_cost"] = stated.carbon_budget.price_per_kg * excess

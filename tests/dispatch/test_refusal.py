@@ -201,6 +201,14 @@ def with_options(**changes: object) -> PlanningProblem:
             "connection.demand.0.end_step",
         ),
         (
+            with_grid(demand=(replace(MONTH, interval_ends=(2, 2, 3)),)),
+            "connection.demand.0.interval_ends",
+        ),
+        (
+            with_grid(demand=(replace(MONTH, interval_ends=(1, 2)),)),
+            "connection.demand.0.interval_ends",
+        ),
+        (
             with_grid(demand=(DemandProblem(first_step=-1, end_step=2, price_per_kw=1.0),)),
             "connection.demand.0.first_step",
         ),

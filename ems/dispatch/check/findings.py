@@ -8,11 +8,11 @@ from ems.model.problem import PlanningProblem
 
 # shares of the quantity, and least absolute values
 _POWER_TOLERANCE_FRAC = 2e-3
-POWER_TOLERANCE_KW = 1.0
+POWER_TOLERANCE_KW = 0.02
 ENERGY_TOLERANCE_FRAC = 1e-3
-_FUEL_TOLERANCE_L_PER_H = 1.0
+_FUEL_TOLERANCE_L_PER_H = 0.02
 _COST_TOLERANCE_FRAC = 1e-3
-_COST_TOLERANCE = 1.0
+_COST_TOLERANCE = 0.02
 TIME_TOLERANCE_H = 1e-6
 # what stands between a wish of the reserve and the loss that leaves the least, in the names of broken wishes
 AFTER = " after "

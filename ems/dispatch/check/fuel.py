@@ -10,8 +10,8 @@ from ems.model.units import G_PER_KG
 
 # shares of the quantity, and least absolute values
 _TOLERANCE_FRAC = 2e-3
-_TOLERANCE_G_PER_H = 1.0
-_TOLERANCE_L = 1.0
+_TOLERANCE_G_PER_H = 0.1
+_TOLERANCE_L = 0.05
 
 
 def curve_at(data: GensetProblem, n: float, power_kw: float, *, at_min: float, slopes: Sequence[float]) -> float:

@@ -117,11 +117,17 @@ def _bought(problem: PlanningProblem, plan: Plan) -> dict[str, float]:
 
 
 def _peak_kw(plan: Plan, month: DemandProblem) -> float:
-    """Return the highest mean import of a step; the first shares its billing interval with what was before the plan."""
-    means = [step.import_kw for step in plan.steps[month.first_step : month.end_step]]
-    if month.first_step == 0 and means:
-        hours = plan.steps[0].duration_h
-        means[0] = (month.running_kwh + hours * means[0]) / (month.running_h + hours)
+    """Return the highest mean import of a billing interval; the first one began before the plan."""
+    means = []
+    first = month.first_step
+    for end in month.interval_ends or range(first + 1, month.end_step + 1):
+        steps = plan.steps[first:end]
+        kwh = sum(step.duration_h * step.import_kw for step in steps)
+        hours = sum(step.duration_h for step in steps)
+        if first == 0:
+            kwh, hours = kwh + month.running_kwh, hours + month.running_h
+        means.append(kwh / hours)
+        first = end
     return max(means, default=0.0)
 
 

@@ -121,21 +121,27 @@ def _grid_limits(scene: Scene, grid: GridProblem) -> Iterator[Reason]:
             text = f"{word} at its limit of {limit_kw:.0f} kW"
             yield Reason(code=code, asset=GRID, text=text, figures=(("limit_kw", limit_kw),))
     for month in grid.demand:
-        inside = month.first_step <= scene.t < month.end_step
-        if inside and scene.step.import_kw > FLOW_KW and scene.step.import_kw >= _billed_kw(scene, month):
+        mean_kw = next((_mean_kw(scene, *each) for each in month.intervals() if each[0] <= scene.t < each[1]), 0.0)
+        if scene.step.import_kw > FLOW_KW and mean_kw >= _billed_kw(scene, month):
             yield Reason(
                 code=ReasonCode.BILLED_PEAK,
                 asset=GRID,
-                text=f"billed peak: {scene.step.import_kw:.0f} kW at {month.price_per_kw:.2f} per kW",
-                figures=(("peak_kw", scene.step.import_kw), ("price_per_kw", month.price_per_kw)),
+                text=f"billed peak: {mean_kw:.0f} kW at {month.price_per_kw:.2f} per kW",
+                figures=(("peak_kw", mean_kw), ("price_per_kw", month.price_per_kw)),
             )
     yield from _ramp_limit(scene, grid)
 
 
 def _billed_kw(scene: Scene, month: DemandProblem) -> float:
     """Return the import from which more would be billed, less rounding."""
-    planned = (step.import_kw for step in scene.plan.steps[month.first_step : month.end_step])
+    planned = (_mean_kw(scene, first, end) for first, end in month.intervals())
     return max(month.floor_kw, max(planned, default=0.0)) * (1.0 - NEAR_FRAC) - FLOW_KW
+
+
+def _mean_kw(scene: Scene, first: int, end: int) -> float:
+    """Return the planned mean import of a billing interval."""
+    steps = scene.plan.steps[first:end]
+    return sum(step.duration_h * step.import_kw for step in steps) / sum(step.duration_h for step in steps)
 
 
 def _ramp_limit(scene: Scene, grid: GridProblem) -> Iterator[Reason]:

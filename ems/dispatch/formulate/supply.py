@@ -10,7 +10,7 @@ from ems.model.grid import GridConnection, OutageStatistics
 from ems.model.problem import DemandProblem, GensetProblem, GridProblem
 from ems.model.site import Site
 from ems.model.tariff import Tariff
-from ems.model.timegrid import TimeGrid
+from ems.model.timegrid import TimeGrid, clock_floor
 from ems.model.units import HOURS_PER_DAY
 from ems.reserve import R2_WITHIN_S, start_failures
 
@@ -156,6 +156,12 @@ def _announced(connection: GridConnection, start: datetime) -> bool:
     return any(outage.start_utc <= start < outage.end_utc for outage in connection.announced)
 
 
+def _interval_ends(grid: TimeGrid, first: int, end: int, *, minutes: int) -> tuple[int, ...]:
+    """Return the first step after each billing interval of some steps; a step that is longer is taken as one."""
+    begins = [clock_floor(start, minutes) for start in grid.starts_utc]
+    return tuple(t for t in range(first + 1, end + 1) if t == end or begins[t] != begins[t - 1])
+
+
 def _demand(tariff: Tariff, state: GridCondition, grid: TimeGrid) -> tuple[DemandProblem, ...]:
     """E15: one billed peak per billing month that the horizon touches."""
     charge = tariff.demand
@@ -165,16 +171,18 @@ def _demand(tariff: Tariff, state: GridCondition, grid: TimeGrid) -> tuple[Deman
     problems = []
     for month in dict.fromkeys(months):
         first = months.index(month)
+        end = first + months.count(month)
         running = first == 0
         floor_kw = max(charge.ratchet_kw, charge.expected_peak_kw, state.peak_so_far_kw if running else 0.0)
         problems.append(
             DemandProblem(
                 first_step=first,
-                end_step=first + months.count(month),
+                end_step=end,
                 price_per_kw=charge.price_per_kw_month,
                 floor_kw=floor_kw,
                 running_kwh=state.running_kwh if running else 0.0,
                 running_h=state.running_h if running else 0.0,
+                interval_ends=_interval_ends(grid, first, end, minutes=charge.interval_min),
             )
         )
     return tuple(problems)

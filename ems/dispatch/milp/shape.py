@@ -110,7 +110,8 @@ class ModelShape:
     pools: tuple[PoolShape, ...]
     gensets: tuple[GensetShape, ...]
     n_plants: int
-    demand_steps: tuple[tuple[int, int], ...]
+    # the billing intervals of each month: first step and the one after the last
+    demand_intervals: tuple[tuple[tuple[int, int], ...], ...]
     connected_site: bool
     reserve: ReserveShape
     n_change_steps: int
@@ -152,9 +153,9 @@ def shape_of(problem: PlanningProblem) -> ModelShape:
         pools=tuple(_pool_shape(pool) for pool in problem.pools),
         gensets=tuple(_genset_shape(problem, genset) for genset in problem.gensets),
         n_plants=len(problem.pv),
-        demand_steps=()
+        demand_intervals=()
         if problem.connection is None
-        else tuple((month.first_step, month.end_step) for month in problem.connection.demand),
+        else tuple(month.intervals() for month in problem.connection.demand),
         connected_site=problem.connection is not None,
         reserve=reserve_shape(problem, up=up_rows_can_bind(problem)),
         n_change_steps=problem.n_change_steps,

@@ -84,7 +84,12 @@ _RANGES: Final[dict[str, Range]] = {
 }
 # series of another length than the grid's, which relations.py looks at
 OTHER_LENGTH: Final = frozenset(
-    {"PollutantProblem.segment_g_per_kwh", "PreviousCommitment.n_on", "TimeGrid.duration_h"}
+    {
+        "DemandProblem.interval_ends",
+        "PollutantProblem.segment_g_per_kwh",
+        "PreviousCommitment.n_on",
+        "TimeGrid.duration_h",
+    }
 )
 # resolving annotations walks a class's module, so each class is resolved once
 _HINTS: dict[type, tuple[tuple[Field[Any], Any], ...]] = {}

@@ -170,6 +170,7 @@ def _months(path: str, months: Sequence[DemandProblem], n_steps: int) -> Iterato
     """Every step belongs to one billing month at most."""
     for number, month in enumerate(months):
         yield from _window(f"{path}.{number}", month, n_steps)
+        yield from _intervals(f"{path}.{number}.interval_ends", month)
     free_from = 0
     for number, month in sorted(enumerate(months), key=lambda numbered: numbered[1].first_step):
         if month.first_step < free_from:
@@ -179,6 +180,20 @@ def _months(path: str, months: Sequence[DemandProblem], n_steps: int) -> Iterato
                 allowed=f"windows that do not overlap: from {free_from}",
             )
         free_from = max(free_from, month.end_step)
+
+
+def _intervals(path: str, month: DemandProblem) -> Iterator[Refusal]:
+    """Billing intervals fill their month, one after the other."""
+    ends = month.interval_ends
+    if not ends:
+        return
+    rises = all(before < after for before, after in pairwise((month.first_step, *ends)))
+    if not rises or ends[-1] != month.end_step:
+        yield Refusal(
+            path=path,
+            message=f"are {', '.join(map(str, ends))}",
+            allowed=f"steps that rise from {month.first_step} to end_step, {month.end_step}",
+        )
 
 
 def _genset(path: str, genset: GensetProblem, problem: PlanningProblem) -> Iterator[Refusal]:

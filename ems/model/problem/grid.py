@@ -9,9 +9,11 @@ GRID_MEMBER: Final = "grid"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemandProblem:
-    """One billing month inside the horizon: its steps, the peak that is paid anyway, the running interval.
+    """One billing month inside the horizon: its steps and billing intervals, the peak that is paid anyway.
 
     `running_kwh` was imported in the first `running_h` of the billing interval that holds the grid's start.
+    `interval_ends` holds the first step after each billing interval, the last one `end_step`; left out: every step is
+    an interval of its own.
     """
 
     first_step: int
@@ -20,6 +22,12 @@ class DemandProblem:
     floor_kw: float = 0.0
     running_kwh: float = 0.0
     running_h: float = 0.0
+    interval_ends: tuple[int, ...] = ()
+
+    def intervals(self) -> tuple[tuple[int, int], ...]:
+        """Return the billing intervals of the month, each as its first step and the first one after it."""
+        ends = self.interval_ends or tuple(range(self.first_step + 1, self.end_step + 1))
+        return tuple(zip((self.first_step, *ends[:-1]), ends, strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
