@@ -89,7 +89,11 @@ class WorkerClient:
     async def _ask(self, request: WorkerRequest, *, limit_s: float) -> WorkerAnswer:
         async with self._turn:
             fresh = self.pid is None
-            process = await self._running()
+            try:
+                process = await self._running()
+            except OSError as error:
+                # no memory, no process number or no file left: the next request tries again
+                raise DispatchError(f"the worker could not be started: {error}") from error
             self._number += 1
             line = to_json(WorkerRequest(number=self._number, solve=request.solve, pv=request.pv)) + b"\n"
             try:

@@ -718,3 +718,29 @@ def test_a_marginal_price_where_a_kwh_is_reserve_for_many_hours_is_none_too_many
     assert named(
         refusals(stated, with_step(plan, 0, marginal_price_per_kwh=90.0)), step=0, what="marginal_price_per_kwh"
     )
+
+
+def kiosk() -> PlanningProblem:
+    """Return a site of a few kW: grid, one set, both with prices, and nothing else."""
+    return problem(
+        [2.0, 2.0, 1.5],
+        sets=gensets([unit(0)], min_kw=0.5, max_kw=2.0, segments=((1.5, 0.3),), min_fuel_l_per_h=0.3, band_low_kw=1.0),
+        grid=connection([0.2, 0.2, 0.9], import_limit_kw=1.6),
+    )
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9, 0.97])
+def test_a_wrong_figure_of_a_small_site_is_refused_as_on_a_large_one(share: float) -> None:
+    stated = kiosk()
+    plan = solved(stated)
+    cheaper = replace(plan.objective, **{name: share * value for name, value in plan.objective.terms().items()})
+    less_import = tuple(replace(step, import_kw=share * step.import_kw) for step in plan.steps)
+    less_fuel = tuple(
+        replace(step, gensets=tuple(replace(each, fuel_l_per_h=share * each.fuel_l_per_h) for each in step.gensets))
+        for step in plan.steps
+    )
+
+    assert refusals(stated, plan) == []
+    assert refusals(stated, replace(plan, objective=cheaper))
+    assert refusals(stated, replace(plan, steps=less_import))
+    assert refusals(stated, replace(plan, steps=less_fuel))

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NoReturn
 
 import pytest
 
@@ -62,6 +63,24 @@ def test_a_dead_worker_is_an_error_that_names_itself() -> None:
 
         again = await planned.worker.solve(problem)
         assert again.problem_id == problem.id
+
+    _with_site(run)
+
+
+def test_a_worker_that_cannot_be_started_costs_one_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def none_left(*_: str, **__: object) -> NoReturn:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    async def run(planned: PlannedSite) -> None:
+        await planned.planner.make(planned.condition())
+        problem, _ = planned.archived[0]
+        await planned.worker.close()
+        with monkeypatch.context() as patched:
+            patched.setattr(asyncio, "create_subprocess_exec", none_left)
+            with pytest.raises(DispatchError, match="could not be started"):
+                await planned.worker.solve(problem)
+
+        assert (await planned.worker.solve(problem)).problem_id == problem.id
 
     _with_site(run)
 

@@ -47,6 +47,7 @@ def add_chillers(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     m.chiller_started = pyo.Constraint(m.CHILLED, rule=_started)
     m.tank_energy = pyo.Constraint(m.TANKED, rule=_energy)
     m.tank_floor = pyo.Constraint(m.TANKED, rule=_floor)
+    m.tank_saving = pyo.Constraint(m.TANKED & m.COOLED, rule=_saving)
     m.chiller_cost = pyo.Expression(expr=_cost(m, shape))
 
 
@@ -155,6 +156,11 @@ def _energy(m: pyo.ConcreteModel, t: int) -> pyo.Expression:
 def _floor(m: pyo.ConcreteModel, t: int) -> pyo.Expression:
     """E17: the tank holds the cold for riding through a restart of the chillers; the slack is priced."""
     return m.tank_kwh_th[t] + m.tank_floor_slack_kwh_th[t] >= m.tank_least_kwh_th
+
+
+def _saving(m: pyo.ConcreteModel, t: int) -> pyo.Expression:
+    """E17: a discharging tank saves no more than cooling draws, where that is no linear function of the IT power."""
+    return m.cooling_weight_frac[t] * m.cooling_kw[t] + chiller_load(m, t) >= 0.0
 
 
 def _cost(m: pyo.ConcreteModel, shape: ModelShape) -> Any:  # a Pyomo expression
