@@ -18,6 +18,7 @@ class Inquiry:
         self._unit = unit
         self._link = link
         self._question = _Question(unit, witness)
+        self._has_connected = False
         link.attach(self)
 
     @property
@@ -30,14 +31,29 @@ class Inquiry:
         """Return the one job there is."""
         return (self._question,)
 
-    async def ask(self, request: Request) -> Answer:
-        """Send a request and return what came of it; without a connection that is known after one attempt."""
+    @property
+    def timeout_s(self) -> float:
+        """Return how long the link waits for an answer."""
+        return self._link.timeout_s
+
+    @property
+    def has_connected(self) -> bool:
+        """Return whether there has been a connection."""
+        return self._has_connected
+
+    async def ask(self, request: Request, *, within_s: float | None = None) -> Answer:
+        """Send a request and return what came of it, `within_s` or the link's own limit.
+
+        Without a connection that is known after one attempt.
+        """
+        self._link.wait_at_most(within_s)
         answer = self._question.put(request)
         self._link.wake()
         return await answer
 
-    def connected(self, now_s: float) -> None:
-        """Note nothing: a question that waits is asked on any connection."""
+    def connected(self, now_s: float) -> None:  # noqa: ARG002 - the protocol's
+        """Note it; a question that waits is asked on any connection."""
+        self._has_connected = True
 
     def lost(self, reason: str, now_s: float) -> None:
         """Answer the question that waits: there is no connection."""

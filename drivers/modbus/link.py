@@ -16,11 +16,12 @@ from drivers.device.traffic import LatencyCount, Tally
 from drivers.modbus.expected import Fault
 from drivers.modbus.requests import Answer, Answered, ExceptionAnswer, Job, Request, Station
 from drivers.modbus.session import ExceptionCode, Session
+from drivers.modbus.silence import silence_s
 from drivers.modbus.statistics import ErrorKind, LinkStatistics, link_status
 from drivers.modbus.tls import tls_context
 from drivers.modbus.turns import Member, Pause, Turn, next_turn
 from ems.errors import DeviceUnreachableError
-from ems.model.device import LinkSpec, Parity, SerialLine, TcpEndpoint
+from ems.model.device import LinkSpec
 from ems.model.link_status import LinkStatus
 from ems.ports import Clock
 
@@ -29,14 +30,6 @@ _JITTER_FRAC: Final = 0.25
 _SHORTEST_PAUSE_S: Final = 1.0
 # a serial line that has not answered so often in a row is opened anew: the adapter or the serial server may hang
 _LINE_IS_DEAD: Final = 3
-# "MODBUS over Serial Line" V1.02, section 2.5.1.1: silence of 3.5 characters between frames, 1.75 ms above 19200 baud
-_SILENT_CHARACTERS: Final = 3.5
-_SHORTEST_SILENCE_S: Final = 0.00175
-_FAST_BAUD: Final = 19_200
-# start bit and 8 data bits
-_FRAME_BITS: Final = 9
-# of the line behind a serial server nothing is known: 3.5 characters at 9600 baud
-_SILENCE_OVER_TCP_S: Final = 0.004
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +44,17 @@ class _Begun:
 class ModbusLink:
     """Polls and writes for the stations attached to it, one request at a time, for as long as it runs.
 
+    With `searching` a question without an answer costs its wait only, neither the connection nor a pause of the unit:
+    for tools that ask for registers which may not exist.
+
     Raises:
         ConfigError: The certificates of a link with TLS cannot be used.
     """
 
-    def __init__(self, spec: LinkSpec, *, clock: Clock) -> None:
+    def __init__(self, spec: LinkSpec, *, clock: Clock, searching: bool = False) -> None:
         self._spec = spec
+        self._searching = searching
+        self._timeout_s = spec.timeout_s
         self._clock = clock
         self._tls = tls_context(spec)
         self._gap_s = max(spec.gap_s, silence_s(spec.endpoint))
@@ -81,6 +79,15 @@ class ModbusLink:
     def link_id(self) -> str:
         """Return the name of the link in the configuration."""
         return self._spec.id
+
+    @property
+    def timeout_s(self) -> float:
+        """Return how long an answer is waited for unless `wait_at_most` says otherwise."""
+        return self._spec.timeout_s
+
+    def wait_at_most(self, timeout_s: float | None) -> None:
+        """Wait so long for each answer from now on; None: as configured."""
+        self._timeout_s = self._spec.timeout_s if timeout_s is None else timeout_s
 
     def attach(self, station: Station) -> None:
         """Serve a unit from the next connection on."""
@@ -209,6 +216,8 @@ class ModbusLink:
         and opening it anew would cost its other units more than the one that did not answer.
         """
         is_line = self._spec.endpoint.framing.is_rtu
+        if self._searching:
+            return not session.alive
         return not is_line or not session.alive or self._n_unanswered >= _LINE_IS_DEAD
 
     async def _start_over(self, session: Session, member: Member, answer: NoAnswer) -> None:
@@ -251,12 +260,12 @@ class ModbusLink:
         member.tally.n_requests += 1
         sent_s = self._clock.monotonic_s() if begun is None else begun.sent_s
         try:
-            async with self._clock.timeout(self._spec.timeout_s):
+            async with self._clock.timeout(self._timeout_s):
                 if begun is None:
                     session.begin(member.station.unit, request)
                 result = await session.answer(request)
         except TimeoutError:
-            result = Fault(ErrorKind.TIMEOUT, f"no answer within {self._spec.timeout_s:g} s")
+            result = Fault(ErrorKind.TIMEOUT, f"no answer within {self._timeout_s:g} s")
         if n_dropped := session.take_dropped():
             self._tally.failed(ErrorKind.LATE, n_dropped)
         if isinstance(result, Fault):
@@ -276,7 +285,8 @@ class ModbusLink:
             tally.failed(fault.kind)
         self._n_unanswered += 1
         now_s = self._clock.monotonic_s()
-        member.stayed_silent(now_s=now_s, timeout_s=self._spec.timeout_s)
+        if not self._searching:
+            member.stayed_silent(now_s=now_s, timeout_s=self._spec.timeout_s)
         return NoAnswer(f"{self.link_id} unit {member.station.unit}: {fault.reason} ({request})", now_s)
 
     def _exception(self, member: Member, answer: ExceptionAnswer) -> ExceptionAnswer:
@@ -287,11 +297,3 @@ class ModbusLink:
         else:
             member.answered()
         return answer
-
-
-def silence_s(endpoint: TcpEndpoint | SerialLine) -> float:
-    """Return how long a line must be silent between two frames; nothing for frames that say how long they are."""
-    if not isinstance(endpoint, SerialLine):
-        return _SILENCE_OVER_TCP_S if endpoint.framing.is_rtu else 0.0
-    n_bits = _FRAME_BITS + (endpoint.parity is not Parity.NONE) + endpoint.stop_bits
-    return _SHORTEST_SILENCE_S if endpoint.baud > _FAST_BAUD else _SILENT_CHARACTERS * n_bits / endpoint.baud

@@ -16,7 +16,7 @@ from drivers.modbus.inquiry import Inquiry
 from drivers.modbus.layout import RegisterMap, Speed
 from drivers.modbus.registers import decode_text
 from drivers.modbus.requests import Answer, Answered, ExceptionAnswer, Read, Request
-from drivers.modbus.sunspec.chain import BASES, MARKER, BaseSearch, Chain, ChainScript, find_chain
+from drivers.modbus.sunspec.chain import BASES, MARKER, BaseSearch, Chain, ChainScript, find_chain, read_holding
 from ems.ports import Clock
 
 # first register within the common model and number of registers
@@ -27,9 +27,17 @@ _COMMON_TEXTS: Final[Mapping[str, tuple[int, int]]] = {
     "serial": (50, 16),
 }
 _COMMON_REGISTERS: Final = 66
+_MARKERS: Final = frozenset(read_holding(base, len(MARKER)) for base in BASES)
+_STANDARD_BASES: Final = 3
 # some devices swallow the first request of a connection
 _FIRST_TRIES: Final = 2
-_MOST_UNANSWERED: Final = 3
+# Some devices do not answer at all for registers that they have not. Whether there are any is asked with less patience,
+# as shares of the limit of an answer: with the usual 1 s four times what a device needs that takes 50 ms.
+_SHORT_WAIT: Final = 0.2
+# and in answer times of the device, as soon as it has answered
+_PATIENCE: Final = 3.0
+# so long a unit may be silent in all, as a multiple of the limit of an answer
+_MOST_SILENCE: Final = 6.0
 _BUSY_TRIES: Final = 4
 _BUSY_PAUSE_S: Final = 0.5
 
@@ -62,6 +70,9 @@ class _Examination:
         self._answers = False
         self._has_marker = False
         self._n_unanswered = 0
+        self._silent_s = 0.0
+        self._slowest_s = 0.0
+        self._is_gone = False
 
     async def run(self, maps: Sequence[RegisterMap]) -> UnitFound:
         chain = await self._find_chain()
@@ -69,7 +80,7 @@ class _Examination:
         if chain is not None:
             texts = await self._common_texts(chain)
         fitting = []
-        for register_map in maps if self._answers else ():
+        for register_map in maps:
             found = await self._identity(register_map)
             if found is not None:
                 fitting.append(register_map.id)
@@ -85,7 +96,8 @@ class _Examination:
 
     async def _find_chain(self) -> Chain | None:
         search = BaseSearch()
-        for _ in BASES:
+        # a device that is silent where it has no registers is asked at the places of the standard only
+        for _ in range(_STANDARD_BASES):
             result = await self._played(find_chain(search))
             match result:
                 case Chain():
@@ -105,7 +117,7 @@ class _Examination:
         try:
             request = next(script)
             while True:
-                answer = await self._ask(request)
+                answer = await self._ask(request, may_be_missing=request in _MARKERS)
                 if isinstance(answer, NoAnswer):
                     return answer
                 if isinstance(answer, Answered) and tuple(answer.registers) == MARKER:
@@ -132,7 +144,7 @@ class _Examination:
         for planned in plan_reads(
             adjacent_blocks(points, speed=Speed.SLOW), points, max_registers=register_map.max_registers
         ):
-            answer = await self._ask(Read(at=planned.at, count=planned.count))
+            answer = await self._ask(Read(at=planned.at, count=planned.count), may_be_missing=True)
             if not isinstance(answer, Answered):
                 return None
             found |= identity_texts(planned, answer.registers)
@@ -144,29 +156,36 @@ class _Examination:
         """Return whether the registers that are polled exist: a map that expects no text fits too easily."""
         points = register_map.points.values()
         for planned in plan_reads(register_map.blocks, points, max_registers=register_map.max_registers):
-            if not isinstance(await self._ask(Read(at=planned.at, count=planned.count)), Answered):
+            answer = await self._ask(Read(at=planned.at, count=planned.count), may_be_missing=True)
+            if not isinstance(answer, Answered):
                 return False
         return True
 
-    async def _ask(self, request: Request) -> Answer:
+    async def _ask(self, request: Request, *, may_be_missing: bool = False) -> Answer:
         if request not in self._known:
-            self._known[request] = await self._fresh(request)
+            self._known[request] = await self._fresh(request, may_be_missing=may_be_missing)
         return self._known[request]
 
-    async def _fresh(self, request: Request) -> Answer:
+    async def _fresh(self, request: Request, *, may_be_missing: bool) -> Answer:
         n_busy = 0
         while True:
             if self._has_given_up():
                 return NoAnswer("not asked: the unit does not answer", self._clock.monotonic_s())
-            answer = await self._inquiry.ask(request)
+            is_first = not self._answers and self._n_unanswered == 0
+            asked_s = self._clock.monotonic_s()
+            is_doubtful = may_be_missing and not is_first
+            answer = await self._inquiry.ask(request, within_s=self._short_s() if is_doubtful else None)
+            took_s = self._clock.monotonic_s() - asked_s
             match answer:
                 case NoAnswer(reason):
                     self._n_unanswered += 1
-                    self._errors.append(reason)
-                    if self._answers:
+                    self._silent_s += took_s
+                    if not is_doubtful or not self._inquiry.has_connected or self._has_given_up():
+                        self._errors.append(reason)
+                    if not is_first:
                         return answer
                 case ExceptionAnswer() if answer.is_silence:
-                    self._n_unanswered = _MOST_UNANSWERED
+                    self._is_gone = True
                     self._errors.append(str(answer))
                     return answer
                 case ExceptionAnswer() if answer.is_busy and n_busy < _BUSY_TRIES:
@@ -177,8 +196,16 @@ class _Examination:
                     if not self._answers:
                         # what went wrong before the first answer is no fault worth a line
                         self._errors.clear()
+                    self._slowest_s = max(self._slowest_s, took_s)
                     self._answers = True
                     return answer
 
+    def _short_s(self) -> float:
+        """Return how long registers that the unit need not have are waited for."""
+        limit_s = self._inquiry.timeout_s
+        return min(limit_s, max(_SHORT_WAIT * limit_s, _PATIENCE * self._slowest_s))
+
     def _has_given_up(self) -> bool:
-        return self._n_unanswered >= (_MOST_UNANSWERED if self._answers else _FIRST_TRIES)
+        if not self._inquiry.has_connected and self._n_unanswered >= _FIRST_TRIES:
+            return True
+        return self._is_gone or self._silent_s >= _MOST_SILENCE * self._inquiry.timeout_s

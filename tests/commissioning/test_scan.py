@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from drivers.modbus.mapfile import load_map
-from drivers.sim.wire.bank import RegisterBank
+from drivers.sim.wire.bank import RegisterBank, UnitRegisters
 from drivers.sim.wire.faults import Faults
 from drivers.sim.wire.serial import SerialServer
 from drivers.sim.wire.server import WireServer
@@ -191,6 +191,52 @@ async def test_a_device_that_is_not_unit_1_is_found_as_0_or_255() -> None:
         result = await scanned(server, clock)
 
     assert [unit["unit"] for unit in result.document["units"]] == [255]  # type: ignore[attr-defined]
+
+
+async def served_silently(clock: SteppedClock, units: dict[int, UnitRegisters]) -> tuple[ScanResult, int, float]:
+    """Return what a scan finds of units that answer in 50 ms or never, its connections and how long it took, s."""
+    n_connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal n_connections
+        n_connections += 1
+        while header := await reader.read(12):
+            unit, function, at, count = header[6], header[7], *(int.from_bytes(header[i : i + 2]) for i in (8, 10))
+            words = units[unit].read(function, at, count) if unit in units else None
+            if isinstance(words, list):
+                await clock.sleep(0.05)
+                data = b"".join(word.to_bytes(2) for word in words)
+                length = (3 + len(data)).to_bytes(2)
+                writer.write(header[:4] + length + bytes([unit, function, len(data)]) + data)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        endpoint = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        before_s = clock.monotonic_s()
+        result = await timed(asyncio.create_task(scan(endpoint, units=None, reach=Reach(), clock=clock)), clock)
+        return result, n_connections, clock.monotonic_s() - before_s
+
+
+@pytest.mark.parametrize("unit", [1, 255])
+async def test_a_device_that_is_silent_where_it_has_no_registers_is_found_by_its_map(unit: int) -> None:
+    clock = SteppedClock()
+    bank = RegisterBank(load_map("generic-pcs", ()), pcs(), clock=clock)
+    result, n_connections, took_s = await served_silently(clock, {unit: bank})
+
+    found = result.document["units"][0]  # type: ignore[index]
+    assert (found["unit"], found["maps"], found["serial"], found["errors"]) == (unit, ["generic-pcs"], "S-0001", [])
+    assert n_connections == 1
+    assert took_s <= 15.0
+
+
+@pytest.mark.parametrize("base", [0, 50000])
+async def test_a_chain_at_its_other_places_is_found_though_the_device_is_silent_at_the_first(base: int) -> None:
+    clock = SteppedClock()
+    result, n_connections, took_s = await served_silently(clock, {1: PlainRegisters({base: INVERTER})})
+
+    assert result.document["units"][0]["sunspec"] == {"base": base, "models": [1, 103, 120, 123]}  # type: ignore[index]
+    assert n_connections == 1
+    assert took_s <= 15.0
 
 
 async def test_only_the_units_asked_for_are_scanned_and_silent_ones_say_so() -> None:

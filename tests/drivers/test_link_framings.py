@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from drivers.battery.pcs import PcsDevice
-from drivers.modbus.link import ModbusLink, silence_s
+from drivers.modbus.link import ModbusLink
 from drivers.modbus.mapfile import load_map
 from drivers.modbus.rtuframes import crc_bytes
+from drivers.modbus.silence import silence_s
 from drivers.modbus.statistics import ErrorKind
 from drivers.sim.wire.bank import RegisterBank
 from drivers.sim.wire.endpoints import WireTwin

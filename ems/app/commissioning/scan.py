@@ -43,7 +43,7 @@ async def scan(
         ConfigError: The endpoint or the list of units cannot be understood.
     """
     clock = clock or SystemClock()
-    link = ModbusLink(endpoint_link(endpoint, reach), clock=clock)
+    link = ModbusLink(endpoint_link(endpoint, reach), clock=clock, searching=True)
     asked = _USUAL_UNITS if units is None else parse_units(units)
     known = _sound_maps(maps)
     found: list[UnitFound] = []

@@ -114,10 +114,12 @@ async def record_link(members: Sequence[Target], *, every_s: float, n_rounds: in
     spec = members[0].link
     if isinstance(spec, BrokerSpec):
         raise TypeError("a broker is listened to and not asked")
-    link = ModbusLink(spec, clock=clock)
+    register_maps = [member.register_map() for member in members]
+    link = ModbusLink(spec, clock=clock, searching=None in register_maps)
     began, recorder = clock.utc(), Recorder(clock.monotonic_s())
     asked: list[tuple[Inquiry, RegisterMap | None]] = [
-        (Inquiry(member.spec.unit, link, witness=recorder), member.register_map()) for member in members
+        (Inquiry(member.spec.unit, link, witness=recorder), register_map)
+        for member, register_map in zip(members, register_maps, strict=True)
     ]
     async with running(link):
         for number in range(n_rounds):
