@@ -51,7 +51,7 @@ def _wait_for(children: int, demo: subprocess.Popen[str]) -> list[psutil.Process
 
 
 def test_summary_is_the_only_output_and_complete(tmp_path: Path) -> None:
-    with _demo(tmp_path, "edge-node", "--speed", "200", "--for", "1h", "--json") as demo:
+    with _demo(tmp_path, "edge-node", "--speed", "200", "--for", "3h", "--json") as demo:
         output, errors = demo.communicate(timeout=180)
 
     assert demo.returncode == 0, errors
