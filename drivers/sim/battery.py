@@ -29,7 +29,8 @@ _DERATING_DEGC = ((0.0, 0.0), (5.0, 0.5), (15.0, 1.0), (35.0, 1.0), (45.0, 0.5),
 _CLOSING_V = 6.0
 # conversion losses of PCS and transformer beside the constant part: proportional, quadratic share of rating
 _CONVERSION_LOSS = (0.010, 0.004)
-# without a controller a following PCS holds for some watchdog times, then ramps to zero over as many
+# without a controller a PCS holds for some watchdog times; then a following one ramps to zero over as many, one that
+# forms an island stays on its droop without a setpoint
 _HOLD_PERIODS, _RAMP_PERIODS = 3.0, 6.0
 
 
@@ -178,8 +179,10 @@ class TwinBlock:
         self.silent_s += dt_s
         if self.watchdog_s is None or self.silent_s <= _HOLD_PERIODS * self.watchdog_s:
             return
-        # islanded, the forming unit stays on its droop; on the grid it ramps to zero
-        if not islanded:
+        if islanded and self.forming:
+            # a setpoint only shifts its droop: without one it still carries what the others leave
+            self.setpoint_kw = 0.0
+        else:
             self.setpoint_kw *= max(0.0, 1.0 - dt_s / (_RAMP_PERIODS * self.watchdog_s))
 
     def range_kw(self, dt_s: float) -> tuple[float, float]:

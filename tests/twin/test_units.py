@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from drivers.sim.battery import TwinBlock, TwinContainer
+from drivers.sim.devices import SimulatedPcs
 from drivers.sim.genset import TwinGenset, TwinTank
 from drivers.sim.plant import TwinPvBlock
 from ems.model.readings import GensetPhase
@@ -152,14 +153,34 @@ def test_a_silent_controller_lets_a_pcs_on_the_grid_hold_and_then_come_down() ->
     assert powers[-1] < 0.02 * 2000.0
 
 
-def test_a_silent_controller_leaves_a_forming_pcs_of_an_island_on_its_droop() -> None:
+def test_a_silent_controller_leaves_a_forming_pcs_of_an_island_on_its_droop_without_a_setpoint() -> None:
     block = _block()
     block.command(2000.0, 0.0)
 
-    for second in range(300):
+    powers = []
+    for second in range(60):
         block.follow(float(second), 1.0, islanded=True)
+        powers.append(block.setpoint_kw)
 
-    assert block.setpoint_kw == 2000.0
+    assert powers == [2000.0] * 30 + [0.0] * 30
+
+
+def test_the_setpoint_that_a_silent_master_leaves_at_an_island_is_seen_to_go() -> None:
+    plant = plant_of("desert-offgrid")
+    (block, *_) = plant.blocks.values()
+    pcs = SimulatedPcs(plant, block)
+    pcs.command("watchdog_s", 10.0)
+    pcs.command("power_kw", -20.0)
+
+    plant.advance(10.0)
+    held_kw = pcs.reading("pcs").setpoint_kw
+    for _ in range(5):
+        plant.advance(10.0)
+    reading = pcs.reading("pcs")
+
+    assert held_kw == -20.0
+    assert (reading.setpoint_kw, reading.forming, reading.ready) == (0.0, True, True)
+    assert plant.unserved_kw == 0.0
 
 
 def test_a_silent_controller_lifts_the_limit_of_pv() -> None:
