@@ -106,13 +106,39 @@ async def test_a_device_that_keeps_the_setpoint_of_a_silent_master_fails(tmp_pat
 
 
 @pytest.mark.wire
-async def test_a_unit_that_forms_the_grid_is_not_judged_by_its_power(tmp_path: Path) -> None:
+@pytest.mark.parametrize("load_moves", [False, True])
+async def test_a_unit_that_forms_the_grid_is_not_judged_by_its_power(tmp_path: Path, load_moves: bool) -> None:  # noqa: FBT001
+    clock = SteppedClock()
+    plant = LivePcs(clock, forming=True)
+    # a load that happens to move with the setpoint
+    plant.follows_setpoint = load_moves
+
+    result, checks = await verified(clock, plant, tmp_path)
+
+    assert (checks["step up"], checks["step down"]) == (Verdict.NOT_RUN, Verdict.NOT_RUN)
+    assert checks["fall-back"] is Verdict.PASSED
+    assert result.passed
+
+
+@pytest.mark.wire
+async def test_a_unit_that_forms_the_grid_gives_up_a_silent_master_s_setpoint_too(tmp_path: Path) -> None:
     clock = SteppedClock()
 
-    result, checks = await verified(clock, LivePcs(clock, forming=True), tmp_path)
+    result, checks = await verified(clock, LivePcs(clock, forming=True, falls_back=False), tmp_path)
 
-    assert checks["step up"] is Verdict.NOT_RUN
-    assert result.passed
+    assert checks["fall-back"] is Verdict.FAILED
+    assert not result.passed
+
+
+@pytest.mark.wire
+async def test_the_fall_back_is_seen_where_a_step_ends_at_zero(tmp_path: Path) -> None:
+    clock = SteppedClock()
+    plant = LivePcs(clock)
+    plant.command("power_kw", -40.0)
+
+    _, checks = await verified(clock, plant, tmp_path)
+
+    assert checks["fall-back"] is Verdict.PASSED
 
 
 @pytest.mark.wire
@@ -247,6 +273,14 @@ def test_a_step_is_judged_by_the_share_that_the_power_followed(after_kw: float |
     assert check.verdict is verdict
 
 
+@pytest.mark.parametrize("after_kw", [40.0, 0.0, -40.0])
+def test_the_power_of_a_unit_that_forms_the_grid_says_nothing_of_its_sign(after_kw: float) -> None:
+    check = judged_step(0.0, after_kw, Step(setpoint_kw=40.0, delta_kw=40.0), forming=True, took_s=1.0)
+
+    assert check.verdict is Verdict.NOT_RUN
+    assert "sign" in check.detail
+
+
 def test_a_heartbeat_is_judged_by_its_age() -> None:
     assert judged_heartbeat(1.0, 1.9).verdict is Verdict.PASSED
     assert judged_heartbeat(1.0, 2.1).verdict is Verdict.FAILED
@@ -254,16 +288,9 @@ def test_a_heartbeat_is_judged_by_its_age() -> None:
     assert judged_heartbeat(None, None).verdict is Verdict.NOT_RUN
 
 
-@pytest.mark.parametrize(
-    ("left_after_s", "forming", "verdict"),
-    [(11.0, False, Verdict.PASSED), (None, False, Verdict.FAILED), (None, True, Verdict.NOT_RUN)],
-)
-def test_a_setpoint_that_outlives_its_master_is_a_fault_unless_the_unit_forms_the_grid(
-    left_after_s: float | None,
-    forming: bool,  # noqa: FBT001
-    verdict: Verdict,
-) -> None:
-    check = judged_fallback(left_after_s=left_after_s, after_s=10.0, waited_s=50.0, forming=forming)
+@pytest.mark.parametrize(("left_after_s", "verdict"), [(11.0, Verdict.PASSED), (None, Verdict.FAILED)])
+def test_a_setpoint_that_outlives_its_master_is_a_fault(left_after_s: float | None, verdict: Verdict) -> None:
+    check = judged_fallback(left_after_s=left_after_s, after_s=10.0, waited_s=50.0)
 
     assert check.verdict is verdict
 

@@ -84,7 +84,10 @@ def has_followed(before_kw: float, after_kw: float | None, step: Step) -> bool:
 
 
 def judged_step(before_kw: float, after_kw: float | None, step: Step, *, forming: bool, took_s: float) -> Check:
-    """Return what a step of the setpoint says about the sign and scale of setpoint and measurement."""
+    """Return what a step of the setpoint says about the sign and scale of setpoint and measurement.
+
+    Nothing if the unit is `forming` the grid: what it gives is what the load takes.
+    """
     figures = {
         "setpoint": f"{step.setpoint_kw:.1f} kW ({step.delta_kw:+.1f} kW)",
         "power before": f"{before_kw:.1f} kW",
@@ -94,13 +97,17 @@ def judged_step(before_kw: float, after_kw: float | None, step: Step, *, forming
     name = step_name("power_kw", step)
     if after_kw is None:
         return Check(name=name, verdict=Verdict.FAILED, detail="the power became unknown", figures=figures)
+    # before the share: a load that happens to move with the setpoint shows no sign
+    if forming:
+        detail = (
+            "the setpoint is taken; the unit forms the grid and its power follows the load, which says nothing of the "
+            "sign: repeat this while it follows a grid"
+        )
+        return Check(name=name, verdict=Verdict.NOT_RUN, detail=detail, figures=figures)
     share = (after_kw - before_kw) / step.delta_kw
     if share >= _FOLLOWED_FRAC:
         detail = "the measured power follows the setpoint, with the same sign"
         return Check(name=name, verdict=Verdict.PASSED, detail=detail, figures=figures)
-    if forming:
-        detail = "the unit forms the grid, its power follows the load: repeat this while it follows a grid"
-        return Check(name=name, verdict=Verdict.NOT_RUN, detail=detail, figures=figures)
     if share <= _AGAINST_FRAC:
         detail = "the measured power moves against the setpoint: one of the two has the wrong sign"
     else:
@@ -152,9 +159,10 @@ def judged_heartbeat(period_s: float | None, age_s: float | None) -> Check:
     return Check(name=name, verdict=Verdict.PASSED if seen else Verdict.FAILED, detail=detail, figures=figures)
 
 
-def judged_fallback(*, left_after_s: float | None, after_s: float, waited_s: float, forming: bool) -> Check:
+def judged_fallback(*, left_after_s: float | None, after_s: float, waited_s: float) -> Check:
     """Return whether the device gave up a setpoint by itself after the silence that is configured.
 
+    One that forms the grid has to as well: its droop stays, the offset that a silent master gave it does not.
     `left_after_s` is the time from the last sign of life until the setpoint was seen to be another one.
     """
     figures = {
@@ -166,8 +174,5 @@ def judged_fallback(*, left_after_s: float | None, after_s: float, waited_s: flo
     if left_after_s is not None:
         detail = "the device gives the setpoint up by itself"
         return Check(name=name, verdict=Verdict.PASSED, detail=detail, figures=figures)
-    if forming:
-        detail = "the unit forms the grid and stays on its droop: repeat this while it follows a grid"
-        return Check(name=name, verdict=Verdict.NOT_RUN, detail=detail, figures=figures)
     detail = "the device keeps a silent master's setpoint"
     return Check(name=name, verdict=Verdict.FAILED, detail=detail, figures=figures)

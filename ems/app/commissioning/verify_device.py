@@ -204,7 +204,8 @@ class _Verification:
                 await self._step(name, step)
             if isinstance(self._device, KeepsHeartbeat):
                 self.checks.append(judged_heartbeat(self._device.heartbeat_s, self._device.heartbeat_age_s()))
-            await self._fall_back(name, steps[0])
+            # devices fall back to no power: from a step that ends there nothing would be seen to change
+            await self._fall_back(name, max(steps, key=lambda step: abs(step.setpoint_kw)))
         finally:
             await self._restore(name, former_kw)
 
@@ -236,7 +237,7 @@ class _Verification:
         return self._number("limit_kw" if name == "limit_kw" else "setpoint_kw")
 
     async def _step(self, name: str, step: Step) -> None:
-        before_kw = self._number("power_kw") or 0.0
+        before_kw, was_forming = self._number("power_kw") or 0.0, self._is_forming()
         began_s = self._clock.monotonic_s()
 
         def arrived() -> bool:
@@ -255,7 +256,8 @@ class _Verification:
             rated_kw = self._target.rated_kw
             self.checks.append(judged_curtailment(before_kw, after_kw, step, rated_kw=rated_kw, took_s=took_s))
             return
-        self.checks.append(judged_step(before_kw, after_kw, step, forming=self._is_forming(), took_s=took_s))
+        forming = was_forming or self._is_forming()
+        self.checks.append(judged_step(before_kw, after_kw, step, forming=forming, took_s=took_s))
         # the next step begins where this one did
         back_kw = step.setpoint_kw - step.delta_kw
         await self._hold(name, back_kw, for_s=_FOLLOW_S, until=lambda: self._is_back(before_kw, step))
@@ -288,9 +290,7 @@ class _Verification:
                     await self._clock.sleep(_LOOK_S)
                 left_after_s = self._clock.monotonic_s() - silent_s
         waited_s = self._clock.monotonic_s() - silent_s
-        self.checks.append(
-            judged_fallback(left_after_s=left_after_s, after_s=after_s, waited_s=waited_s, forming=self._is_forming())
-        )
+        self.checks.append(judged_fallback(left_after_s=left_after_s, after_s=after_s, waited_s=waited_s))
 
     def _is_forming(self) -> bool:
         return getattr(self._device.reading(), "forming", None) is True
