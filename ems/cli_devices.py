@@ -20,6 +20,7 @@ from ems.cli_targets import (
     YesFlag,
     asker,
     only_master,
+    run_by_hand,
     tell,
 )
 from ems.cli_trace import trace_app
@@ -124,9 +125,8 @@ def write(
     clock = SystemClock()
     log = AuditLog(audit or audit_file(target), clock)
     with only_master(target, force=force):
-        result = asyncio.run(
-            run_write(target, name, value, for_s=for_s, audit=log, forced=force, ask=asker(yes=yes), clock=clock)
-        )
+        work = run_write(target, name, value, for_s=for_s, audit=log, forced=force, ask=asker(yes=yes), clock=clock)
+        result = run_by_hand(work, audit=log.file)
     show(result.document if as_json else result.text)
     if not result.done:
         raise typer.Exit(EXIT_NO)
@@ -162,7 +162,8 @@ def verify(
     log = AuditLog(audit or audit_file(targets[0]), clock)
     rules = Rules(ask=asker(yes=yes), audit=log, forced=force, step_frac=step / 100.0)
     with only_master(targets[0], force=force):
-        result = asyncio.run(run_verify(targets, rules, out=out, clock=clock, told=tell))
+        work = run_verify(targets, rules, out=out, clock=clock, told=tell)
+        result = run_by_hand(work, audit=log.file)
     show(result.document if as_json else result.text)
     if not result.passed:
         raise typer.Exit(EXIT_NO)

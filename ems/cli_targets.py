@@ -2,17 +2,19 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
     from ems.app.commissioning.endpoints import Reach
     from ems.app.commissioning.targets import Target
+
+_T = TypeVar("_T")
 
 MapsOption = Annotated[
     Path | None,
@@ -133,6 +135,23 @@ def asker(*, yes: bool) -> Callable[[str], bool]:
         return sys.stdin.isatty() and typer.confirm("Go on?", default=False, err=True)
 
     return ask
+
+
+def run_by_hand(work: Coroutine[object, object, _T], *, audit: Path) -> _T:
+    """Run what commands a device; whoever or whatever breaks it off, it ends what it has begun.
+
+    Raises:
+        typer.Exit: A signal broke it off; 128 and its number, as of a process that a signal ends.
+    """
+    from ems.app.commissioning.interruption import InterruptedWorkError, interruptible
+
+    try:
+        return asyncio.run(interruptible(work))
+    except InterruptedWorkError as error:
+        # the terminal may be the one that was closed
+        with suppress(OSError):
+            tell(f"{error}: {audit} says what was commanded, and what was put back")
+        raise typer.Exit(128 + error.number) from error
 
 
 def say(text: str) -> None:

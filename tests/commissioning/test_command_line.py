@@ -1,9 +1,11 @@
 """The commands as a person gives them, against a recorded device that another process replays."""
 
 import json
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +16,17 @@ from ems.app.demo_site import copy_site
 from ems.cli import execute
 from ems.config.loader import load_files
 from ems.config.shipped import site_directory
+from ems.runtime.clock import SystemClock
 from tests.commissioning.record_traces import HOME
+
+
+def until(condition: Callable[[], bool], *, limit_s: float) -> None:
+    """Wait for another process."""
+    clock = SystemClock()
+    end_s = clock.monotonic_s() + limit_s
+    while not condition():
+        assert clock.monotonic_s() < end_s
+        time.sleep(0.05)
 
 
 @contextmanager
@@ -69,6 +81,30 @@ def test_a_recorded_device_takes_no_commands(tmp_path: Path, capsys: pytest.Capt
     assert code == 1
     assert json.loads(capsys.readouterr().out)["outcome"] == "refused"
     assert json.loads(audit.read_text(encoding="utf-8").splitlines()[-1])["value"] == -5.0
+
+
+@pytest.mark.wire
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_the_setpoint_is_put_back_when_verification_is_killed(tmp_path: Path, number: signal.Signals) -> None:
+    copy_site(load_files(site_directory("edge-node")), tmp_path, broker_host="127.0.0.1", broker_port=1, protocol="5")
+    audit = tmp_path / "audit.jsonl"
+    serve = [sys.executable, "-m", "ems.cli", "twin", str(tmp_path)]
+    words = ["devices", "verify", str(tmp_path), "--device", "bess01-pcs", "--yes", "--audit", str(audit)]
+    with subprocess.Popen(serve, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as twin:
+        assert twin.stdin is not None
+        assert twin.stdout is not None
+        twin.stdout.readline()
+        with subprocess.Popen([sys.executable, "-m", "ems.cli", *words], stderr=subprocess.PIPE, text=True) as tool:
+            until(lambda: "begin" in (audit.read_text(encoding="utf-8") if audit.exists() else ""), limit_s=60.0)
+            tool.send_signal(number)
+            _, told = tool.communicate(timeout=60.0)
+        twin.stdin.close()
+
+    first, *_, last = (json.loads(line) for line in audit.read_text(encoding="utf-8").splitlines())
+    assert tool.returncode == 128 + number
+    assert f"broken off by {number.name}" in told
+    assert first["value"] != 0.0
+    assert (last["event"], last["value"], last["outcome"]) == ("end", 0.0, "accepted")
 
 
 @pytest.mark.wire

@@ -325,8 +325,10 @@ class _Verification:
         number = self._rules.audit.begin(command)
         try:
             outcome = await self._hand.hold(name, value, for_s=for_s, until=until)
-        except DriverError as error:
-            self._rules.audit.end(number, command, outcome=Outcome.LOST.value, detail=str(error))
+        except (DriverError, asyncio.CancelledError) as error:
+            self._rules.audit.end(number, command, outcome=Outcome.LOST.value, detail=str(error) or "interrupted")
+            if isinstance(error, asyncio.CancelledError):
+                raise
             return str(error)
         self._rules.audit.end(number, command, outcome=outcome.outcome.value, detail=outcome.detail)
         return None if outcome.outcome is Outcome.ACCEPTED else f"{outcome.outcome.value}: {outcome.detail}"
