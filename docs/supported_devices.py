@@ -70,6 +70,10 @@ def _section(register_map: RegisterMap) -> Iterator[str]:
     yield ""
     yield f"Source: {register_map.source}."
     yield ""
+    if not register_map.identity:
+        reason = "" if register_map.unidentified is None else f" {register_map.unidentified}"
+        yield f"That the device was exchanged is not noticed.{reason}"
+        yield ""
     yield from _reads(register_map)
     if register_map.commands or register_map.heartbeat or register_map.watchdog:
         yield ""

@@ -197,6 +197,8 @@ class RegisterMap:
     points: Mapping[str, Point]
     commands: Mapping[str, SetpointCommand]
     identity: Mapping[str, Point]
+    # why there is none
+    unidentified: str | None = None
     expected: Mapping[str, str] = field(default_factory=dict)
     heartbeat: Command | None
     watchdog: Command | None

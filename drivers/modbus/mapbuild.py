@@ -50,6 +50,7 @@ def build_map(tables: MapFile) -> RegisterMap:
         | {point.name: point for point in _factor_points(commands.values())},
         commands=commands,
         identity={name: _text(name, table) for name, table in tables.identity.items()},
+        unidentified=tables.device.unidentified,
         expected={name: table.expect for name, table in tables.identity.items() if table.expect is not None},
         heartbeat=_heartbeat(tables.heartbeat, endpoint),
         watchdog=_watchdog(tables.watchdog, endpoint),

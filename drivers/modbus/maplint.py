@@ -95,6 +95,12 @@ def _factors(points: Iterable[Point]) -> Iterator[Point]:
 
 
 def _identity(register_map: RegisterMap) -> Iterator[Finding]:
+    is_commanded = bool(register_map.commands or register_map.sequences)
+    if is_commanded and not register_map.identity and register_map.unidentified is None:
+        message = "a device that is commanded must name itself, else an exchange is not noticed"
+        yield "identity", message, "[identity.serial], or device.unidentified with the reason why there is none"
+    if register_map.identity and register_map.unidentified is not None:
+        yield "device.unidentified", "the map has texts that name the device", "one of the two"
     for name, expected in register_map.expected.items():
         try:
             re.compile(expected)

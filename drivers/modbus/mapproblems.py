@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from drivers.device.maptables import DeviceTable, FallbackTable
+from drivers.device.maptables import FallbackTable
 from drivers.device.schemaproblems import Schema
 from drivers.modbus.keyschema import ActionTable, ReturnsTable, SequenceTable, WriteTable
 from drivers.modbus.mapschema import (
@@ -16,13 +16,14 @@ from drivers.modbus.mapschema import (
     PointTable,
     RackPointTable,
     RacksTable,
+    RegisterDeviceTable,
     WatchdogTable,
 )
 
 SCHEMA: Final = Schema(
     top=MapFile,
     tables={
-        "device": DeviceTable,
+        "device": RegisterDeviceTable,
         "endpoint": EndpointTable,
         "identity": IdentityTable,
         "blocks": BlockTable,

@@ -34,6 +34,14 @@ AnyByteOrder = Annotated[ByteOrder, Field(strict=False)]
 AnyEncoding = Annotated[TextEncoding, Field(strict=False)]
 
 
+class RegisterDeviceTable(DeviceTable):
+    """[device]."""
+
+    unidentified: Annotated[str, Field(min_length=10, max_length=400)] | None = Field(
+        None, description="Why there is no `[identity]`, needed where commands are: an exchange is not noticed then."
+    )
+
+
 class EndpointTable(MapTable):
     """[endpoint]."""
 
@@ -257,7 +265,7 @@ class WatchdogTable(MapTable):
 class MapFile(MapTable):
     """One register map."""
 
-    device: DeviceTable = Field(description="What the map describes.")
+    device: RegisterDeviceTable = Field(description="What the map describes.")
     endpoint: EndpointTable = Field(description="Properties of the device's Modbus server.")
     identity: dict[Literal["manufacturer", "model", "serial", "firmware"], IdentityTable] = Field(
         default_factory=dict, description="Texts that name the device."

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.modbus.mapfile import SHIPPED, map_names
+from drivers.modbus.mapfile import SHIPPED, load_map, map_names
 from drivers.mqtt.topicmapfile import topic_map_names
 from ems.cli import execute
 from tests.commissioning.test_scan import NAMED_MAP
@@ -105,3 +105,42 @@ def test_topic_maps_are_shown_and_linted_as_well(tmp_path: Path, capsys: pytest.
 def test_a_map_that_does_not_exist_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert execute(["devices", "maps", "show", "generic-psc"]) == 2
     assert "did you mean 'generic-pcs'" in capsys.readouterr().err
+
+
+COMMANDED_MAP = """
+[commands.power_kw]
+at = "holding:100"
+type = "int32"
+limits = [-100, 100]
+volatile = true
+readback = "power_kw"
+[fallback]
+text = "it ramps to zero"
+"""
+IDENTITY = '[identity.model]\nat = "holding:0"\nlength = 4\nexpect = "AB-12"\n'
+
+
+def test_a_commanded_device_must_name_itself_or_the_map_says_why_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "acme-pcs.toml"
+    commanded = SOUND + COMMANDED_MAP
+    reason = 'class = "pcs"\nunidentified = "The register list has no such text."'
+    codes = []
+    for text in (
+        commanded,
+        nameless := commanded.replace(IDENTITY, ""),
+        nameless.replace('class = "pcs"', reason),
+        commanded.replace('class = "pcs"', reason),
+    ):
+        file.write_text(text, encoding="utf-8")
+        code, problems, _ = lint(capsys, file)
+        codes.append((code, [each["key"] for each in problems]))
+
+    assert codes == [(0, []), (2, ["identity"]), (0, []), (2, ["device.unidentified"])]
+
+
+def test_a_shipped_map_has_an_identity_or_says_why_not() -> None:
+    for name in map_names(()):
+        register_map = load_map(name, ())
+        assert bool(register_map.identity) is (register_map.unidentified is None), name
