@@ -134,7 +134,7 @@ def _writes(register_map: RegisterMap) -> Iterator[str]:
     if (watchdog := register_map.watchdog) is not None:
         yield (
             f"| {watchdog.at} | {watchdog.function} | {_words(watchdog.coding)} | watchdog time, s | "
-            f"{_scaling(watchdog.coding)} | | written only where it differs | the same register |"
+            f"{_scaling(watchdog.coding)} | | written only where it differs; {_memory(watchdog)} | the same register |"
         )
 
 
@@ -231,7 +231,7 @@ def _limits(command: SetpointCommand) -> str:
 
 
 def _memory(command: Command) -> str:
-    budget = command.writes_per_day if isinstance(command, SetpointCommand) else None
+    budget = command.writes_per_day
     return "RAM" if budget is None else f"non-volatile, {budget} writes a day"
 
 

@@ -69,16 +69,19 @@ class CommandedDevice(RegisterCommanding[R], PolledDevice[R]):
         commands = self._map.commands
         recipes = [MapRecipe(commands[name]) for name in family.commands if name in commands]
         rule = self._map.fallback
+        written = [*commands.values(), *([self._map.watchdog] if self._map.watchdog is not None else [])]
         self._take_commands(
             family.power,
             recipes,
-            writes_per_day={
-                name: command.writes_per_day for name, command in commands.items() if command.writes_per_day is not None
-            },
+            writes_per_day={each.name: each.writes_per_day for each in written if each.writes_per_day is not None},
             acts_after_s=NEVER_S if rule is None or rule.after_s is None else rule.after_s,
         )
         if self._map.heartbeat is not None:
             self._keep_alive((counter_write(self._map.heartbeat),))
+
+    def _spend_on_watchdog(self) -> str | None:
+        budget = None if self._map.watchdog is None else self._budgets.get(self._map.watchdog.name)
+        return None if budget is None else budget.spend(self._clock.monotonic_s())
 
     def _sequence_commands(self) -> Iterable[SequenceCommand]:
         return self._map.sequences.values()

@@ -36,7 +36,9 @@ class PolledDevice(AttachedDevice[R]):
             spec,
             environment,
             family,
-            script=MapScript(self._map, watchdog_s=spec.watchdog_s, may_write=self._is_known).run,
+            script=MapScript(
+                self._map, watchdog_s=spec.watchdog_s, may_write=self._is_known, spend=self._spend_on_watchdog
+            ).run,
             fills={point.name: point.fills for point in self._map.points.values() if point.fills is not None},
             alarms=self._map.alarms,
             racks=self._map.racks,
@@ -61,6 +63,10 @@ class PolledDevice(AttachedDevice[R]):
     def register_map(self) -> RegisterMap:
         """Return the map by which the device is read."""
         return self._map
+
+    def _spend_on_watchdog(self) -> str | None:
+        """Count a write of the watchdog time; return why it must not be done."""
+        return None
 
     def _parts(self, speed: Speed, every_s: float | None = None) -> tuple[Part, ...]:
         blocks = [block for block in self._map.blocks if block.speed is speed and block.every_s == every_s]

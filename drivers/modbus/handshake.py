@@ -99,7 +99,8 @@ class Handshake:
 class MapScript:
     """The script for a register map: its identity texts, then its watchdog time.
 
-    `may_write` is asked whether a device with these texts may be written to.
+    `may_write` is asked whether a device with these texts may be written to; `spend` counts a write of the watchdog
+    time, and says why it must not be done where its register bears no more of them today.
     """
 
     def __init__(
@@ -108,6 +109,7 @@ class MapScript:
         *,
         watchdog_s: float | None,
         may_write: Callable[[Mapping[str, str]], bool] = lambda _: True,
+        spend: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._map = register_map
         texts = tuple(register_map.identity.values())
@@ -117,6 +119,7 @@ class MapScript:
         )
         self._watchdog_s = watchdog_s
         self._may_write = may_write
+        self._spend = spend
 
     def run(self) -> Script:
         """Begin the script."""
@@ -149,6 +152,8 @@ class MapScript:
         answer = yield read
         if isinstance(answer, Answered) and tuple(answer.registers) == wanted.registers:
             return None
+        if (spent := self._spend()) is not None:
+            return f"the watchdog time cannot be set: {spent}"
         answer = yield Write(at=command.at, registers=wanted.registers, function=command.function)
         if isinstance(answer, ExceptionAnswer):
             return f"the watchdog time cannot be set: {answer}"

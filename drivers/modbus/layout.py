@@ -83,12 +83,16 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """One value that is written, with the function code that the device takes."""
+    """One value that is written, with the function code that the device takes.
+
+    `writes_per_day` is the budget of a register in non-volatile memory, None for one in RAM.
+    """
 
     name: str
     at: Address
     coding: Coding
     function: int
+    writes_per_day: int | None = None
 
     @property
     def n_registers(self) -> int:
@@ -105,7 +109,6 @@ class Command:
 class SetpointCommand(Command):
     """A setpoint: `limits` is the closed range of values allowed, `readback` the point that shows what was taken.
 
-    `writes_per_day` is the budget of a register in non-volatile memory, None for one in RAM.
     `ramp_frac_per_s` is how fast the device itself follows a power; None: at once. `hold_s` is the least time between
     two changes.
     """
@@ -113,7 +116,6 @@ class SetpointCommand(Command):
     limits: tuple[float, float] | None = None
     readback: str
     ramp_frac_per_s: float | None = None
-    writes_per_day: int | None = None
     hold_s: float = 0.0
 
 

@@ -231,6 +231,7 @@ def _watchdog(table: WatchdogTable | None, endpoint: EndpointTable) -> Command |
         at=_address(table.at),
         coding=coding,
         function=table.write_fc or endpoint.write_fc,
+        writes_per_day=table.writes_per_day,
     )
 
 

@@ -214,9 +214,15 @@ class CommandTable(MapTable):
 
     @model_validator(mode="after")
     def _has_a_budget_unless_volatile(self) -> Self:
-        if self.volatile == (self.writes_per_day is not None):
-            raise ValueError("writes_per_day belongs to a register with volatile = false, and to no other")
+        _check_budget(volatile=self.volatile, writes_per_day=self.writes_per_day)
         return self
+
+
+def _check_budget(*, volatile: bool, writes_per_day: int | None) -> None:
+    if not volatile and writes_per_day is None:
+        raise ValueError("every write wears a register with volatile = false out: it needs writes_per_day")
+    if volatile and writes_per_day is not None:
+        raise ValueError("writes_per_day belongs to a register with volatile = false, and to no other")
 
 
 class AlarmTable(MapTable):
@@ -259,7 +265,15 @@ class WatchdogTable(MapTable):
     type: AnyPointType = Field(PointType.UINT16, description="uint16, int16, uint32 or int32.")
     scale: Number = Field(1, description="Seconds per count.")
     volatile: bool = Field(description="Whether it is kept in RAM; it is written only where it differs.")
+    writes_per_day: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
+        None, description="Most writes in 24 h to a register that is not volatile."
+    )
     write_fc: WriteFunction | None = Field(None, description="6 or 16, if it differs from the endpoint's.")
+
+    @model_validator(mode="after")
+    def _has_a_budget_unless_volatile(self) -> Self:
+        _check_budget(volatile=self.volatile, writes_per_day=self.writes_per_day)
+        return self
 
 
 class MapFile(MapTable):

@@ -56,11 +56,14 @@ readback = "setpoint_kw"
 [watchdog]
 at = "holding:310"
 volatile = false
+writes_per_day = 24
 
 [fallback]
 text = "it ramps to zero"
 armed_by = "watchdog"
 """
+
+WATCHDOG = '[watchdog]\nat = "holding:310"\nvolatile = false\nwrites_per_day = 24'
 
 
 def write(directory: Path, text: str, name: str = "site-pcs") -> Path:
@@ -190,11 +193,13 @@ def test_a_wrong_value_is_refused_with_its_key_and_what_is_allowed(
         ('type = "int16"\nscale = 0.1\nlimits', 'type = "int64"\nlimits', "commands.power_kw.type", "be written"),
         ("limits = [-3000, 3000]", "limits = [5, 5]", "commands.power_kw.limits", "the lower one"),
         ("limits = [-3000, 3000]", "", "commands.power_kw.limits", "needs its range"),
-        ("volatile = true", "volatile = false", "commands.power_kw", "writes_per_day"),
+        ("volatile = true", "volatile = false", "commands.power_kw", "it needs writes_per_day"),
         ("volatile = true", "volatile = true\nwrites_per_day = 5", "commands.power_kw", "writes_per_day"),
         ('speed = "slow"', "", "blocks[1]", "either speed or every_s"),
         ('speed = "slow"', 'speed = "slow"\nevery_s = 60.0', "blocks[1]", "either speed or every_s"),
         ('"holding:300"', '"coil:300"', "commands.power_kw.type", "cannot be written to coil:300"),
+        ("writes_per_day = 24\n", "", "watchdog", "it needs writes_per_day"),
+        ("volatile = false\nwrites_per_day = 24", "volatile = true\nwrites_per_day = 24", "watchdog", "to no other"),
         ('[watchdog]\nat = "holding:310"', '[watchdog]\nat = "holding:65536"', "watchdog.at", "last register"),
         ('class = "pcs"', 'class = "pcs"\ncapabilities = ["reports_soc"]', "device.capabilities", "point soc_pct"),
         ('class = "pcs"', 'class = "pcs"\ncapabilities = ["heartbeat"]', "device.capabilities", "needs [heartbeat]"),
@@ -203,7 +208,7 @@ def test_a_wrong_value_is_refused_with_its_key_and_what_is_allowed(
         ('to zero"', 'to zero"\nmisses = "heartbeat"', "fallback.misses", "no heartbeat"),
         ('to zero"', 'to zero"\nmisses = "nothing"', "fallback.misses", "acts after no time"),
         ('to zero"', 'to zero"\nafter_s = 60.0', "fallback.after_s", "the watchdog time"),
-        ('[watchdog]\nat = "holding:310"\nvolatile = false', "", "fallback.armed_by", "no watchdog time"),
+        (WATCHDOG, "", "fallback.armed_by", "no watchdog time"),
         ('[identity.serial]\nat = "input:0"', '[identity.serial]\nat = "input:65530"', "identity.serial.at", "last"),
         ('[fallback]\ntext = "it ramps to zero"\narmed_by = "watchdog"', "", "fallback", "without a controller"),
     ],

@@ -1,5 +1,8 @@
 """The converter of the reference: what its bits mean, limits that it says in A, writes of one register, EMS timeout."""
 
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
 import pytest
 
 from drivers.battery.limits import complete
@@ -7,7 +10,7 @@ from drivers.device.values import Value
 from drivers.modbus.mapfile import load_map
 from ems.model.readings import PcsReading
 from ems.model.setpoints import Outcome
-from ems.ports import LimitsPower, Reverts, SetsPower
+from ems.ports import Clock, LimitsPower, Reverts, SetsPower, WearsOut, Withholds
 from tests.drivers.rig import Rig, device_spec, pcs, running
 
 MAP = "pcs-reference"
@@ -105,3 +108,32 @@ async def test_the_ems_timeout_of_the_device_is_set_and_counts_as_armed() -> Non
 
     assert plant.commanded("watchdog_s") == [30.0]
     assert reading.fallback_armed is True
+
+
+@pytest.mark.wire
+async def test_the_ems_timeout_is_set_within_its_budget_over_restarts_of_the_device_and_of_the_daemon() -> None:
+    plant = pcs(power_kw=0.0, setpoint_kw=0.0, warnings=(), faults=(), **LIMITS)
+
+    def earlier(clock: Clock) -> Mapping[str, Sequence[datetime]]:
+        return {"watchdog_s": [clock.utc() - timedelta(hours=1)] * 22}
+
+    async with running((device_spec(MAP, watchdog_s=30.0), plant), earlier=earlier) as rig:
+        await rig.first_reading()
+        device = rig.devices[1]
+        assert isinstance(device, WearsOut)
+        assert isinstance(device, Withholds)
+        counts = [len(device.written_s()["watchdog_s"])]
+        for _ in range(3):
+            await rig.fail(refuse=True)
+            await rig.clock.run(5.0)
+            # the device forgets the time whenever it starts
+            rig.restart()
+            await rig.heal()
+            await rig.clock.run(60.0)
+            counts.append(len(device.written_s()["watchdog_s"]))
+        refusal = device.withheld()
+
+    assert counts == [23, 24, 24, 24]
+    assert plant.commanded("watchdog_s") == [30.0, 30.0]
+    assert refusal is not None
+    assert "the 24 writes of a day are used up" in refusal
