@@ -60,7 +60,8 @@ _RANGES: Final[dict[str, Range]] = {
     "discharge_eff_frac": _EFFICIENCY,
     # electric power over heat, the inverse of a COP that may lie below one
     "power_frac": Range(most=10.0),
-    "c1_frac": Range(least=-10.0, most=10.0),
+    # a support line of a plant whose units step in within a few kW of load is steep
+    "c1_frac": Range(least=-100.0, most=100.0),
     "c0_kw": _SIGNED,
     "c1_per_h": _SIGNED,
     "net_q90_kw": _SIGNED,
