@@ -47,16 +47,28 @@ def shown_values(register_map: RegisterMap) -> dict[str, Value]:
                 known = NUMBERS.get(point.name.rpartition(" ")[2])
                 values[point.name] = known or (12.5 if low <= 12.5 <= high else (low + high) / 2.0)
             case FieldKind.INTEGER:
-                values[point.name] = 123_400
+                step = max(1, round(point.coding.scale))
+                values[point.name] = 123_400 // step * step
             case FieldKind.FLAG:
                 values[point.name] = True
             case FieldKind.LABEL:
-                values[point.name] = next(iter((point.labels or {0: ""}).values()))
+                values[point.name] = _label(point, register_map)
             case FieldKind.NAMES:
                 values[point.name] = (*(point.flags or {}).values(),)[-1:]
             case _:
                 pass
     return values
+
+
+def _label(point: Point, register_map: RegisterMap) -> str:
+    """Return a label: the first one, or the first that agrees with a flag which is made of the same register."""
+    labels = point.labels or {0: ""}
+    flags = [
+        other.labels
+        for other in register_map.points.values()
+        if (other.at, other.bit) == (point.at, point.bit) and other.labels and "true" in other.labels.values()
+    ]
+    return next(label for code, label in labels.items() if all(flag.get(code) == "true" for flag in flags))
 
 
 def shown_fields(points: Iterable[Point], values: Mapping[str, Value]) -> dict[str, Value]:

@@ -46,10 +46,8 @@ async def played(name: str) -> dict[str, PointReading]:
     return {reading.point.name: reading for reading in readings}
 
 
-def test_every_class_of_device_that_a_shipped_map_describes_has_a_recorded_trace() -> None:
-    shipped = {load_map(name, ()).device_class for name in map_names(())}
-
-    assert {load_map(name, ()).device_class for name in RECORDED} == shipped
+def test_every_shipped_map_has_a_recorded_trace() -> None:
+    assert set(map_names(())) == set(RECORDED)
 
 
 @pytest.mark.wire
