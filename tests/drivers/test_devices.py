@@ -15,7 +15,7 @@ from ems.errors import ConfigError
 from ems.model.readings import GensetPhase, PcsReading
 from ems.ports import Commanded, Curtails, Device, SetsPower, StartsAndStops
 from tests.drivers.clock import SteppedClock
-from tests.drivers.rig import DRIVERS, LINK, PlantDevice, Value, build, device_spec, link_spec, pcs, running
+from tests.drivers.rig import DRIVERS, IDENTITY, LINK, PlantDevice, Value, build, device_spec, link_spec, pcs, running
 
 SHOWN: dict[str, dict[str, Value]] = {
     "generic-pcs": dict(pcs().shown),
@@ -81,7 +81,7 @@ async def test_a_driver_gives_the_reading_that_the_plant_shows(name: str) -> Non
         reading = rig.devices[1].reading()
         trouble = rig.devices[1].trouble()
 
-    expected = {key: value for key, value in shown.items() if key not in {"manufacturer", "model", "serial"}}
+    expected = {key: value for key, value in shown.items() if key not in IDENTITY}
     assert {key: getattr(reading, key) for key in expected} == numbers(expected)
     assert reading is not None
     assert reading.bad == {}
