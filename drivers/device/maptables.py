@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from drivers.device.fallback import Arming, LifeSign
 from drivers.device.fields import DeviceClass
@@ -35,6 +35,14 @@ class DeviceTable(MapTable):
     capabilities: list[Annotated[Capability, Field(strict=False)]] | None = Field(
         None, description="What the device can be relied on for: " + ", ".join(Capability) + "."
     )
+
+    @field_validator("capabilities")
+    @classmethod
+    def _names_each_once(cls, capabilities: list[Capability] | None) -> list[Capability] | None:
+        for name in capabilities or ():
+            if (capabilities or []).count(name) > 1:
+                raise ValueError(f"'{name}' is named twice")
+        return capabilities
 
 
 class FallbackTable(MapTable):

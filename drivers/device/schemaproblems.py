@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -13,6 +14,7 @@ from drivers.device.maptables import MapTable
 from ems.errors import ConfigProblem
 
 KeyPath = tuple[str | int, ...]
+_OF_INTEGERS: Final = frozenset({"int_type", "int_from_float"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,13 +32,13 @@ class Schema:
 
 def problems(file: Path, error: ValidationError, schema: Schema) -> Iterator[ConfigProblem]:
     """Yield one problem per wrong key, in the order of the file's schema."""
-    seen: set[KeyPath] = set()
+    by_key: dict[KeyPath, list[ErrorDetails]] = {}
     for details in error.errors(include_url=False):
-        path = _key_path(details["loc"], schema)
-        # a key that takes an int or a float fails once for each
-        if path not in seen:
-            seen.add(path)
-            yield _problem(file, path, details, schema)
+        by_key.setdefault(_key_path(details["loc"], schema), []).append(details)
+    for path, found in by_key.items():
+        # a key that takes an int or a float fails once for each; the float says what a number may be
+        telling = (details for details in found if details["type"] not in _OF_INTEGERS)
+        yield _problem(file, path, next(telling, found[0]), schema)
 
 
 def _key_path(location: KeyPath, schema: Schema) -> KeyPath:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from drivers.device.mapfiles import find_file, names_in, read_toml
 from drivers.device.schemaproblems import problems
 from drivers.modbus.actionlint import form_findings
+from drivers.modbus.codelint import code_findings
 from drivers.modbus.layout import RegisterMap
 from drivers.modbus.mapbuild import build_map
 from drivers.modbus.maplint import find_contradictions
@@ -77,7 +78,8 @@ def _checked(table: Mapping[str, object], file: Path) -> RegisterMap:
     if wrong := (*form_findings(tables), *rack_findings(tables)):
         raise ConfigError(*(_problem(file, *finding) for finding in wrong))
     register_map = build_map(tables)
-    if contradictions := tuple(find_contradictions(register_map, file)):
+    without_effect = (_problem(file, *finding) for finding in code_findings(tables))
+    if contradictions := (*without_effect, *find_contradictions(register_map, file)):
         raise ConfigError(*contradictions)
     return register_map
 

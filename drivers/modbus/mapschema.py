@@ -3,9 +3,9 @@
 Only the form is checked here; what spans several keys is in `maplint`, the meaning in `layout`.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from drivers.device.alarms import Severity
 from drivers.device.maptables import DeviceTable, Direction, FallbackTable, MapTable, Name, Number, Range
@@ -25,6 +25,7 @@ At = Annotated[str, Field(pattern=r"^(holding|input|coil|discrete):\d{1,5}$")]
 RegisterAt = Annotated[str, Field(pattern=r"^(holding|input):\d{1,5}$")]
 RegisterSpan = Annotated[str, Field(pattern=r"^(holding|input|coil|discrete):\d{1,5}(\.\.\d{1,5})?$")]
 WritableAt = Annotated[str, Field(pattern=r"^(holding|coil):\d{1,5}$")]
+_OF_WATCHDOGS: Final = frozenset({PointType.UINT16, PointType.INT16, PointType.UINT32, PointType.INT32})
 # beside the two for registers, those for one coil and for several
 AnyWriteFunction = Literal[5, 6, 15, 16]
 # enumerations reach us as text, which pydantic's strict mode would refuse
@@ -274,6 +275,13 @@ class WatchdogTable(MapTable):
     def _has_a_budget_unless_volatile(self) -> Self:
         _check_budget(volatile=self.volatile, writes_per_day=self.writes_per_day)
         return self
+
+    @field_validator("type")
+    @classmethod
+    def _counts_whole_units(cls, type_: PointType) -> PointType:
+        if type_ not in _OF_WATCHDOGS:
+            raise ValueError(f"the watchdog time is a whole number of counts, no {type_}")
+        return type_
 
 
 class MapFile(MapTable):

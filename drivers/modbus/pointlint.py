@@ -7,11 +7,10 @@ from drivers.device.fields import FieldKind, ReadingField, reading_fields
 from drivers.device.needs import Finding
 from drivers.modbus.coding import FLOATS, UNSIGNED, PointType, factor_name
 from drivers.modbus.layout import Point, RegisterMap, Speed, alarm_name, rack_place
+from drivers.modbus.rangelint import scale_findings, valid_findings
 
 N_ADDRESSES: Final = 0x10000
 OUT_OF_SPACE: Final = ("it ends behind the last register", "addresses 0 to 65535")
-# a smaller scale is a slip: no count of 64 bits would come out as a value worth reading
-LEAST_SCALE: Final = 1e-12
 _CODES: Final = frozenset({PointType.UINT16, PointType.INT16, PointType.UINT32})
 FLAG_LABELS: Final = frozenset({"true", "false"})
 
@@ -47,10 +46,10 @@ def shape_findings(point: Point, key: str) -> Iterator[Finding]:
     yield from _form_of_bits(point, key)
     if point.labels is not None and type_ not in _CODES:
         yield f"{key}.enum", f"a {type_} cannot hold codes", ", ".join(sorted(_CODES))
-    if abs(point.coding.scale) < LEAST_SCALE:
-        yield f"{key}.scale", "every value would be the same", "any number but 0, at least 1e-12 in size"
+    yield from scale_findings(point.coding, key)
     if point.valid is not None and point.valid[0] >= point.valid[1]:
         yield f"{key}.valid", "the first number is the lower one", None
+    yield from valid_findings(point, key)
     if point.stale_after_s is not None and type_ not in UNSIGNED:
         yield f"{key}.type", "a life counter counts up", ", ".join(sorted(UNSIGNED))
     is_number = not (point.labels or point.flags or point.stale_after_s or type_ in {PointType.BIT, PointType.STRING})

@@ -7,8 +7,10 @@ from typing import Final
 from drivers.device.fallback import Arming, LifeSign
 from drivers.device.needs import Finding
 from drivers.modbus.coding import FLOATS, WRITE_COIL, WRITE_COILS, WRITE_MULTIPLE, WRITE_SINGLE, PointType, Table
-from drivers.modbus.layout import Command, RegisterMap, SetpointCommand
-from drivers.modbus.pointlint import FLAG_LABELS, LEAST_SCALE, N_ADDRESSES, OUT_OF_SPACE, is_slow
+from drivers.modbus.layout import Command, RegisterMap
+from drivers.modbus.pointlint import N_ADDRESSES, OUT_OF_SPACE
+from drivers.modbus.rangelint import limit_findings, scale_findings
+from drivers.modbus.readbacklint import readback_findings
 
 _WRITABLE: Final = frozenset({PointType.UINT16, PointType.INT16, PointType.UINT32, PointType.INT32, PointType.FLOAT32})
 _FUNCTIONS: Final = {Table.HOLDING: {WRITE_SINGLE, WRITE_MULTIPLE}, Table.COIL: {WRITE_COIL, WRITE_COILS}}
@@ -18,11 +20,13 @@ def command_findings(register_map: RegisterMap) -> Iterator[Finding]:
     """Yield setpoints that could not be verified or limited, and that the fall-back is not stated."""
     for name, command in register_map.commands.items():
         key = f"commands.{name}"
-        yield from _readback(register_map, command, f"{key}.readback")
+        yield from readback_findings(register_map, command, key)
         if command.limits is None and command.coding.type is not PointType.BIT:
             yield f"{key}.limits", "a number that is written needs its range", "limits = [lowest, highest]"
         if command.limits is not None and command.limits[0] >= command.limits[1]:
             yield f"{key}.limits", "the first number is the lower one", None
+        if _is_writable(command):
+            yield from limit_findings(command, key)
     if register_map.commands and register_map.fallback is None:
         yield "fallback", "a device that is commanded must state what it does without a controller", "[fallback] text"
 
@@ -47,17 +51,6 @@ def fallback_findings(register_map: RegisterMap) -> Iterator[Finding]:
                 "a setpoint that is renewed against the fall-back wears this register out",
                 "a volatile register, or a fall-back that waits for a heartbeat or for requests",
             )
-
-
-def _readback(register_map: RegisterMap, command: SetpointCommand, key: str) -> Iterator[Finding]:
-    point = register_map.points.get(command.readback)
-    if point is None:
-        yield key, f"there is no point '{command.readback}'", ", ".join(sorted(register_map.points))
-        return
-    if point.labels is not None and not frozenset(point.labels.values()) <= FLAG_LABELS:
-        yield key, f"'{point.name}' is no number that a setpoint could be compared with", "a number or a flag"
-    if is_slow(register_map, point):
-        yield key, f"'{point.name}' is read too seldom to verify a setpoint", "a point in a fast block"
 
 
 def write_findings(register_map: RegisterMap) -> Iterator[Finding]:
@@ -90,8 +83,8 @@ def _write(key: str, command: Command) -> Iterator[Finding]:
         yield f"{key}.write_fc", f"function 6 writes one register, {command.coding.type} needs more", "16"
     elif command.end > N_ADDRESSES:
         yield f"{key}.at", *OUT_OF_SPACE
-    elif abs(command.coding.scale) < LEAST_SCALE:
-        yield f"{key}.scale", "every value would be written alike", "any number but 0, at least 1e-12 in size"
+    elif scale := tuple(scale_findings(command.coding, key)):
+        yield from scale
     elif command.coding.factor is not None and command.coding.type in FLOATS:
         yield f"{key}.scale_register", "only whole numbers have a scale factor", "an integer type"
 

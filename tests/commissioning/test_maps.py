@@ -108,12 +108,19 @@ def test_a_map_that_does_not_exist_is_refused(capsys: pytest.CaptureFixture[str]
 
 
 COMMANDED_MAP = """
+[[blocks]]
+at = "holding:102"
+count = 2
+speed = "fast"
+[points.setpoint_kw]
+at = "holding:102"
+type = "int32"
 [commands.power_kw]
-at = "holding:100"
+at = "holding:102"
 type = "int32"
 limits = [-100, 100]
 volatile = true
-readback = "power_kw"
+readback = "setpoint_kw"
 [fallback]
 text = "it ramps to zero"
 """
