@@ -317,7 +317,12 @@ def test_what_cannot_be_is_refused_by_its_name(stated: PlanningProblem, path: st
         rich(offers=(OFFER,), chillers=replace(CHILLERS, tank=TANK)),
         problem([100.0], grid=connection([0.1]), requirements=reserve(1)),
         # the steep line of a plant whose next unit steps in within a few kW of load
-        with_load(cooling=(CoolingLineProblem(c0_kw=(-5000.0,) * N_STEPS, c1_frac=(10.9,) * N_STEPS),)),
+        with_load(
+            cooling=(
+                *rich_problem().load.cooling,
+                CoolingLineProblem(c0_kw=(-2900.0,) * N_STEPS, c1_frac=(10.9,) * N_STEPS),
+            )
+        ),
         problem([100.0], sets=gensets([unit(1)], min_kw=100.0, max_kw=100.0, segments=())),
     ],
 )
