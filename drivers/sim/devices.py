@@ -60,7 +60,9 @@ def shown_values(reading: Reading, *, serial: str) -> Mapping[str, Shown]:
     values: dict[str, Shown] = {
         field.name: getattr(reading, field.name) for field in fields(reading) if field.name not in _NOT_SHOWN
     }
-    return {**values, "manufacturer": "Twin", "model": type(reading).__name__.removesuffix("Reading"), "serial": serial}
+    model = type(reading).__name__.removesuffix("Reading")
+    # a firmware that also fits registers which hold it as one number
+    return {**values, "manufacturer": "Twin", "model": model, "serial": serial, "firmware": "100"}
 
 
 class SimulatedPcs:

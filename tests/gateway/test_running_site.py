@@ -16,7 +16,15 @@ from tests.gateway.brokers import Mosquitto, needs_mosquitto, subscriber
 pytestmark = [pytest.mark.wire, pytest.mark.mosquitto, pytest.mark.slow, needs_mosquitto]
 SITE = Topics(prefix="ems", site_id="edge-node")
 # an island has no PCC and no carbon forecast
-NOT_THERE = {"device/<device>/pcc", "forecast/carbon"}
+# what edge-node has not: a grid, racks, cooling units of their own
+NOT_THERE = {
+    "device/<device>/pcc",
+    "forecast/carbon",
+    "device/<device>/racks",
+    "device/<device>/cdu",
+    "device/<device>/chiller",
+    "device/<device>/dry_cooler",
+}
 
 
 @pytest.fixture(scope="module")
