@@ -122,7 +122,7 @@ def _grid_limits(scene: Scene, grid: GridProblem) -> Iterator[Reason]:
             yield Reason(code=code, asset=GRID, text=text, figures=(("limit_kw", limit_kw),))
     for month in grid.demand:
         mean_kw = next((_mean_kw(scene, *each) for each in month.intervals() if each[0] <= scene.t < each[1]), 0.0)
-        if scene.step.import_kw > FLOW_KW and mean_kw >= _billed_kw(scene, month):
+        if scene.step.import_kw > FLOW_KW and _is_billed_peak(scene, month, mean_kw):
             yield Reason(
                 code=ReasonCode.BILLED_PEAK,
                 asset=GRID,
@@ -132,10 +132,13 @@ def _grid_limits(scene: Scene, grid: GridProblem) -> Iterator[Reason]:
     yield from _ramp_limit(scene, grid)
 
 
-def _billed_kw(scene: Scene, month: DemandProblem) -> float:
-    """Return the import from which more would be billed, less rounding."""
-    planned = (_mean_kw(scene, first, end) for first, end in month.intervals())
-    return max(month.floor_kw, max(planned, default=0.0)) * (1.0 - NEAR_FRAC) - FLOW_KW
+def _is_billed_peak(scene: Scene, month: DemandProblem, mean_kw: float) -> bool:
+    """Return whether more than the mean import of an interval would be billed, but for rounding."""
+    reached_kw = (mean_kw + FLOW_KW) / (1.0 - NEAR_FRAC)
+    # few intervals come near what is paid anyway, and only those are held against all others
+    return reached_kw >= month.floor_kw and all(
+        reached_kw >= _mean_kw(scene, first, end) for first, end in month.intervals()
+    )
 
 
 def _mean_kw(scene: Scene, first: int, end: int) -> float:
