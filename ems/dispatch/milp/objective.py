@@ -47,6 +47,11 @@ def greatest_value(problem: PlanningProblem) -> float:
     )
 
 
+def distance_frac(cost: float, bound_cost: float, problem: PlanningProblem) -> float:
+    """Return how far a cost lies above a bound, relative to what HiGHS's own gap is relative to."""
+    return max(0.0, cost - bound_cost) / max(1e-9, abs(cost + greatest_value(problem)))
+
+
 def objective_values(problem: PlanningProblem) -> ParameterValues:
     """Return price times step length for every priced variable."""
     return {**_bought_values(problem), **_genset_values(problem), **_battery_values(problem), **_slack_values(problem)}

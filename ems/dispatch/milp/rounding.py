@@ -13,7 +13,7 @@ import numpy as np
 
 from ems.dispatch.milp.commitment import Rounding, rounded_counts, with_counts
 from ems.dispatch.milp.compiled import CompiledModel, MatrixProblem, Values
-from ems.dispatch.milp.objective import greatest_value
+from ems.dispatch.milp.objective import distance_frac
 from ems.dispatch.milp.solver import LinearProblem, Solution, Start, limits_of
 from ems.dispatch.repair import Repair
 from ems.model.problem import PlanningProblem
@@ -118,8 +118,7 @@ class _Search:
         """Return how far the best is above the bound, relative to what HiGHS's own gap is relative to."""
         if self.best is None or self._relaxed.objective is None:
             return float("inf")
-        worth = abs(self.best.cost + greatest_value(self._problem))
-        return max(0.0, self.best.cost - self._relaxed.objective) / max(1e-9, worth)
+        return distance_frac(self.best.cost, self._relaxed.objective, self._problem)
 
     def consider(self, heights: _Heights) -> None:
         """Solve for the flows of one rounding and keep it if it is the cheapest; minimum times may not allow it."""
