@@ -2,7 +2,7 @@
 
 import ssl
 
-from drivers.device.reading import DEVICES_FILE
+from drivers.device.mapfiles import DEVICES_FILE
 from ems.errors import ConfigError, ConfigProblem
 from ems.model.device import TlsFiles
 

@@ -1,13 +1,19 @@
-"""Finds and reads the files of maps; what stands in them is the concern of each kind of map."""
+"""Finds and reads maps: in files, or beside their device; what stands in them is the concern of each kind of map."""
 
 import difflib
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from ems.errors import ConfigError, ConfigProblem
+from ems.model.device import DeviceSpec
+
+# the file of the configuration that names devices, drivers, maps and links
+DEVICES_FILE: Final = "devices.toml"
+M = TypeVar("M")
 
 _TOML_LINE: Final = re.compile(r"\(at line (\d+), column \d+\)")
 
@@ -54,3 +60,35 @@ def read_toml(file: Path) -> dict[str, object]:
         raise ConfigError(ConfigProblem(file=str(file), message="not valid UTF-8 text")) from error
     except OSError as error:
         raise ConfigError(ConfigProblem(file=str(file), message=f"cannot be read: {error.strerror}")) from error
+
+
+def map_of_device(
+    spec: DeviceSpec,
+    key: str,
+    beside: Mapping[str, object] | None,
+    *,
+    load: Callable[[str], M],
+    build: Callable[[Mapping[str, object], Path], M],
+) -> M | None:
+    """Return the map of a device: that of its name, or the one written `beside` it under `key`; None if it has none.
+
+    Raises:
+        ConfigError: As `load` and `build`; of a map beside the device the keys are those of devices.toml.
+    """
+    if beside is None:
+        return None if spec.map is None else load(spec.map)
+    given = beside.get("device")
+    own: Mapping[str, object] = given if isinstance(given, Mapping) else {}
+    # a map beside a device needs no name of its own
+    name = own.get("id", key)
+    try:
+        return build({**beside, "device": {**own, "id": name}}, Path(f"{name}.toml"))
+    except ConfigError as error:
+        prefix = f"device '{spec.id}'.{key}."
+        moved = (replace(each, file=DEVICES_FILE, key=f"{prefix}{each.key or ''}") for each in error.problems)
+        raise ConfigError(*moved) from error
+
+
+def found(file: Path, key: str, message: str, allowed: str | None) -> ConfigProblem:
+    """Return what was found at a key of a map as a problem of its file."""
+    return ConfigProblem(file=str(file), key=key, message=message, allowed=allowed)

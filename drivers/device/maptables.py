@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from drivers.device.fallback import Arming, LifeSign
+from drivers.device.fallback import Arming, FallbackRule, LifeSign
 from drivers.device.fields import DeviceClass
 from ems.model.capability import Capability
 
@@ -44,6 +44,11 @@ class DeviceTable(MapTable):
                 raise ValueError(f"'{name}' is named twice")
         return capabilities
 
+    @property
+    def declared(self) -> frozenset[Capability] | None:
+        """Return what the map declares, None where it leaves that to its points and commands."""
+        return None if self.capabilities is None else frozenset(self.capabilities)
+
 
 class FallbackTable(MapTable):
     """[fallback]."""
@@ -75,3 +80,15 @@ def range_of(limits: list[float] | None) -> tuple[float, float] | None:
 def sign_of(direction: Direction) -> int:
     """Return what a value is multiplied with so that power into the site bus is positive."""
     return 1 if direction == "into_bus" else -1
+
+
+def fallback_of(table: FallbackTable | None, *, has_heartbeat: bool, has_watchdog: bool) -> FallbackRule | None:
+    """Return what a map states about the fall-back; what it leaves out follows from its heartbeat and watchdog time."""
+    if table is None:
+        return None
+    return FallbackRule(
+        text=table.text,
+        misses=table.misses or (LifeSign.HEARTBEAT if has_heartbeat else LifeSign.SETPOINTS),
+        armed_by=table.armed_by or (Arming.WATCHDOG if has_watchdog else Arming.SETTING),
+        after_s=table.after_s,
+    )

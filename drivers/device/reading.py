@@ -12,6 +12,7 @@ from drivers.device.assembly import Assembler, Family, Interpretation, R
 from drivers.device.fields import numeric_fields
 from drivers.device.fingerprint import Fingerprint
 from drivers.device.life import STILL_S, LifeWatch, StillWatch
+from drivers.device.mapfiles import DEVICES_FILE
 from drivers.device.plausibility import emptiness
 from drivers.device.sample import Sample
 from drivers.device.steps import StepGate
@@ -26,8 +27,6 @@ _OVERDUE_PERIODS: Final = 2.0
 _STUCK_PERIODS: Final = 6.0
 _FROZEN_PERIODS: Final = 3.0
 _STILL_PERIODS: Final = 20.0
-# the file that names drivers, maps and links, for errors about them
-DEVICES_FILE: Final = "devices.toml"
 
 
 class ReadDevice(Generic[R]):

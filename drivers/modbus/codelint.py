@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from typing import Final
 
+from drivers.device.keylint import nameless_findings, unscaled_findings
 from drivers.device.needs import Finding
 from drivers.modbus.coding import FLOATS, N_REGISTERS, PointType
 from drivers.modbus.mapschema import MapFile, PointTable
 from drivers.modbus.rangelint import SIGNED
 
-_OF_NUMBERS: Final = ("scale", "offset", "sign", "valid")
 _BITS_PER_REGISTER: Final = 16
 
 
@@ -21,11 +21,9 @@ def code_findings(tables: MapFile) -> Iterator[Finding]:
 
 
 def _of_point(table: PointTable, key: str) -> Iterator[Finding]:
-    what = _no_number(table)
-    if what is not None:
-        for name in _OF_NUMBERS:
-            if name in table.model_fields_set:
-                yield f"{key}.{name}", f"{what} has no {name}", f"no {name}"
+    yield from unscaled_findings(table, key, _no_number(table))
+    for name, names in (("enum", table.enum), ("bits", table.bits)):
+        yield from nameless_findings(names, f"{key}.{name}")
     if table.type is PointType.STRING:
         if table.invalid:
             yield f"{key}.invalid", "a text has no codes", "no invalid; an empty text is not available"

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
-from drivers.device.fallback import Arming, FallbackRule, LifeSign
-from drivers.device.maptables import range_of, sign_of
+from drivers.device.maptables import fallback_of, range_of, sign_of
 from drivers.modbus.coding import FLOATS, N_REGISTERS, WRITE_COIL, Address, Coding, PointType, Table, factor_name
 from drivers.modbus.layout import Block, Command, Point, RegisterMap, SetpointCommand, Span, Speed, rack_name
 from drivers.modbus.mapactions import action, sequence_command
@@ -54,8 +53,10 @@ def build_map(tables: MapFile) -> RegisterMap:
         expected={name: table.expect for name, table in tables.identity.items() if table.expect is not None},
         heartbeat=_heartbeat(tables.heartbeat, endpoint),
         watchdog=_watchdog(tables.watchdog, endpoint),
-        fallback=_fallback(tables),
-        capabilities=None if tables.device.capabilities is None else frozenset(tables.device.capabilities),
+        fallback=fallback_of(
+            tables.fallback, has_heartbeat=tables.heartbeat is not None, has_watchdog=tables.watchdog is not None
+        ),
+        capabilities=tables.device.declared,
         alarms=tuple(names for _, names in alarms),
         racks=_rack_fields(tables),
         actions=actions,
@@ -232,16 +233,4 @@ def _watchdog(table: WatchdogTable | None, endpoint: EndpointTable) -> Command |
         coding=coding,
         function=table.write_fc or endpoint.write_fc,
         writes_per_day=table.writes_per_day,
-    )
-
-
-def _fallback(tables: MapFile) -> FallbackRule | None:
-    table = tables.fallback
-    if table is None:
-        return None
-    return FallbackRule(
-        text=table.text,
-        misses=table.misses or (LifeSign.SETPOINTS if tables.heartbeat is None else LifeSign.HEARTBEAT),
-        armed_by=table.armed_by or (Arming.SETTING if tables.watchdog is None else Arming.WATCHDOG),
-        after_s=table.after_s,
     )

@@ -5,13 +5,12 @@ with file, key and what is allowed; nothing is guessed.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from pydantic import ValidationError
 
-from drivers.device.mapfiles import find_file, names_in, read_toml
+from drivers.device.mapfiles import find_file, found, map_of_device, names_in, read_toml
 from drivers.device.schemaproblems import problems
 from drivers.modbus.actionlint import form_findings
 from drivers.modbus.codelint import code_findings
@@ -19,15 +18,11 @@ from drivers.modbus.layout import RegisterMap
 from drivers.modbus.mapbuild import build_map
 from drivers.modbus.maplint import find_contradictions
 from drivers.modbus.mapproblems import SCHEMA
-from drivers.modbus.mapschema import (
-    MapFile,
-)
+from drivers.modbus.mapschema import MapFile
 from drivers.modbus.racklint import rack_findings
-from ems.errors import ConfigError, ConfigProblem
+from ems.errors import ConfigError
 from ems.model.device import DeviceSpec
 
-# the file of the configuration that names devices
-DEVICES_FILE: Final = "devices.toml"
 SHIPPED: Final = Path(__file__).resolve().parents[1] / "maps"
 
 
@@ -55,19 +50,9 @@ def device_map(spec: DeviceSpec, directories: Sequence[Path]) -> RegisterMap | N
     Raises:
         ConfigError: As `load_map`; of a map beside the device the keys are those of devices.toml.
     """
-    if spec.registers is None:
-        return None if spec.map is None else load_map(spec.map, directories)
-    given = spec.registers.get("device")
-    own: Mapping[str, object] = given if isinstance(given, Mapping) else {}
-    # a map beside a device needs no name of its own
-    name = own.get("id", "registers")
-    try:
-        return _checked({**spec.registers, "device": {**own, "id": name}}, Path(f"{name}.toml"))
-    except ConfigError as error:
-        prefix = f"device '{spec.id}'.registers."
-        raise ConfigError(
-            *(replace(each, file=DEVICES_FILE, key=f"{prefix}{each.key or ''}") for each in error.problems)
-        ) from error
+    return map_of_device(
+        spec, "registers", spec.registers, load=lambda name: load_map(name, directories), build=_checked
+    )
 
 
 def _checked(table: Mapping[str, object], file: Path) -> RegisterMap:
@@ -76,16 +61,12 @@ def _checked(table: Mapping[str, object], file: Path) -> RegisterMap:
     except ValidationError as error:
         raise ConfigError(*problems(file, error, SCHEMA)) from error
     if wrong := (*form_findings(tables), *rack_findings(tables)):
-        raise ConfigError(*(_problem(file, *finding) for finding in wrong))
+        raise ConfigError(*(found(file, *finding) for finding in wrong))
     register_map = build_map(tables)
-    without_effect = (_problem(file, *finding) for finding in code_findings(tables))
+    without_effect = (found(file, *finding) for finding in code_findings(tables))
     if contradictions := (*without_effect, *find_contradictions(register_map, file)):
         raise ConfigError(*contradictions)
     return register_map
-
-
-def _problem(file: Path, key: str, message: str, allowed: str | None) -> ConfigProblem:
-    return ConfigProblem(file=str(file), key=key, message=message, allowed=allowed)
 
 
 def map_names(directories: Sequence[Path]) -> tuple[str, ...]:

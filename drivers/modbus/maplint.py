@@ -3,11 +3,12 @@
 The form of each key is checked before, in `mapschema`.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from drivers.device.fields import DeviceClass, rack_fields
+from drivers.device.identitylint import expected_findings, name_findings
+from drivers.device.mapfiles import found
 from drivers.device.needs import Finding
 from drivers.modbus.actionlint import action_findings
 from drivers.modbus.blocks import overlapping_blocks, torn_points, unplaced, unreadable
@@ -24,8 +25,8 @@ from ems.errors import ConfigProblem
 
 def find_contradictions(register_map: RegisterMap, file: Path) -> Iterator[ConfigProblem]:
     """Yield everything in a map that cannot be right."""
-    for key, message, allowed in (
-        *_name(register_map, file),
+    for finding in (
+        *name_findings(register_map.id, file),
         *_layout(register_map),
         *_identity(register_map),
         *point_findings(register_map),
@@ -36,12 +37,7 @@ def find_contradictions(register_map: RegisterMap, file: Path) -> Iterator[Confi
         *capability_findings(register_map),
         *fallback_findings(register_map),
     ):
-        yield ConfigProblem(file=str(file), key=key, message=message, allowed=allowed)
-
-
-def _name(register_map: RegisterMap, file: Path) -> Iterator[Finding]:
-    if register_map.id != file.stem:
-        yield "device.id", f"the file is called '{file.name}'", f"'{file.stem}'"
+        yield found(file, *finding)
 
 
 def _layout(register_map: RegisterMap) -> Iterator[Finding]:
@@ -101,11 +97,7 @@ def _identity(register_map: RegisterMap) -> Iterator[Finding]:
         yield "identity", message, "[identity.serial], or device.unidentified with the reason why there is none"
     if register_map.identity and register_map.unidentified is not None:
         yield "device.unidentified", "the map has texts that name the device", "one of the two"
-    for name, expected in register_map.expected.items():
-        try:
-            re.compile(expected)
-        except re.error as error:
-            yield f"identity.{name}.expect", f"no regular expression: {error}", "a text or a regular expression"
+    yield from expected_findings(register_map.expected)
 
 
 def _racks(register_map: RegisterMap) -> Iterator[Finding]:

@@ -3,16 +3,26 @@
 from collections.abc import Iterator
 from typing import Final
 
+from drivers.device import fieldlint
+from drivers.device.fieldlint import kind_of_labels, unknown_field
 from drivers.device.fields import FieldKind, ReadingField, reading_fields
+from drivers.device.keylint import step_findings
 from drivers.device.needs import Finding
+from drivers.device.numberlint import order_findings, scale_findings
 from drivers.modbus.coding import FLOATS, UNSIGNED, PointType, factor_name
 from drivers.modbus.layout import Point, RegisterMap, Speed, alarm_name, rack_place
-from drivers.modbus.rangelint import scale_findings, valid_findings
+from drivers.modbus.rangelint import valid_findings
 
 N_ADDRESSES: Final = 0x10000
 OUT_OF_SPACE: Final = ("it ends behind the last register", "addresses 0 to 65535")
 _CODES: Final = frozenset({PointType.UINT16, PointType.INT16, PointType.UINT32})
-FLAG_LABELS: Final = frozenset({"true", "false"})
+_WRITTEN: Final = {
+    FieldKind.FLAG: 'type = "bit", or enum with "true" and "false"',
+    FieldKind.INTEGER: "an integer type with integer scale and offset",
+    FieldKind.NUMBER: "a numeric type without enum",
+    FieldKind.TEXT: 'type = "string", or enum',
+    FieldKind.NAMES: "an unsigned type with bits",
+}
 
 
 def point_findings(register_map: RegisterMap) -> Iterator[Finding]:
@@ -30,14 +40,9 @@ def point_findings(register_map: RegisterMap) -> Iterator[Finding]:
             yield f"{key}.at", "this value is read too seldom for its purpose", "a place in a fast block"
         if point.field in fields:
             yield from fit_findings(point, fields[point.field], key)
-        elif point.fills is not None:
-            yield f"{key}.fills", f"a {register_map.device_class} has no such value", ", ".join(sorted(fields))
-        elif not (is_factor or point.name in readbacks or point.stale_after_s is not None):
-            yield (
-                key,
-                f"a {register_map.device_class} has no such value",
-                ", ".join(sorted(fields)) + ", the read-back of a command, or a life counter with stale_after_s",
-            )
+        else:
+            has_purpose = is_factor or point.name in readbacks or point.stale_after_s is not None
+            yield from unknown_field(register_map.device_class, fields, key, fills=point.fills, has_purpose=has_purpose)
 
 
 def shape_findings(point: Point, key: str) -> Iterator[Finding]:
@@ -46,15 +51,13 @@ def shape_findings(point: Point, key: str) -> Iterator[Finding]:
     yield from _form_of_bits(point, key)
     if point.labels is not None and type_ not in _CODES:
         yield f"{key}.enum", f"a {type_} cannot hold codes", ", ".join(sorted(_CODES))
-    yield from scale_findings(point.coding, key)
-    if point.valid is not None and point.valid[0] >= point.valid[1]:
-        yield f"{key}.valid", "the first number is the lower one", None
+    yield from scale_findings(point.coding.scale, key)
+    yield from order_findings(point.valid, f"{key}.valid")
     yield from valid_findings(point, key)
     if point.stale_after_s is not None and type_ not in UNSIGNED:
         yield f"{key}.type", "a life counter counts up", ", ".join(sorted(UNSIGNED))
-    is_number = not (point.labels or point.flags or point.stale_after_s or type_ in {PointType.BIT, PointType.STRING})
-    if point.max_step_per_s is not None and not is_number:
-        yield f"{key}.max_step_per_s", "only a measured number has a fastest change", None
+    is_measured = kind_of(point) is FieldKind.NUMBER and not point.stale_after_s
+    yield from step_findings(point.max_step_per_s, key, is_measured=is_measured)
     if point.coding.factor is not None and (point.labels or point.flags or type_ in FLOATS | {"string", "bit"}):
         yield f"{key}.scale_register", "only whole numbers have a scale factor", "an integer type without enum or bits"
 
@@ -99,33 +102,29 @@ def fit_findings(point: Point, field: ReadingField, key: str) -> Iterator[Findin
     if point.flags is not None and field.kind is not FieldKind.NAMES:
         yield f"{key}.bits", f"this value is {field.kind.value}, no list of names", None
         return
-    labels = frozenset(point.labels.values()) if point.labels else None
-    match field.kind:
-        case FieldKind.FLAG:
-            if point.coding.type is not PointType.BIT and (labels is None or not labels <= FLAG_LABELS):
-                yield key, "this value is true or false", 'type = "bit", or enum with "true" and "false"'
-        case FieldKind.LABEL:
-            known = frozenset(field.labels or ())
-            if labels is None or not labels <= known:
-                yield f"{key}.enum", "this value is one of a list of names", ", ".join(sorted(known))
-        case FieldKind.INTEGER:
-            if labels is not None or not _is_integral(point):
-                yield key, "this value is a whole number", "an integer type with integer scale and offset"
-        case FieldKind.NUMBER:
-            if labels is not None or point.coding.type is PointType.BIT:
-                yield key, "this value is a number", "a numeric type without enum"
-        case FieldKind.TEXT:
-            if point.coding.type is not PointType.STRING and labels is None:
-                yield key, "this value is a text", 'type = "string", or enum'
-        case FieldKind.NAMES:
-            if point.flags is None:
-                yield key, "this value is a list of names", "an unsigned type with bits"
+    if field.kind is FieldKind.INTEGER and not _is_integral(point):
+        yield key, "this value is a whole number", _WRITTEN[FieldKind.INTEGER]
+        return
+    labels = point.labels.values() if point.labels else None
+    yield from fieldlint.fit_findings(kind_of(point), labels, field, key, _WRITTEN)
+
+
+def kind_of(point: Point) -> FieldKind:
+    """Return what a point gives."""
+    if point.flags is not None:
+        return FieldKind.NAMES
+    if point.coding.type is PointType.BIT:
+        return FieldKind.FLAG
+    if point.labels is not None:
+        return kind_of_labels(point.labels.values())
+    return FieldKind.TEXT if point.coding.type is PointType.STRING else FieldKind.NUMBER
 
 
 def _is_integral(point: Point) -> bool:
     coding = point.coding
     return (
         coding.type not in FLOATS | {PointType.BIT, PointType.STRING}
+        and not point.labels
         and coding.factor is None
         and isinstance(coding.scale, int)
         and isinstance(coding.offset, int)

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from itertools import combinations
 from typing import Final
 
-from drivers.device.fallback import Arming, LifeSign
+from drivers.device import fallbacklint
+from drivers.device.fallback import LifeSign
 from drivers.device.needs import Finding
+from drivers.device.numberlint import order_findings, scale_findings
 from drivers.modbus.coding import FLOATS, WRITE_COIL, WRITE_COILS, WRITE_MULTIPLE, WRITE_SINGLE, PointType, Table
 from drivers.modbus.layout import Command, RegisterMap
 from drivers.modbus.pointlint import N_ADDRESSES, OUT_OF_SPACE
-from drivers.modbus.rangelint import limit_findings, scale_findings
+from drivers.modbus.rangelint import limit_findings
 from drivers.modbus.readbacklint import readback_findings
 
 _WRITABLE: Final = frozenset({PointType.UINT16, PointType.INT16, PointType.UINT32, PointType.INT32, PointType.FLOAT32})
@@ -23,12 +25,10 @@ def command_findings(register_map: RegisterMap) -> Iterator[Finding]:
         yield from readback_findings(register_map, command, key)
         if command.limits is None and command.coding.type is not PointType.BIT:
             yield f"{key}.limits", "a number that is written needs its range", "limits = [lowest, highest]"
-        if command.limits is not None and command.limits[0] >= command.limits[1]:
-            yield f"{key}.limits", "the first number is the lower one", None
+        yield from order_findings(command.limits, f"{key}.limits")
         if _is_writable(command):
             yield from limit_findings(command, key)
-    if register_map.commands and register_map.fallback is None:
-        yield "fallback", "a device that is commanded must state what it does without a controller", "[fallback] text"
+    yield from fallbacklint.commanded_findings(register_map.fallback, is_commanded=bool(register_map.commands))
 
 
 def fallback_findings(register_map: RegisterMap) -> Iterator[Finding]:
@@ -36,14 +36,9 @@ def fallback_findings(register_map: RegisterMap) -> Iterator[Finding]:
     rule = register_map.fallback
     if rule is None:
         return
-    if rule.misses is LifeSign.HEARTBEAT and register_map.heartbeat is None:
-        yield "fallback.misses", "the map has no heartbeat", "[heartbeat], or setpoints or requests"
-    if rule.armed_by is Arming.WATCHDOG and register_map.watchdog is None:
-        yield "fallback.armed_by", "the map has no watchdog time", "[watchdog], or setting or always"
-    if rule.misses is LifeSign.NOTHING and (register_map.watchdog is not None or rule.after_s is not None):
-        yield "fallback.misses", "a device that misses nothing acts after no time", "no [watchdog] and no after_s"
-    if rule.armed_by is Arming.WATCHDOG and rule.after_s is not None:
-        yield "fallback.after_s", "the watchdog time of the site says when it acts", "no after_s"
+    yield from fallbacklint.fallback_findings(
+        rule, has_heartbeat=register_map.heartbeat is not None, has_watchdog=register_map.watchdog is not None
+    )
     for name, command in register_map.commands.items():
         if rule.misses is LifeSign.SETPOINTS and command.writes_per_day is not None:
             yield (
@@ -83,7 +78,7 @@ def _write(key: str, command: Command) -> Iterator[Finding]:
         yield f"{key}.write_fc", f"function 6 writes one register, {command.coding.type} needs more", "16"
     elif command.end > N_ADDRESSES:
         yield f"{key}.at", *OUT_OF_SPACE
-    elif scale := tuple(scale_findings(command.coding, key)):
+    elif scale := tuple(scale_findings(command.coding.scale, key)):
         yield from scale
     elif command.coding.factor is not None and command.coding.type in FLOATS:
         yield f"{key}.scale_register", "only whole numbers have a scale factor", "an integer type"

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from drivers.device.certificates import client_context
-from drivers.device.reading import DEVICES_FILE
+from drivers.device.mapfiles import DEVICES_FILE
 from drivers.mqtt.session import Access
 from ems.errors import ConfigError, ConfigProblem
 from ems.model.device import BrokerSpec

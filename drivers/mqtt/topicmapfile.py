@@ -5,17 +5,15 @@ wrong in form or contradicts itself is refused with file, key and what is allowe
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from pydantic import JsonValue, ValidationError
 
-from drivers.device.fallback import Arming, FallbackRule, LifeSign
-from drivers.device.mapfiles import find_file, names_in, read_toml
-from drivers.device.maptables import DeviceTable, FallbackTable, range_of, sign_of
-from drivers.device.reading import DEVICES_FILE
+from drivers.device.mapfiles import find_file, found, map_of_device, names_in, read_toml
+from drivers.device.maptables import DeviceTable, FallbackTable, fallback_of, range_of, sign_of
 from drivers.device.schemaproblems import Schema, problems
+from drivers.mqtt.topickeylint import key_findings
 from drivers.mqtt.topicmaplint import find_contradictions
 from drivers.mqtt.topicmapschema import (
     AvailabilityTable,
@@ -82,18 +80,9 @@ def device_topic_map(spec: DeviceSpec, directories: Sequence[Path]) -> TopicMap 
     Raises:
         ConfigError: As `load_topic_map`; of a map beside the device the keys are those of devices.toml.
     """
-    if spec.topics is None:
-        return None if spec.map is None else load_topic_map(spec.map, directories)
-    given = spec.topics.get("device")
-    own: Mapping[str, object] = given if isinstance(given, Mapping) else {}
-    # a map beside a device needs no name of its own
-    name = own.get("id", "topics")
-    try:
-        return topic_map_of({**spec.topics, "device": {**own, "id": name}}, Path(f"{name}.toml"))
-    except ConfigError as error:
-        prefix = f"device '{spec.id}'.topics."
-        beside = (replace(each, file=DEVICES_FILE, key=f"{prefix}{each.key or ''}") for each in error.problems)
-        raise ConfigError(*beside) from error
+    return map_of_device(
+        spec, "topics", spec.topics, load=lambda name: load_topic_map(name, directories), build=topic_map_of
+    )
 
 
 def read_topic_map(file: Path) -> TopicMap:
@@ -116,7 +105,8 @@ def topic_map_of(table: Mapping[str, object], file: Path) -> TopicMap:
     except ValidationError as error:
         raise ConfigError(*problems(file, error, SCHEMA)) from error
     topic_map = _build(tables)
-    if contradictions := tuple(find_contradictions(topic_map, file)):
+    without_effect = (found(file, *finding) for finding in key_findings(tables))
+    if contradictions := (*without_effect, *find_contradictions(topic_map, file)):
         raise ConfigError(*contradictions)
     return topic_map
 
@@ -163,8 +153,10 @@ def _build(tables: TopicMapFile) -> TopicMap:
         heartbeat=_heartbeat(tables.heartbeat),
         watchdog=_watchdog(tables.watchdog),
         keepalive=_keepalive(tables.keepalive),
-        fallback=_fallback(tables),
-        capabilities=None if device.capabilities is None else frozenset(device.capabilities),
+        fallback=fallback_of(
+            tables.fallback, has_heartbeat=tables.heartbeat is not None, has_watchdog=tables.watchdog is not None
+        ),
+        capabilities=device.declared,
     )
 
 
@@ -251,15 +243,3 @@ def _template(payload: JsonValue) -> Template:
             raise ConfigError(ConfigProblem(file="", message="a payload holds null, which TOML cannot write"))
         case _:
             return payload
-
-
-def _fallback(tables: TopicMapFile) -> FallbackRule | None:
-    table = tables.fallback
-    if table is None:
-        return None
-    return FallbackRule(
-        text=table.text,
-        misses=table.misses or (LifeSign.SETPOINTS if tables.heartbeat is None else LifeSign.HEARTBEAT),
-        armed_by=table.armed_by or (Arming.SETTING if tables.watchdog is None else Arming.WATCHDOG),
-        after_s=table.after_s,
-    )

@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import drivers
+from drivers.device.mapfiles import DEVICES_FILE
 from drivers.modbus.link import ModbusLink
 from drivers.mqtt.link import MqttLink
 from ems.app.located import located
@@ -19,8 +20,6 @@ from ems.model.site import Site
 from ems.ports import Clock, Device, DeviceLink, DriverEnvironment, DriverFactory, SetsPower
 
 GROUP = "ems.drivers"
-# where drivers, which know no directories, say that a device is wrong
-_DEVICES_FILE = "devices.toml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +105,7 @@ def _without_power(site: Site, wiring: Wiring, devices: Mapping[str, Device]) ->
             device = devices.get(spec.asset)
             if spec.asset in kind.unit_ids and kind.takes_power and not isinstance(device, SetsPower):
                 yield ConfigProblem(
-                    file=_DEVICES_FILE,
+                    file=DEVICES_FILE,
                     key=f"device '{spec.id}'.driver",
                     message=f"{spec.driver} takes no power, and the sets of class '{kind.id}' are said to follow one",
                     allowed=f"takes_power = false in [genset.{kind.id}] of assets.toml, or driver genset.controller",
@@ -154,7 +153,7 @@ def driver_factory(spec: DeviceSpec) -> DriverFactory:
         nearest = next(iter(difflib.get_close_matches(spec.driver, names, n=1)), None)
         raise ConfigError(
             ConfigProblem(
-                file=_DEVICES_FILE,
+                file=DEVICES_FILE,
                 key=f"device '{spec.id}'.driver",
                 message=f"no driver is called '{spec.driver}'",
                 allowed=", ".join(names),

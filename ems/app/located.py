@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from drivers.modbus.mapfile import DEVICES_FILE
+from drivers.device.mapfiles import DEVICES_FILE
 from ems.config.lines import KeyLines
 from ems.config.notation import KeyPath
 from ems.errors import ConfigProblem

@@ -3,6 +3,7 @@
 import math
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -72,7 +73,7 @@ ADDED = (
 )
 
 
-def mutated(text: str, data: st.DataObject) -> str:
+def mutated(text: str, data: st.DataObject, *, added: Sequence[str] = ADDED) -> str:
     """Return the text with one line dropped, doubled, changed or added."""
     lines = text.splitlines()
     number = data.draw(st.integers(0, len(lines) - 1), label="line")
@@ -92,7 +93,7 @@ def mutated(text: str, data: st.DataObject) -> str:
             new = data.draw(st.sampled_from(VALUES), label="value")
             lines[number] = f"{line.partition('=')[0]}= {new}" if "=" in line else line
         case "add":
-            lines.insert(number + 1, data.draw(st.sampled_from(ADDED), label="added"))
+            lines.insert(number + 1, data.draw(st.sampled_from(added), label="added"))
         case _:
             other = data.draw(st.integers(0, len(lines) - 1), label="other line")
             lines[number], lines[other] = lines[other], line

@@ -62,12 +62,36 @@ def test_a_file_that_is_no_toml_is_refused_with_its_line(tmp_path: Path) -> None
         ("valid = [-100, 100]", "valid = [100, -100]", "points.power_kw.valid", "lower"),
         ("scale = 1000\n", "scale = 0\n", "points.charge_wh.scale", "the same"),
         ('type = "flag"', 'type = "text"', "points.ready", "true or false"),
-        ('type = "flag"', 'type = "flag"\nscale = 2', "points.ready.type", "not scaled"),
+        ('type = "flag"', 'type = "flag"\nscale = 2', "points.ready.scale", "a flag has no scale"),
+        ('type = "flag"', 'type = "flag"\nvalid = [0, 1]', "points.ready.valid", "a flag has no valid"),
+        ('type = "flag"', 'type = "flag"\nmax_step_per_s = 1', "points.ready.max_step_per_s", "measured number"),
+        ('type = "flag"', 'type = "flag"\nstale_after_s = 5.0', "points.ready.type", "counts up"),
+        ('at = "mode"\n', 'at = "mode"\noffset = 1\n', "points.remote.offset", "an enumeration has no offset"),
+        ('1 = "true", 2 = "false"', "", "points.remote.enum", "names nothing"),
+        ('type = "names"\n', 'type = "names"\ninvalid = ["none"]\n', "points.faults.invalid", "no codes"),
+        (
+            'type = "names"\n',
+            'type = "names"\nsign = "into_bus"\n',
+            "points.faults.sign",
+            "names has no sign",
+        ),
+        ("scale = 1000\n", "scale = -1000\n", "points.charge_wh.scale", "the key `sign`"),
+        ("valid = [-100, 100]", "valid = [1e19, 2e19]", "points.power_kw.valid", "no number of a payload"),
         ('1 = "true", 2 = "false"', '1 = "yes"', "points.remote", "true or false"),
         ("max_age_s = 60.0", 'fills = "colour"', "points.charge_wh.fills", "no such value"),
         ('at = "faults"\n', "", "points.faults.at", "array"),
         ('readback = "setpoint_kw"', 'readback = "ready"', "commands.power_kw.readback", "no number"),
         ('readback = "setpoint_kw"', 'readback = "none"', "commands.power_kw.readback", "no point"),
+        (
+            'readback = "setpoint_kw"',
+            'readback = "power_kw"',
+            "commands.power_kw.readback",
+            "not what power_kw",
+        ),
+        ('readback = "setpoint_kw"', 'readback = "frequency_hz"', "commands.power_kw.readback", "shows frequency_hz"),
+        ('at = "ac.setpoint"\n', 'at = "ac.setpoint"\nstale_after_s = 5.0\n', "commands.power_kw.readback", "life"),
+        ('at = "ac.setpoint"\n', 'at = "ac.setpoint"\nvalid = [-50, 50]\n', "commands.power_kw.limits", "be verified"),
+        ("resolution = 10.0", "resolution = 1e6", "commands.power_kw.resolution", "no two numbers"),
         ('at = "ac.setpoint"\n', 'at = "ac.setpoint"\nmax_age_s = 9.0\n', "points.setpoint_kw.max_age_s", "older"),
         ("limits = [-100, 100]", "limits = [1, 1]", "commands.power_kw.limits", "lower"),
         ('p = "{value}"', 'p = "{valve}"', "commands.power_kw.payload", "'{valve}'"),
@@ -89,6 +113,50 @@ def test_a_wrong_line_is_refused_with_file_key_and_reason(old: str, new: str, ke
     assert found.file == str(FILE)
     assert found.key == key
     assert word in found.message
+
+
+COMMAND = '"W" }\nscale = 0.001\nsign = "out_of_bus"\n'
+PLAIN = 'topic = "{device}/counter/charge"\n'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "message"),
+    [
+        (COMMAND, '"W" }\nscale = -0.001\nsign = "out_of_bus"\n', "commands.power_kw.scale", "the key `sign`"),
+        ("limits = [-100, 100]", "limits = [-1e20, 1e20]", "commands.power_kw.limits", "do not fit into a payload"),
+        (COMMAND, '"W" }\nscale = 0.001\n', "commands.power_kw.sign", "the other direction"),
+        ('stamp = "time"\n', "", "messages.stamp_format", "no stamp is read"),
+        (PLAIN, f'{PLAIN}type = "flag"\ninvalid = [2]\n', "points.charge_wh.invalid", "never the number 2"),
+        (PLAIN, f"{PLAIN}valid = [5, 1]\n", "points.charge_wh.valid", "lower"),
+    ],
+)
+def test_a_key_that_would_do_nothing_or_turn_a_sign_twice_is_refused(
+    old: str, new: str, key: str, message: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        site_map((old, new))
+
+    assert message in {found.key: found.message for found in caught.value.problems}[key]
+
+
+def test_a_readback_of_its_own_name_states_the_unit_of_the_command() -> None:
+    found = problem(("[points.setpoint_kw]", "[points.order_w]"), ('readback = "setpoint_kw"', 'readback = "order_w"'))
+
+    assert (found.key, found.allowed) == ("commands.power_kw.readback", "a name that ends in _kw")
+
+
+def test_a_map_without_json_leaves_nothing_out(tmp_path: Path) -> None:
+    file = tmp_path / "meter.toml"
+    file.write_text(
+        '[device]\nid = "meter"\nsource = "no document at all"\nclass = "load_meter"\n[messages]\npartial = true\n'
+        '[points.load_kw]\ntopic = "{device}"\n',
+        encoding="utf-8",
+    )
+
+    with pytest.raises(ConfigError) as caught:
+        read_topic_map(file)
+
+    assert [found.key for found in caught.value.problems] == ["messages.partial"]
 
 
 def test_a_device_that_is_commanded_must_say_what_it_does_alone() -> None:
