@@ -36,7 +36,8 @@ ForceOption = Annotated[str, typer.Option("--force", metavar="REASON", help="Go 
 AuditOption = Annotated[Path | None, typer.Option("--audit", metavar="FILE", help="Other audit file.", dir_okay=False)]
 
 
-def _file(name: str, text: str) -> Any:  # as typer's own function returns it
+def file_option(name: str, text: str) -> Any:  # as typer's own function returns it
+    """Return an option that names a file."""
     return typer.Option(name, metavar="FILE", help=text, dir_okay=False)
 
 
@@ -53,9 +54,9 @@ class EndpointOptions:
         str | None, typer.Option("--parity", metavar="NAME", help="rtu: none, even or odd, else even.")
     ] = None
     stop_bits: Annotated[int | None, typer.Option("--stop-bits", min=1, max=2, help="rtu: 1 or 2, else 1.")] = None
-    ca_file: Annotated[Path | None, _file("--ca-file", "tls: certificate that signs the device's.")] = None
-    cert_file: Annotated[Path | None, _file("--cert-file", "tls: our own certificate.")] = None
-    key_file: Annotated[Path | None, _file("--key-file", "tls: its key.")] = None
+    ca_file: Annotated[Path | None, file_option("--ca-file", "tls: certificate that signs the device's.")] = None
+    cert_file: Annotated[Path | None, file_option("--cert-file", "tls: our own certificate.")] = None
+    key_file: Annotated[Path | None, file_option("--key-file", "tls: its key.")] = None
     server_name: Annotated[
         str | None, typer.Option("--server-name", metavar="NAME", help="tls: name in the device's certificate.")
     ] = None

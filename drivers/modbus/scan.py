@@ -27,7 +27,6 @@ _COMMON_TEXTS: Final[Mapping[str, tuple[int, int]]] = {
     "serial": (50, 16),
 }
 _COMMON_REGISTERS: Final = 66
-_MARKERS: Final = frozenset(read_holding(base, len(MARKER)) for base in BASES)
 _STANDARD_BASES: Final = 3
 # some devices swallow the first request of a connection
 _FIRST_TRIES: Final = 2
@@ -54,17 +53,21 @@ class UnitFound:
     errors: tuple[str, ...] = ()
 
 
-async def scan_unit(inquiry: Inquiry, maps: Sequence[RegisterMap], *, clock: Clock) -> UnitFound:
-    """Return what answers at a unit. Never raises for what the device does."""
-    return await _Examination(inquiry, clock).run(maps)
+async def scan_unit(
+    inquiry: Inquiry, maps: Sequence[RegisterMap], *, clock: Clock, bases: Sequence[int] = BASES
+) -> UnitFound:
+    """Return what answers at a unit, its SunSpec marker at one of `bases`. Never raises for what the device does."""
+    return await _Examination(inquiry, clock, bases).run(maps)
 
 
 class _Examination:
     """One unit under question; the same registers are asked for once only."""
 
-    def __init__(self, inquiry: Inquiry, clock: Clock) -> None:
+    def __init__(self, inquiry: Inquiry, clock: Clock, bases: Sequence[int]) -> None:
         self._inquiry = inquiry
         self._clock = clock
+        self._bases = bases
+        self._markers = frozenset(read_holding(base, len(MARKER)) for base in bases)
         self._known: dict[Request, Answer] = {}
         self._errors: list[str] = []
         self._answers = False
@@ -95,9 +98,9 @@ class _Examination:
         )
 
     async def _find_chain(self) -> Chain | None:
-        search = BaseSearch()
+        search = BaseSearch(self._bases)
         # a device that is silent where it has no registers is asked at the places of the standard only
-        for _ in range(_STANDARD_BASES):
+        for _ in self._bases[:_STANDARD_BASES]:
             result = await self._played(find_chain(search))
             match result:
                 case Chain():
@@ -117,7 +120,7 @@ class _Examination:
         try:
             request = next(script)
             while True:
-                answer = await self._ask(request, may_be_missing=request in _MARKERS)
+                answer = await self._ask(request, may_be_missing=request in self._markers)
                 if isinstance(answer, NoAnswer):
                     return answer
                 if isinstance(answer, Answered) and tuple(answer.registers) == MARKER:

@@ -6,19 +6,17 @@ the names of device and map. Every further line is one exchange: `t_s` since the
 code) and `silent` (why there was no answer).
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from drivers.device.jobs import NoAnswer
+from drivers.device.tracefile import TraceFormat, refused
 from drivers.modbus.coding import READ_COILS, READ_DISCRETE, READ_HOLDING, READ_INPUT
 from drivers.modbus.requests import Answer, Answered, ExceptionAnswer, Read, Request
-from ems.errors import ConfigError, ConfigProblem
 
-FORMAT: Final = "ems-modbus-trace"
-VERSION: Final = 1
+FORMAT: Final = TraceFormat("ems-modbus-trace", 1)
 READS: Final = frozenset({READ_COILS, READ_DISCRETE, READ_HOLDING, READ_INPUT})
 _HIGHEST_WORD: Final = 0xFFFF
 _HIGHEST_EXCEPTION: Final = 255
@@ -56,15 +54,13 @@ class Trace:
     def text(self) -> str:
         """Return the file's text."""
         head = {
-            "format": FORMAT,
-            "version": VERSION,
             "recorded": self.recorded,
             "endpoint": self.endpoint,
             "framing": self.framing,
             "maps": {str(unit): name for unit, name in self.maps.items()},
             "devices": {str(unit): name for unit, name in self.devices.items()},
         }
-        return "".join(json.dumps(line) + "\n" for line in (head, *map(_line, self.exchanges)))
+        return FORMAT.text(head, map(_line, self.exchanges))
 
 
 class Recorder:
@@ -111,23 +107,15 @@ def load_trace(file: Path) -> Trace:
     Raises:
         ConfigError: It cannot be read, or is no trace of this version; names the line.
     """
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(ConfigProblem(file=str(file), message=f"cannot be read: {error}")) from error
-    if not lines:
-        raise _refused(file, 1, "the file is empty")
-    head = _object(file, 1, lines[0])
-    if (head.get("format"), head.get("version")) != (FORMAT, VERSION):
-        raise _refused(file, 1, f"no {FORMAT} of version {VERSION}")
-    exchanges = (_exchange(file, number, _object(file, number, text)) for number, text in enumerate(lines[1:], 2))
+    head, lines = FORMAT.read(file)
+    exchanges = tuple(_exchange(file, number, facts) for number, facts in lines)
     return Trace(
         recorded=str(head.get("recorded", "")),
         endpoint=str(head.get("endpoint", "")),
         framing=str(head.get("framing", "tcp")),
         maps=_names(file, head, "maps"),
         devices=_names(file, head, "devices"),
-        exchanges=tuple(exchanges),
+        exchanges=exchanges,
     )
 
 
@@ -139,27 +127,17 @@ def _line(exchange: Exchange) -> dict[str, object]:
     return facts
 
 
-def _object(file: Path, line: int, text: str) -> dict[str, Any]:  # JSON of any shape
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise _refused(file, line, f"no JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise _refused(file, line, "no JSON object")
-    return value
-
-
 def _names(file: Path, head: Mapping[str, Any], key: str) -> dict[int, str]:
     names = head.get(key, {})
     if not isinstance(names, dict) or not all(str(unit).isdecimal() for unit in names):
-        raise _refused(file, 1, f"'{key}' does not name units")
+        raise refused(file, 1, f"'{key}' does not name units")
     return {int(unit): str(name) for unit, name in names.items()}
 
 
 def _exchange(file: Path, line: int, facts: Mapping[str, Any]) -> Exchange:
     fault = _fault(facts)
     if fault is not None:
-        raise _refused(file, line, fault)
+        raise refused(file, line, fault)
     words, silent = facts.get("words"), facts.get("silent")
     return Exchange(
         t_s=facts["t_s"],
@@ -193,9 +171,3 @@ def _fault(facts: Mapping[str, Any]) -> str | None:
 
 def _is_whole(value: object, highest: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= highest
-
-
-def _refused(file: Path, line: int, message: str) -> ConfigError:
-    return ConfigError(
-        ConfigProblem(file=str(file), line=line, message=message, allowed="a file of `ems devices trace record`")
-    )

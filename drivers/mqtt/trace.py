@@ -7,19 +7,17 @@ map and its name in the topics. Every further line is one message: `t_s` since t
 
 import base64
 import binascii
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from drivers.device.tracefile import TraceFormat, refused
 from drivers.mqtt.link import Job
 from drivers.mqtt.messages import Message, Refused
-from ems.errors import ConfigError, ConfigProblem
 
-FORMAT: Final = "ems-mqtt-trace"
-VERSION: Final = 1
+FORMAT: Final = TraceFormat("ems-mqtt-trace", 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +50,11 @@ class MessageTrace:
     def text(self) -> str:
         """Return the file's text."""
         head = {
-            "format": FORMAT,
-            "version": VERSION,
             "recorded": self.recorded.isoformat(timespec="milliseconds"),
             "endpoint": self.endpoint,
             "devices": {name: {"map": each.map, "name": each.name} for name, each in self.devices.items()},
         }
-        return "".join(json.dumps(line) + "\n" for line in (head, *map(_line, self.messages)))
+        return FORMAT.text(head, map(_line, self.messages))
 
     def arrivals(self, *, origin_s: float) -> Iterator[Message]:
         """Yield the messages as they arrived, on a clock that showed `origin_s` when the recording began."""
@@ -117,13 +113,7 @@ def load_message_trace(file: Path) -> MessageTrace:
     Raises:
         ConfigError: It cannot be read, or is no trace of this version; names the line.
     """
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(ConfigProblem(file=str(file), message=f"cannot be read: {error}")) from error
-    head = _object(file, 1, lines[0] if lines else "")
-    if (head.get("format"), head.get("version")) != (FORMAT, VERSION):
-        raise _refused(file, 1, f"no {FORMAT} of version {VERSION}")
+    head, lines = FORMAT.read(file)
     try:
         recorded = datetime.fromisoformat(str(head["recorded"]))
         devices = {
@@ -131,10 +121,10 @@ def load_message_trace(file: Path) -> MessageTrace:
             for name, each in dict(head["devices"]).items()
         }
     except (KeyError, TypeError, ValueError) as error:
-        raise _refused(file, 1, f"the first line does not say what was recorded: {error}") from error
+        raise refused(file, 1, f"the first line does not say what was recorded: {error}") from error
     if recorded.tzinfo is None:
-        raise _refused(file, 1, "'recorded' has no time zone")
-    messages = tuple(_message(file, number, _object(file, number, text)) for number, text in enumerate(lines[1:], 2))
+        raise refused(file, 1, "'recorded' has no time zone")
+    messages = tuple(_message(file, number, facts) for number, facts in lines)
     return MessageTrace(recorded=recorded, endpoint=str(head.get("endpoint", "")), devices=devices, messages=messages)
 
 
@@ -149,28 +139,13 @@ def _line(message: RecordedMessage) -> dict[str, object]:
 def _message(file: Path, line: int, facts: Mapping[str, Any]) -> RecordedMessage:
     t_s, topic, retained = facts.get("t_s"), facts.get("topic"), facts.get("retained")
     if isinstance(t_s, bool) or not isinstance(t_s, int | float) or not t_s >= 0.0:
-        raise _refused(file, line, "'t_s' is no time in seconds")
+        raise refused(file, line, "'t_s' is no time in seconds")
     if not isinstance(topic, str) or not isinstance(retained, bool):
-        raise _refused(file, line, "a message has a topic, and 'retained' as true or false")
+        raise refused(file, line, "a message has a topic, and 'retained' as true or false")
     if ("text" in facts) is ("base64" in facts):
-        raise _refused(file, line, "a message has one of text, base64")
+        raise refused(file, line, "a message has one of text, base64")
     try:
         payload = base64.b64decode(facts["base64"], validate=True) if "base64" in facts else str(facts["text"]).encode()
     except (binascii.Error, TypeError, ValueError) as error:
-        raise _refused(file, line, f"'base64' is none: {error}") from error
+        raise refused(file, line, f"'base64' is none: {error}") from error
     return RecordedMessage(t_s=float(t_s), topic=topic, retained=retained, payload=payload)
-
-
-def _object(file: Path, line: int, text: str) -> dict[str, Any]:  # JSON of any shape
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise _refused(file, line, f"no JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise _refused(file, line, "no JSON object")
-    return value
-
-
-def _refused(file: Path, line: int, message: str) -> ConfigError:
-    allowed = "a file of `ems devices trace record`"
-    return ConfigError(ConfigProblem(file=str(file), line=line, message=message, allowed=allowed))

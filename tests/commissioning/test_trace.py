@@ -12,12 +12,15 @@ from drivers.modbus.inquiry import Inquiry
 from drivers.modbus.link import ModbusLink
 from drivers.modbus.mapfile import load_map, map_names
 from drivers.modbus.readout import PointReading, Quality, read_out
+from drivers.modbus.sunspec.readout import ChainReadout
 from drivers.modbus.trace import Exchange, Recorder, Trace, load_trace
 from drivers.sim.wire.framing import READ_HOLDING, ExceptionCode
 from drivers.sim.wire.replay import ReplayedUnit, replayed_units
 from ems.app.commissioning.endpoints import Reach, endpoint_link, running
-from ems.app.commissioning.trace import ask_everything, record, record_link, replay
+from ems.app.commissioning.replay import Stage, replay
+from ems.app.commissioning.trace import record, record_link
 from ems.errors import ConfigError
+from ems.model.device import SunSpecSpec
 from ems.runtime.clock import SystemClock
 from tests.commissioning.devices import PlainRegisters, serving, sunspec_words, timed
 from tests.commissioning.record_traces import HOME
@@ -98,7 +101,7 @@ async def test_a_device_without_a_map_is_recorded_with_all_its_models() -> None:
         link = ModbusLink(endpoint_link(f"127.0.0.1:{server.port}", Reach()), clock=clock)
         inquiry = Inquiry(1, link, witness=recorder)
         async with running(link):
-            await timed(asyncio.create_task(ask_everything(inquiry, None, clock)), clock)
+            await timed(asyncio.create_task(ChainReadout(inquiry, SunSpecSpec(), clock=clock).ask()), clock)
     unit = ReplayedUnit(recorder.exchanges, clock=clock)
 
     assert unit.read(READ_HOLDING, 40000, 100) == chain[:100]
@@ -144,7 +147,7 @@ async def test_any_client_reads_a_replayed_device(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     told: asyncio.Queue[str] = asyncio.Queue()
-    task = asyncio.create_task(replay(file, host="127.0.0.1", port=0, clock=SystemClock(), ready=told.put_nowait))
+    task = asyncio.create_task(replay(file, Stage(port=0), clock=SystemClock(), told=told.put_nowait))
     where = await told.get()
     port = int(where.split()[0].rpartition(":")[2])
     client = AsyncModbusTcpClient("127.0.0.1", port=port)

@@ -5,9 +5,10 @@ Paho's thread does the network; whatever it tells is handed to the event loop.
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import paho.mqtt.client as paho
@@ -34,6 +35,15 @@ class Testament:
 
     topic: str
     payload: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """What a broker asks for before it lets a device in."""
+
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    tls: ssl.SSLContext | None = None
 
 
 class Line(Protocol):
@@ -64,7 +74,14 @@ class Connection:
     """A `Line` over the network."""
 
     def __init__(
-        self, host: str, port: int, client_id: str, will: Testament | None, told: Callable[[Said], None]
+        self,
+        host: str,
+        port: int,
+        client_id: str,
+        will: Testament | None,
+        told: Callable[[Said], None],
+        *,
+        login: Login | None = None,
     ) -> None:
         self._host = host
         self._port = port
@@ -75,6 +92,10 @@ class Connection:
         self._client = paho.Client(
             CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=True, reconnect_on_failure=False
         )
+        if login is not None and login.username is not None:
+            self._client.username_pw_set(login.username, login.password)
+        if login is not None and login.tls is not None:
+            self._client.tls_set_context(login.tls)
         if will is not None:
             self._client.will_set(will.topic, will.payload, qos=1, retain=True)
         self._client.on_connect = self._on_connect

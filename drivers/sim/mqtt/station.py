@@ -1,17 +1,16 @@
 """One simulated device behind a broker: publishes its values by its topic map and takes commands."""
 
 import asyncio
-import json
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
-from drivers.mqtt.messages import name_of
 from drivers.mqtt.topics import Place, Template, TopicMap, TopicPoint
-from drivers.sim.mqtt.connection import Connection, Dial, Line, Said, Testament
+from drivers.sim.mqtt.connection import Connection, Dial, Line, Said
 from drivers.sim.mqtt.corruption import on_the_wire, shown, strangers
-from drivers.sim.mqtt.encoding import Document, Value, command_value, number_in, payload
+from drivers.sim.mqtt.encoding import Value, command_value, number_in, payload
+from drivers.sim.mqtt.owntopics import OwnTopics
 from drivers.sim.wire.bank import TwinDevice
 from drivers.sim.wire.faultlayer import FaultLayer
 from drivers.sim.wire.faults import Faults
@@ -52,7 +51,7 @@ class MqttStation:
         self._device = device
         self._clock = clock
         self._dial = dial
-        self._parts = name_of(topic_map, spec.name or spec.id)
+        self._topics = OwnTopics(topic_map, spec.name or spec.id)
         self._layer = FaultLayer(clock=clock, seed=spec.id)
         self._connection: Line | None = None
         self._changed = asyncio.Event()
@@ -98,8 +97,10 @@ class MqttStation:
                 task.cancel()
 
     async def _session(self) -> None:
-        connection = self._dial(self._broker.host, self._broker.port, f"twin-{self._spec.id}", self._will(), self._told)
-        if not await connection.open(list(self._ears())):
+        connection = self._dial(
+            self._broker.host, self._broker.port, f"twin-{self._spec.id}", self._topics.will, self._told
+        )
+        if not await connection.open(list(self._topics.ears)):
             return
         self._connection = connection
         try:
@@ -138,7 +139,7 @@ class MqttStation:
     def _publish(self, connection: Line, faults: Faults, *, with_slow: bool) -> None:
         values = shown(self._values(faults), faults)
         written = self._clock.utc() - timedelta(seconds=faults.old_s)
-        for topic, points in self._topics().items():
+        for topic, points in self._topics.points.items():
             if not with_slow and all(point.max_age_s is not None for point in points):
                 continue
             if not faults.frozen or topic not in self._last:
@@ -181,13 +182,11 @@ class MqttStation:
 
     def _introduce(self, connection: Line) -> None:
         """Say that the device is there, and what it is."""
-        if (availability := self._map.availability) is not None:
-            connection.publish(
-                self._topic(availability.source.topic), self._word(availability.online), qos=1, retain=True
-            )
+        if (greeting := self._topics.greeting) is not None:
+            connection.publish(greeting.topic, greeting.payload, qos=1, retain=True)
         texts: dict[str, list[TopicPoint]] = {}
         for text in self._map.identity.values():
-            texts.setdefault(self._topic(text.source.topic), []).append(text)
+            texts.setdefault(self._topics.of(text.source.topic), []).append(text)
         says = {**_BOARD, **self._device.values()}
         for topic, points in texts.items():
             # what answers a request is not retained
@@ -195,51 +194,12 @@ class MqttStation:
             connection.publish(topic, payload(points, says, None, self._clock.utc()), qos=1, retain=kept)
 
     def _say_goodbye(self, connection: Line) -> None:
-        if (will := self._will()) is not None:
+        if (will := self._topics.will) is not None:
             connection.publish(will.topic, will.payload, qos=1, retain=True)
-
-    def _will(self) -> Testament | None:
-        availability = self._map.availability
-        if availability is None:
-            return None
-        return Testament(topic=self._topic(availability.source.topic), payload=self._word(availability.offline))
-
-    def _word(self, word: str) -> str:
-        """Return the payload that says whether the device is there."""
-        availability = self._map.availability
-        if availability is None or not availability.source.at:
-            return word
-        document: Document = word
-        for part in reversed(availability.source.at):
-            document = {part: document}
-        return json.dumps(document)
-
-    def _topic(self, topic: str) -> str:
-        for part, text in self._parts.items():
-            topic = topic.replace(f"{{{part}}}", text)
-        return topic
-
-    def _topics(self) -> Mapping[str, list[TopicPoint]]:
-        """Return the points that are published together."""
-        topics: dict[str, list[TopicPoint]] = {}
-        for point in self._map.points.values():
-            topics.setdefault(self._topic(point.source.topic), []).append(point)
-        return topics
-
-    def _ears(self) -> Mapping[str, str]:
-        """Return the topics that the device listens to, and the name of the command behind each."""
-        ears = {self._topic(command.topic): name for name, command in self._map.commands.items()}
-        if self._map.heartbeat is not None:
-            ears[self._topic(self._map.heartbeat.topic)] = "heartbeat"
-        if self._map.watchdog is not None:
-            ears[self._topic(self._map.watchdog.topic)] = "watchdog"
-        if self._map.keepalive is not None:
-            ears[self._topic(self._map.keepalive.topic)] = "keepalive"
-        return ears
 
     def _told(self, said: Said) -> None:
         """Take a message; one that the broker has kept is from another time."""
-        name = self._ears().get(said.topic)
+        name = self._topics.ears.get(said.topic)
         if said.retained or name is None:
             return
         text = said.payload.decode("utf-8", errors="replace")

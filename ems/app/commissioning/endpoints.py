@@ -1,8 +1,8 @@
 """Addresses on the command line: HOST:PORT or a serial port, lists of units, and the link that reaches them."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -113,11 +113,8 @@ def _line(device: str, reach: Reach) -> SerialLine:
 
 
 def _tcp_endpoint(endpoint: str, reach: Reach) -> TcpEndpoint:
-    host, colon, port = endpoint.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
-    if not colon or not host or not port.isdecimal() or not 1 <= int(port) <= _HIGHEST_PORT:
-        raise _refused("HOST:PORT", f"'{endpoint}' is no endpoint", "a host, a colon and a port: 192.0.2.17:502")
-    return TcpEndpoint(host=host, port=int(port), framing=Framing(reach.framing), tls=_tls_files(reach))
+    host, port = parse_place(endpoint)
+    return TcpEndpoint(host=host, port=port, framing=Framing(reach.framing), tls=_tls_files(reach))
 
 
 def _tls_files(reach: Reach) -> TlsFiles | None:
@@ -130,6 +127,19 @@ def _tls_files(reach: Reach) -> TlsFiles | None:
     return TlsFiles(
         ca_file=reach.ca_file, cert_file=reach.cert_file, key_file=reach.key_file, server_name=reach.server_name
     )
+
+
+def parse_place(text: str, *, where: str = "HOST:PORT") -> tuple[str, int]:
+    """Return host and port of a text, `where` being the argument or option that has it.
+
+    Raises:
+        ConfigError: It names no such place.
+    """
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
+    if not colon or not host or not port.isdecimal() or not 1 <= int(port) <= _HIGHEST_PORT:
+        raise _refused(where, f"'{text}' is no endpoint", "a host, a colon and a port: 192.0.2.17:502")
+    return host, int(port)
 
 
 def parse_units(text: str) -> tuple[int, ...]:
@@ -150,12 +160,17 @@ def parse_units(text: str) -> tuple[int, ...]:
     return tuple(units)
 
 
-@asynccontextmanager
-async def running(*links: DeviceLink) -> AsyncIterator[None]:
+def running(*links: DeviceLink) -> AbstractAsyncContextManager[None]:
     """Serve links while the body runs."""
+    return beside({f"link-{link.link_id}": link.run() for link in links})
+
+
+@asynccontextmanager
+async def beside(work: Mapping[str, Coroutine[None, None, None]]) -> AsyncIterator[None]:
+    """Run tasks of these names while the body runs."""
     group = asyncio.TaskGroup()
     await group.__aenter__()
-    tasks = [group.create_task(link.run(), name=f"link-{link.link_id}") for link in links]
+    tasks = [group.create_task(each, name=name) for name, each in work.items()]
     try:
         yield
     finally:

@@ -1,34 +1,30 @@
-"""`ems devices trace`: records what devices answer, and answers like them."""
+"""`ems devices trace record`: what devices answer, and what those behind a broker send."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Final
 
-from drivers.modbus.coding import Address, Table
 from drivers.modbus.inquiry import Inquiry
 from drivers.modbus.layout import RegisterMap
 from drivers.modbus.link import ModbusLink
 from drivers.modbus.readout import read_out
 from drivers.modbus.requests import Read
-from drivers.modbus.scan import scan_unit
-from drivers.modbus.trace import Recorder, Trace, load_trace
+from drivers.modbus.sunspec.readout import ChainReadout
+from drivers.modbus.trace import Recorder, Trace
 from drivers.mqtt.device import MqttDevice
 from drivers.mqtt.link import MqttLink
 from drivers.mqtt.trace import MessageRecorder, MessageTrace, RecordedDevice
-from drivers.sim.wire.replay import replayed_units
-from drivers.sim.wire.server import WireServer
 from ems.app.commissioning.endpoints import running
 from ems.app.commissioning.read import first_reading
 from ems.app.commissioning.targets import Target
 from ems.errors import ConfigError, ConfigProblem, DeviceUnreachableError
-from ems.model.device import BrokerSpec, Framing
+from ems.model.device import BrokerSpec
 from ems.ports import Clock
 
-# what one request may ask of any device (SunSpec models are longer)
-_MOST_REGISTERS: Final = 100
-_A_DAY_S: Final = 86_400.0
+# asks a device for everything, once
+Questions = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,73 +113,44 @@ async def record_link(members: Sequence[Target], *, every_s: float, n_rounds: in
     register_maps = [member.register_map() for member in members]
     link = ModbusLink(spec, clock=clock, searching=None in register_maps)
     began, recorder = clock.utc(), Recorder(clock.monotonic_s())
-    asked: list[tuple[Inquiry, RegisterMap | None]] = [
-        (Inquiry(member.spec.unit, link, witness=recorder), register_map)
+    asked = [
+        _questions(member, register_map, Inquiry(member.spec.unit, link, witness=recorder), clock)
         for member, register_map in zip(members, register_maps, strict=True)
     ]
     async with running(link):
         for number in range(n_rounds):
             next_s = clock.monotonic_s() + every_s
-            for inquiry, register_map in asked:
-                await ask_everything(inquiry, register_map, clock)
+            for questions in asked:
+                await questions()
             if number + 1 < n_rounds:
                 await clock.sleep(max(0.0, next_s - clock.monotonic_s()))
     return Trace(
         recorded=began.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         endpoint=str(spec.endpoint),
         framing=spec.endpoint.framing.value,
-        maps={member.spec.unit: member.spec.map for member in members if member.spec.map is not None},
+        maps={member.spec.unit: name for member in members if (name := _map_name(member)) is not None},
         devices={member.spec.unit: member.spec.id for member in members},
         exchanges=recorder.exchanges,
     )
 
 
-async def replay(
-    file: Path, *, host: str, port: int, clock: Clock, ready: Callable[[str], None], for_s: float | None = None
-) -> None:
-    """Answer as the recorded devices did, until cancelled or for a time; `ready` is told where.
-
-    Raises:
-        ConfigError: The file is no trace, or the port cannot be listened on.
-    """
-    trace = load_trace(file)
-    units = replayed_units(trace, clock=clock)
-    framing = Framing(trace.framing) if trace.framing in set(Framing) else Framing.TCP
-    if framing is Framing.RTU:
-        # a serial line is replayed over the network
-        framing = Framing.RTU_OVER_TCP
-    server = WireServer(host, port, units=units, clock=clock, framing=framing)
-    try:
-        async with server:
-            ready(f"{host}:{server.port} ({framing}), units {', '.join(map(str, units))}, recorded {trace.recorded}")
-            await clock.sleep(for_s if for_s is not None else _A_DAY_S)
-            while for_s is None:
-                await clock.sleep(_A_DAY_S)
-    except OSError as error:
-        problem = ConfigProblem(file="--port", message=f"{host}:{port}: {error.strerror}", allowed="a free port")
-        raise ConfigError(problem) from error
+def _map_name(member: Target) -> str | None:
+    """Return the map of a device, or the driver that finds the registers out by itself."""
+    return member.spec.driver if member.spec.registers is None and member.spec.map is None else member.spec.map
 
 
-async def ask_everything(inquiry: Inquiry, register_map: RegisterMap | None, clock: Clock) -> None:
-    """Ask what the drivers ask: all points of the map and the watchdog time, or the whole chain of models."""
+def _questions(member: Target, register_map: RegisterMap | None, inquiry: Inquiry, clock: Clock) -> Questions:
+    """Return what asks a device for all that its driver asks."""
     if register_map is None:
-        found = await scan_unit(inquiry, (), clock=clock)
-        for model in () if found.sunspec is None else found.sunspec.models:
-            await _ask_registers(inquiry, model.at, model.n_registers)
-        return
+        return ChainReadout(inquiry, member.spec.sunspec, clock=clock).ask
+    return partial(_ask_map, inquiry, register_map)
+
+
+async def _ask_map(inquiry: Inquiry, register_map: RegisterMap) -> None:
+    """Ask for all points of a map and the watchdog time."""
     await read_out(inquiry, register_map)
     if (watchdog := register_map.watchdog) is not None:
         await inquiry.ask(Read(at=watchdog.at, count=watchdog.n_registers))
-
-
-async def _ask_registers(inquiry: Inquiry, first: int, count: int) -> None:
-    for start in _pieces(first, first + count):
-        n_left = first + count - start
-        await inquiry.ask(Read(at=Address(table=Table.HOLDING, register=start), count=min(_MOST_REGISTERS, n_left)))
-
-
-def _pieces(first: int, end: int) -> Iterable[int]:
-    return range(first, end, _MOST_REGISTERS)
 
 
 def _file_name(link_id: str) -> str:
