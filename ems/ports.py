@@ -114,6 +114,18 @@ class SetsSupply(Commanded, Protocol):
 
 
 @runtime_checkable
+class GivesBack(Commanded, Protocol):
+    """Would keep our last setpoint, and has one of its own to go back to when the controller ends on purpose."""
+
+    def give_back(self, *, valid_until_s: float) -> bool:
+        """Ask for its own setpoint; False where it has none, or nothing of ours is in force."""
+
+    @property
+    def is_given_back(self) -> bool:
+        """Return whether it has shown its own setpoint since."""
+
+
+@runtime_checkable
 class LimitsPower(Commanded, Protocol):
     """Says which powers it takes: setpoints beyond are narrowed to them before they are written."""
 

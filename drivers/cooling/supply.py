@@ -3,7 +3,7 @@
 They start, stop and share the work by themselves: nothing here cycles a machine. A setpoint that is asked for is
 narrowed to the maker's band and kept above the dew point, changes below a deadband are not written, and where the
 map says so a changed one is held for a least time. When no command counts any more a unit that would keep the last
-setpoint is given its local one back.
+setpoint is given its local one back; when the controller ends on purpose every unit is.
 """
 
 import math
@@ -22,6 +22,7 @@ from ems.ports import DriverEnvironment
 
 SUPPLY: Final = "supply_degc"
 _DEW_POINT: Final = "dew_point_degc"
+_SETPOINT: Final = "setpoint_degc"
 # coolant lines stay this far above the dew point of the room (ASHRAE TC 9.9, Water-Cooled Servers; believed)
 DEW_MARGIN_K: Final = 2.0
 # smaller changes than the sensors of such units tell apart
@@ -54,6 +55,9 @@ class SupplyDevice(CommandedDevice[R]):
         self._hold_s = command.hold_s
         self._offered: _Offered | None = None
         self._asked_until_s: float | None = None
+        # the local setpoint that was asked for last, and whether it has been shown since
+        self._given_degc: float | None = None
+        self._is_given_back = False
         rule = self._map.fallback
         self._restores = rule is None or rule.misses in _UNNOTICED
         local_degc, (low, high) = spec.local_supply_degc, self._band
@@ -70,6 +74,7 @@ class SupplyDevice(CommandedDevice[R]):
         now_s = self._clock.monotonic_s()
         limits = self.supply_limits()
         self._asked_until_s = valid_until_s
+        self._given_degc, self._is_given_back = None, False
         if limits.lowest_degc > limits.highest_degc:
             self._slots[SUPPLY].refuse(f"no supply temperature is allowed: {limits.lowest_reason}", now_s)
             return
@@ -107,7 +112,7 @@ class SupplyDevice(CommandedDevice[R]):
                 return before, ""
             if now_s - before.changed_s < self._hold_s:
                 return before, f"{wanted_degc:g} asked, a setpoint is held for {self._hold_s:g} s"
-        shown_degc: float | None = getattr(self._reading, "setpoint_degc", None)
+        shown_degc: float | None = getattr(self._reading, _SETPOINT, None)
         if before is None and shown_degc is not None and abs(wanted_degc - shown_degc) < DEADBAND_K:
             # what is in force already is no change
             return _Offered(supply_degc=min(max(shown_degc, self._band[0]), self._band[1]), changed_s=-math.inf), ""
@@ -116,14 +121,43 @@ class SupplyDevice(CommandedDevice[R]):
     def _published(self, values: Mapping[str, Value | None], at_s: float) -> None:
         """Give the local setpoint back once no command counts any more."""
         super()._published(values, at_s)
+        shown_degc = values.get(_SETPOINT)
+        if self._given_degc is not None and isinstance(shown_degc, int | float):
+            self._is_given_back |= abs(shown_degc - self._given_degc) < DEADBAND_K
         now_s = self._clock.monotonic_s()
         if self._asked_until_s is None or now_s < self._asked_until_s:
             return
         self._asked_until_s = self._offered = None
-        local_degc = self._spec.local_supply_degc
-        if self._restores and local_degc is not None:
+        if self._restores:
             until_s = now_s + _RESTORE_PERIODS * self._spec.fast_s
-            self._command(SUPPLY, local_degc, valid_until_s=until_s, note="its own: no command counts any more")
+            self._restore("no command counts any more", valid_until_s=until_s)
+
+    def give_back(self, *, valid_until_s: float) -> bool:
+        """Ask for the local setpoint, whatever the unit notices by itself; False where none of ours is in force."""
+        if self._asked_until_s is None:
+            return False
+        self._asked_until_s = self._offered = None
+        return self._restore("the controller ends", valid_until_s=valid_until_s)
+
+    @property
+    def is_given_back(self) -> bool:
+        """Return whether the unit has shown its local setpoint since it was asked for."""
+        return self._is_given_back
+
+    def _restore(self, why: str, *, valid_until_s: float) -> bool:
+        """Ask for the local setpoint, as far as the limits of the moment allow it."""
+        if self._spec.local_supply_degc is None:
+            return False
+        limits = self.supply_limits()
+        if limits.lowest_degc > limits.highest_degc:
+            reason = f"no supply temperature is allowed: {limits.lowest_reason}"
+            self._slots[SUPPLY].refuse(reason, self._clock.monotonic_s())
+            return True
+        local_degc, narrowed = _narrowed(self._spec.local_supply_degc, limits)
+        self._given_degc, self._is_given_back = local_degc, False
+        note = "; ".join(part for part in (f"its own: {why}", narrowed) if part)
+        self._command(SUPPLY, local_degc, valid_until_s=valid_until_s, note=note)
+        return True
 
 
 def _narrowed(supply_degc: float, limits: SupplyLimits) -> tuple[float, str]:

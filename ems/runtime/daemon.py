@@ -21,6 +21,7 @@ from ems.runtime.condition import condition_of
 from ems.runtime.counters import CounterBook
 from ems.runtime.cycle import ControlCycle, CycleRecord
 from ems.runtime.forecasts import ForecastMemory
+from ems.runtime.handback import hand_back
 from ems.runtime.identities import IdentityBook
 from ems.runtime.memory import control_document, restore_forecasts, restored_control
 from ems.runtime.notify import SystemdNotifier
@@ -104,11 +105,11 @@ class Daemon:
         self._ending = asyncio.get_running_loop().create_future()
         self._event("daemon", f"started, version {self._parts.version}")
         async with asyncio.TaskGroup() as group:
-            tasks = [
+            links = [
                 group.create_task(self._supervisor.keep(link.link_id, link.run), name=link.link_id)
                 for link in self._parts.links
             ]
-            tasks.append(group.create_task(self._control(), name="control"))
+            tasks = [group.create_task(self._control(), name="control")]
             tasks.append(group.create_task(self._supervisor.keep("planner", self._plan), name="planner"))
             tasks.append(group.create_task(self._lag(), name="readiness"))
             ending = await self._ending
@@ -117,10 +118,20 @@ class Daemon:
                 self._parts.notifier.stopping()
             for task in tasks:
                 task.cancel()
+            if ending is Ending.STOP:
+                await self._hand_back()
+            for link in links:
+                link.cancel()
         self._save()
         await self._parts.worker.close()
         self._event("daemon", f"ended: {ending.value}")
         return ending
+
+    async def _hand_back(self) -> None:
+        """Give devices their own setpoints back that would keep our last ones; nobody renews those any more."""
+        parts = self._parts
+        for text in await hand_back(parts.devices.values(), parts.clock, stretch=parts.stretch):
+            self._event("setpoint", text)
 
     def end(self, ending: Ending) -> None:
         """Ask the daemon to end; called by signal handlers."""

@@ -16,7 +16,7 @@ from drivers.modbus.registers import BlockDecoder, encode
 from ems.errors import ConfigError
 from ems.model.readings import CduReading, ChillerReading, DryCoolerReading
 from ems.model.setpoints import Outcome
-from ems.ports import Commanded
+from ems.ports import Commanded, GivesBack
 from tests.drivers.clock import SteppedClock
 from tests.drivers.rig import LINK, PlantDevice, Rig, Value, build, device_spec, link_spec, running
 
@@ -303,6 +303,48 @@ async def test_a_unit_without_a_local_setpoint_keeps_the_last_one() -> None:
         await rig.clock.run(12.0)
 
     assert plant.commanded("supply_degc") == [pytest.approx(18.0, abs=1e-4)]
+
+
+@pytest.mark.parametrize("name", SHOWN)
+async def test_a_unit_is_given_its_local_setpoint_when_the_controller_ends(name: str) -> None:
+    plant = unit(name)
+    async with running((spec(name, local_supply_degc=20.0), plant)) as rig:
+        await rig.first_reading()
+        device = rig.devices[1]
+        assert isinstance(device, GivesBack)
+        asks(rig, 24.0)
+        await rig.clock.run(3.0)
+        before = device.is_given_back
+        is_asked = device.give_back(valid_until_s=rig.clock.monotonic_s() + 10.0)
+        await rig.clock.until(lambda: device.is_given_back, limit_s=5.0)
+
+    assert (before, is_asked) == (False, True)
+    assert plant.commanded("supply_degc") == [pytest.approx(24.0, abs=1e-4), pytest.approx(20.0, abs=1e-4)]
+
+
+async def test_a_unit_that_was_never_commanded_is_given_nothing_back() -> None:
+    plant = unit("chiller-accuchiller")
+    async with running((spec("chiller-accuchiller", local_supply_degc=20.0), plant)) as rig:
+        await rig.first_reading()
+        is_asked = rig.device(ChillerDevice).give_back(valid_until_s=rig.clock.monotonic_s() + 10.0)
+        await rig.clock.run(3.0)
+
+    assert not is_asked
+    assert plant.commanded("supply_degc") == []
+
+
+async def test_a_local_setpoint_below_the_dew_point_is_not_given_back() -> None:
+    plant = unit("cdu-coolchip", dew_point_degc=22.0)
+    async with running((spec("cdu-coolchip", local_supply_degc=20.0), plant)) as rig:
+        await rig.first_reading()
+        asks(rig, 30.0)
+        await rig.clock.run(3.0)
+        rig.device(CduDevice).give_back(valid_until_s=rig.clock.monotonic_s() + 10.0)
+        await rig.clock.until(lambda: rig.device(CduDevice).is_given_back, limit_s=5.0)
+        _, detail = ending(rig)
+
+    assert plant.commanded("supply_degc")[-1] == pytest.approx(22.0 + DEW_MARGIN_K)
+    assert "its own: the controller ends; 20 asked, the dew point allows no less" in detail
 
 
 def test_the_maps_say_what_a_unit_does_without_us() -> None:

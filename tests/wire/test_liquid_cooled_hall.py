@@ -75,3 +75,15 @@ def test_a_leak_and_a_low_flow_are_told_counted_and_over(hall: RunningSite) -> N
 
     assert faults == ["cdu02: leak", "cdu03: low flow"]
     assert any("cdu02-ctl: fault 'leak'" in event["text"] for event in hall.listener.events)
+
+
+def test_an_orderly_stop_gives_the_units_their_own_setpoints_back(hall: RunningSite) -> None:
+    under_control(hall)
+    hall.until(lambda: told(hall, "setpoint/cdu01-ctl").get("outcome") == "accepted", "the supply temperature")
+
+    code = hall.end("daemon")
+
+    given = {event["text"] for event in hall.listener.events if "its own setpoint again" in event["text"]}
+    assert code == 0
+    units = ("cdu01", "cdu02", "cdu03", "cdu04", "chiller01", "chiller02")
+    assert given == {f"{unit}-ctl has its own setpoint again" for unit in units}
