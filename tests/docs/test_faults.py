@@ -11,8 +11,6 @@ from tests.drivers.test_faults_noticed import FRAMINGS, PERIOD_S, THREE_POLLS_S,
 
 PAGE = "docs/faults.md"
 DEADLINES = {PERIOD_S: "1 poll", THREE_POLLS_S: "3 polls", 5.0: "5 s", None: "not at all"}
-# faults of messages, tried where devices behind a broker are
-BEHIND_A_BROKER = {"retained", "old_s"}
 _TEST = re.compile(r"tests/[\w/]+\.py::\w+")
 
 
@@ -36,10 +34,10 @@ def rows() -> Iterator[Line]:
             yield Line(tuple(names), tuple(framings.split(", ")), deadline, tuple(cases))
 
 
-def test_every_fault_of_the_wire_twin_has_a_row() -> None:
+def test_every_fault_of_the_twin_has_a_row() -> None:
     named = {name for row in rows() for name in row.faults}
 
-    assert named == {field.name for field in fields(Faults)} - WHEN - BEHIND_A_BROKER
+    assert named == {field.name for field in fields(Faults)} - WHEN
 
 
 def test_the_rows_are_the_cases_with_their_framings_and_deadlines() -> None:

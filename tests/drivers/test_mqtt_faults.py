@@ -1,5 +1,6 @@
 """Every fault of a device behind a broker: how soon it is noticed, what is published meanwhile, and how it ends."""
 
+import json
 from typing import Any
 
 import pytest
@@ -100,3 +101,31 @@ async def test_messages_that_come_twice_change_nothing() -> None:
         assert device_of(rig).trouble() is None
     assert reading.power_kw == 500.0
     assert reading.bad == {}
+
+
+async def test_messages_that_the_broker_has_kept_are_taken_by_nobody_who_comes_later() -> None:
+    async with behind_broker((PCS, pcs(power_kw=500.0))) as rig:
+        await rig.first_reading()
+        device = device_of(rig)
+        await rig.fail(retained=True)
+        await rig.clock.run(5.0)
+        while_live = device.trouble()
+        kept = json.loads(rig.broker.retained["plant/one/state"])
+        # nothing comes any more, and the driver's connection is a new one
+        await rig.fail(mute=True)
+        rig.broker.stop()
+        await rig.clock.run(1.0)
+        rig.broker.is_up = True
+        began_s = rig.clock.monotonic_s()
+        await rig.clock.run(20.0)
+        reading, trouble = device.reading(), device.trouble()
+        n_refused = rig.link.statistics().n_errors["retained"]
+        await rig.heal()
+        healed_s = await rig.clock.until(lambda: device.trouble() is None)
+
+    assert while_live is None
+    assert kept["power_w"] == 500_000.0
+    assert trouble is not None
+    assert reading is None or reading.at_s < began_s
+    assert n_refused >= 1
+    assert healed_s <= HEALED_WITHIN_S

@@ -56,6 +56,7 @@ class BrokerRig:
     devices: Mapping[int, Device]
     broker: MemoryBroker
     station: MqttStation
+    link: MqttLink
 
     async def first_reading(self) -> None:
         await self.clock.until(lambda: self.devices[1].reading() is not None)
@@ -102,4 +103,4 @@ async def behind_broker(
     link = MqttLink(broker_spec(), clock=clock, connect=broker.connect)
     device = rig.build(spec, clock=clock, links={BROKER: link}, maps=maps, known=known)
     async with rig.background(station.run()), rig.background(link.run()):
-        yield BrokerRig(clock, {1: device}, broker, station)
+        yield BrokerRig(clock, {1: device}, broker, station, link)
