@@ -56,8 +56,8 @@ faults: install ## one scripted scenario per failure mode (ONLY=pcs-deaf,grid-lo
 fuzz: install ## full case counts of the property tests
 	$(BIN)/python -m tests.campaigns.fuzz
 
-soak: install ## the long runs
-	$(BIN)/python -m tests.campaigns.soak
+soak: install ## the long runs: a day, an hour in real time, 200 kills (ONLY=kills)
+	$(BIN)/python -m tests.campaigns.soak $(if $(ONLY),--only $(ONLY))
 
 uncertainty: install ## ways of planning under forecast error, in closed loop; hours (ARGS="--budget-min 60")
 	$(BIN)/python -m tests.campaigns.uncertainty $(ARGS)

@@ -14,7 +14,7 @@ from typing import Final, Protocol, runtime_checkable
 from ems.model.capability import Capability, Fallback, PowerLimits, SupplyLimits
 from ems.model.counters import CounterMemory
 from ems.model.device import DeviceSpec
-from ems.model.link_status import LinkStatus
+from ems.model.link_status import AttemptStatus, LinkStatus
 from ems.model.readings import GensetPhase, Reading
 from ems.model.setpoints import WriteOutcome
 
@@ -327,6 +327,9 @@ class DeviceLink(Protocol):
 
     def status(self) -> LinkStatus:
         """Return how the connection does."""
+
+    def attempts(self) -> AttemptStatus:
+        """Return what the connection's task is at; cheap, asked in every control cycle."""
 
     async def run(self) -> None:
         """Poll and write until cancelled."""

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from drivers.device.attempts import Attempts
 from drivers.device.cancelling import honour_cancellation
 from drivers.device.jobs import NoAnswer, Urgency
 from drivers.device.traffic import LatencyCount, Tally
@@ -22,7 +23,7 @@ from drivers.modbus.tls import tls_context
 from drivers.modbus.turns import Member, Pause, Turn, next_turn
 from ems.errors import DeviceUnreachableError
 from ems.model.device import LinkSpec
-from ems.model.link_status import LinkStatus
+from ems.model.link_status import AttemptStatus, LinkStatus
 from ems.ports import Clock
 
 _JITTER_FRAC: Final = 0.25
@@ -68,6 +69,7 @@ class ModbusLink:
         self._next_attempt_s = float("-inf")
         self._session: Session | None = None
         self._tally = Tally()
+        self._attempts = Attempts()
         self._command_waits = LatencyCount()
         # nothing is due, and what was sent at once when a command came
         self._is_idle = False
@@ -108,6 +110,8 @@ class ModbusLink:
         return LinkStatistics(
             connected=self._session is not None and self._session.alive,
             n_connections=self._n_connections,
+            n_attempts=self._attempts.n_ended,
+            overdue_s=self._attempts.overdue_s(self._clock.monotonic_s()),
             command_wait=self._command_waits.latency(),
             n_requests=self._tally.n_requests,
             n_errors=self._tally.n_errors(),
@@ -116,15 +120,25 @@ class ModbusLink:
             units={member.station.unit: member.tally.unit_statistics() for member in self._members},
         )
 
+    def attempts(self) -> AttemptStatus:
+        """Return what the task of the connection is at."""
+        return self._attempts.status(self.link_id, self._clock.monotonic_s())
+
     def status(self) -> LinkStatus:
         """Return the counters as they are published."""
         return link_status(self.statistics(), spec=self._spec, now_s=self._clock.monotonic_s())
 
     async def run(self) -> None:
         """Connect, serve, and connect again after every loss, until cancelled. Devices cannot make it raise."""
+        try:
+            await self._run()
+        finally:
+            self._attempts.rest()
+
+    async def _run(self) -> None:
         while True:
             honour_cancellation()
-            await self._clock.sleep(max(0.0, self._next_attempt_s - self._clock.monotonic_s()))
+            await self._sleep(self._next_attempt_s - self._clock.monotonic_s())
             self._schedule_next_attempt()
             try:
                 self._session = await self._connect()
@@ -146,11 +160,13 @@ class ModbusLink:
 
     async def _connect(self) -> Session:
         session = Session(self._spec, tls=self._tls, on_loss=self.wake)
+        self._attempts.begin(self._clock.monotonic_s() + self._spec.timeout_s)
         try:
             async with self._clock.timeout(self._spec.timeout_s):
                 refusal = await session.connect()
         except TimeoutError:
             refusal = "in time"
+        self._attempts.ended()
         if refusal is not None:
             session.close()
             reason = f"no connection to {self._spec.endpoint}"
@@ -169,7 +185,7 @@ class ModbusLink:
     async def _serve(self, session: Session) -> str:
         """Serve the units in turn until the connection is lost or given up; return why."""
         honour_cancellation()
-        await self._clock.sleep(self._spec.connect_delay_s)
+        await self._sleep(self._spec.connect_delay_s)
         for member in self._members:
             member.station.connected(self._clock.monotonic_s())
         while session.alive or self._begun is not None:
@@ -227,11 +243,12 @@ class ModbusLink:
         n_received = -1
         while n_received != session.n_received and self._clock.monotonic_s() < latest_s:
             n_received = session.n_received
-            await self._clock.sleep(self._gap_s)
+            await self._sleep(self._gap_s)
         member.station.connected(self._clock.monotonic_s())
 
     async def _wait(self, until_s: float) -> None:
         self._wakeup.clear()
+        self._attempts.begin(until_s)
         self._is_idle = True
         try:
             with suppress(TimeoutError):
@@ -242,7 +259,11 @@ class ModbusLink:
 
     async def _pause_between_requests(self) -> None:
         if self._gap_s > 0.0:
-            await self._clock.sleep(self._gap_s)
+            await self._sleep(self._gap_s)
+
+    async def _sleep(self, duration_s: float) -> None:
+        self._attempts.begin(self._clock.monotonic_s() + max(0.0, duration_s))
+        await self._clock.sleep(max(0.0, duration_s))
 
     async def _exchange(self, session: Session, member: Member, request: Request, begun: "_Begun | None") -> Answer:
         """Send one request and return what came of it; before it a probe, where a late answer could deceive."""
@@ -259,6 +280,7 @@ class ModbusLink:
         self._tally.n_requests += 1
         member.tally.n_requests += 1
         sent_s = self._clock.monotonic_s() if begun is None else begun.sent_s
+        self._attempts.begin(self._clock.monotonic_s() + self._timeout_s)
         try:
             async with self._clock.timeout(self._timeout_s):
                 if begun is None:
@@ -266,6 +288,7 @@ class ModbusLink:
                 result = await session.answer(request)
         except TimeoutError:
             result = Fault(ErrorKind.TIMEOUT, f"no answer within {self._timeout_s:g} s")
+        self._attempts.ended()
         if n_dropped := session.take_dropped():
             self._tally.failed(ErrorKind.LATE, n_dropped)
         if isinstance(result, Fault):

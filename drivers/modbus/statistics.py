@@ -32,11 +32,14 @@ class ErrorKind(StrEnum):
 class LinkStatistics(UnitStatistics):
     """The traffic of a link, of all units together and of each; `n_connections` counts those that were made.
 
-    `command_wait` counts the times from when a setpoint or heartbeat was due to when it went out.
+    `command_wait` counts the times from when a setpoint or heartbeat was due to when it went out; `n_attempts` and
+    `overdue_s` are those of `LinkStatus`.
     """
 
     connected: bool
     n_connections: int
+    n_attempts: int
+    overdue_s: float
     command_wait: Latency
     units: Mapping[int, UnitStatistics]
 
@@ -50,6 +53,8 @@ def link_status(statistics: LinkStatistics, *, spec: LinkSpec, now_s: float) -> 
         framing=spec.endpoint.framing.value,
         connected=statistics.connected,
         n_connections=statistics.n_connections,
+        n_attempts=statistics.n_attempts,
+        overdue_s=statistics.overdue_s,
         n_requests=total.n_requests,
         n_errors=total.n_errors,
         latency_p50_s=total.latency_p50_s,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
 
+from drivers.device.attempts import Attempts
 from drivers.device.cancelling import ended, honour_cancellation
 from drivers.device.jobs import Acknowledged, NoAnswer, Result, Urgency
 from drivers.device.traffic import Tally, UnitStatistics, traffic_status
@@ -22,7 +23,7 @@ from drivers.mqtt.publications import Publication
 from drivers.mqtt.session import MOST_PENDING, Connect, Session, broker_session
 from ems.errors import DeviceUnreachableError
 from ems.model.device import BrokerSpec
-from ems.model.link_status import LinkStatus
+from ems.model.link_status import AttemptStatus, LinkStatus
 from ems.ports import Clock
 
 _JITTER_FRAC: Final = 0.25
@@ -101,6 +102,8 @@ class BrokerStatistics(UnitStatistics):
 
     connected: bool
     n_connections: int
+    n_attempts: int
+    overdue_s: float
     n_received: int
     units: dict[str, UnitStatistics]
 
@@ -143,6 +146,7 @@ class MqttLink:
         self._is_connected = False
         self._n_in_flight = 0
         self._tally = Tally()
+        self._attempts = Attempts()
         self._n_connections = 0
         self._n_received = 0
 
@@ -164,6 +168,8 @@ class MqttLink:
         return BrokerStatistics(
             connected=self._is_connected,
             n_connections=self._n_connections,
+            n_attempts=self._attempts.n_ended,
+            overdue_s=self._attempts.overdue_s(self._clock.monotonic_s()),
             n_received=self._n_received,
             n_requests=self._tally.n_requests,
             n_errors=self._tally.n_errors(),
@@ -171,6 +177,10 @@ class MqttLink:
             answered_s=self._tally.answered_s,
             units={member.listener.device_id: member.tally.unit_statistics() for member in self._members},
         )
+
+    def attempts(self) -> AttemptStatus:
+        """Return what the task of the connection is at."""
+        return self._attempts.status(self.link_id, self._clock.monotonic_s())
 
     def status(self) -> LinkStatus:
         """Return the counters as they are published."""
@@ -182,6 +192,8 @@ class MqttLink:
             framing=self._spec.framing,
             connected=statistics.connected,
             n_connections=statistics.n_connections,
+            n_attempts=statistics.n_attempts,
+            overdue_s=statistics.overdue_s,
             n_requests=total.n_requests,
             n_errors=total.n_errors,
             latency_p50_s=total.latency_p50_s,
@@ -192,16 +204,27 @@ class MqttLink:
 
     async def run(self) -> None:
         """Connect, serve, and connect again after every loss, until cancelled; no broker can make it raise."""
+        try:
+            await self._run()
+        finally:
+            self._attempts.rest()
+
+    async def _run(self) -> None:
         while True:
             honour_cancellation()
-            await self._clock.sleep(max(0.0, self._next_attempt_s - self._clock.monotonic_s()))
+            now_s = self._clock.monotonic_s()
+            self._attempts.begin(max(now_s, self._next_attempt_s))
+            await self._clock.sleep(max(0.0, self._next_attempt_s - now_s))
             self._schedule_next_attempt()
+            # the client limits connecting by itself, in seconds of the network and not of the clock
+            self._attempts.rest()
             serving = asyncio.create_task(self._serve(), name=f"{self.link_id}-session")
             try:
                 await asyncio.wait((serving,))
             finally:
                 await ended(serving)
                 was_connected, self._is_connected = self._is_connected, False
+                self._attempts.ended()
             if was_connected:
                 self._pause_s = self._first_pause_s
             self._tally.failed(BrokerError.DISCONNECTED if was_connected else BrokerError.NO_CONNECTION)
@@ -316,6 +339,7 @@ class MqttLink:
 
     async def _wait(self, until_s: float) -> None:
         self._wakeup.clear()
+        self._attempts.begin(until_s)
         with suppress(TimeoutError):
             async with self._clock.timeout(until_s - self._clock.monotonic_s()):
                 await self._wakeup.wait()
@@ -345,6 +369,7 @@ class MqttLink:
             raise
         finally:
             self._n_in_flight -= 1
+            self._attempts.n_ended += 1
             turn.member.is_busy = False
             turn.job.done(result or NoAnswer(reason, self._clock.monotonic_s()))
             self.wake()

@@ -88,6 +88,10 @@ class IntervalMeter:
             self._flags[f"the begin was read {late_s:.0f} s late"] = None
         return closed
 
+    def flag(self, text: str) -> None:
+        """Flag the open interval."""
+        self._flags[text] = None
+
     def document(self) -> dict[str, object] | None:
         """Return the open interval for a restart, ready for JSON; None before the first snapshot."""
         if self._start is None:

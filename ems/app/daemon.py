@@ -22,11 +22,11 @@ from ems.config.files import ConfigFiles
 from ems.config.loader import load_files
 from ems.errors import ConfigError, ConfigProblem, EmsError
 from ems.model.site import Site
-from ems.ports import Clock
 from ems.runtime.accounts import Accounts
 from ems.runtime.archive import ProblemArchive
 from ems.runtime.counters import CounterBook
 from ems.runtime.daemon import Daemon, DaemonParts, Ending
+from ems.runtime.footprint import ProcessLimits
 from ems.runtime.forecasts import ForecastMemory
 from ems.runtime.identities import IdentityBook
 from ems.runtime.inputs import load_climate, price_file_source, weather_file_source
@@ -40,7 +40,7 @@ from ems.runtime.persistence import StateStore
 from ems.runtime.planner import Planner
 from ems.runtime.prices import SitePrices
 from ems.runtime.settling import settle_memory
-from ems.runtime.supervisor import Supervisor
+from ems.runtime.steady import SteadyClock
 from ems.runtime.timescale import (
     plan_period_s,
     stretch_factor,
@@ -80,7 +80,8 @@ def run_daemon(directory: Path, *, clock: str | None) -> None:
 
 
 async def _serve(directory: Path, files: ConfigFiles, clock_text: str | None) -> None:
-    clock, speed = clock_for(clock_text)
+    machine, speed = clock_for(clock_text)
+    clock = SteadyClock(machine)
     notifier = SystemdNotifier()
     last_good: ConfigFiles | None = None
     while True:
@@ -100,7 +101,7 @@ async def _serve(directory: Path, files: ConfigFiles, clock_text: str | None) ->
 
 
 async def _run_once(
-    directory: Path, files: ConfigFiles, clock: Clock, speed: float, notifier: SystemdNotifier
+    directory: Path, files: ConfigFiles, clock: SteadyClock, speed: float, notifier: SystemdNotifier
 ) -> ConfigFiles | None:
     """Build everything from the files, run until the end, close everything; return what to go on with, None to stop."""
     scaled = _scaled(files, speed)
@@ -169,12 +170,14 @@ async def _run_once(
             pid=os.getpid(),
             speed=scaled.speed,
             stretch=scaled.stretch,
+            limits=_limits(files),
         )
         publishing = Publishing(files, scaled.site, clock, fleet.devices, state_directory, offers=offers)
         stack.callback(publishing.close)
         observers: Sequence[Observer] = (LogObserver(), publishing)
         daemon = Daemon(parts, observers)
         publishing.watch(daemon, accounts)
+        daemon.watch((store.queue, ledger.queue, archive.queue, *publishing.queues()))
         settle_memory()
         return await _until_ended(directory, files, daemon, publishing, notifier)
 
@@ -188,7 +191,7 @@ async def _until_ended(
     reloader = _Reloader(directory, daemon, notifier, present=files)
     loop.add_signal_handler(signal.SIGHUP, reloader.ask)
     async with asyncio.TaskGroup() as group:
-        gateway = group.create_task(Supervisor().keep("gateway", publishing.run), name="gateway")
+        gateway = group.create_task(daemon.supervisor.keep("gateway", publishing.run), name="gateway")
         ending = await daemon.run()
         await publishing.finish()
         gateway.cancel()
@@ -249,6 +252,16 @@ def _checked_files(directory: Path, present: ConfigFiles) -> ConfigFiles:
 
 def _configure_logging(files: ConfigFiles) -> None:
     configure_logging(form=files.site.logging.format, level=files.site.logging.level)
+
+
+def _limits(files: ConfigFiles) -> ProcessLimits:
+    table = files.control.process
+    return ProcessLimits(
+        max_resident_mib=table.max_resident_mib,
+        max_files=table.max_files,
+        max_tasks=table.max_tasks,
+        max_queue_frac=table.max_queue_frac,
+    )
 
 
 def state_home(files: ConfigFiles) -> Path:

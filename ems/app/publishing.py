@@ -44,6 +44,7 @@ from ems.ports import Clock, Device
 from ems.runtime.accounts import Accounts
 from ems.runtime.cycle import CycleRecord
 from ems.runtime.daemon import Daemon
+from ems.runtime.footprint import QueueSource
 from ems.runtime.observer import Event
 from ems.runtime.planner import PlanningResult
 
@@ -109,6 +110,11 @@ class Publishing:
     def watch(self, daemon: Daemon, accounts: Accounts) -> None:
         """Name the daemon and the accounts that are shown."""
         self._watched = (daemon, accounts)
+
+    def queues(self) -> tuple[QueueSource, ...]:
+        """Return the queues towards broker and history."""
+        waiting = (self._publisher.events,)
+        return waiting if self._historian is None else (*waiting, self._historian.queue)
 
     def on_cycle(self, record: CycleRecord) -> None:
         """Keep the cycle for the next publication and hand its points to the historian."""

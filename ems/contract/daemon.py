@@ -28,6 +28,36 @@ class HistorianPart(Payload):
     set_aside: tuple[str, ...] = Field(description="Damaged files that were put aside in this run.")
 
 
+class WatchdogPart(Payload):
+    """What systemd's watchdog is fed by at the end of each control cycle; real seconds."""
+
+    withheld: str | None = Field(description="Why it is not fed now; null: it is.")
+    n_withheld: Count = Field(description="Cycles after which it was not fed.")
+    tick_age_s: Duration = Field(description="Time between the ends of the last two cycles; s.")
+    loop_lag_s: Duration = Field(description="Greatest lateness of the event loop in the last cycle; s.")
+    n_attempts: Count = Field(description="Attempts of all connections that have ended: answered, refused, timed out.")
+    overdue_links: tuple[str, ...] = Field(description="Connections whose task hangs.")
+
+
+class QueuePart(Payload):
+    """A bounded queue."""
+
+    n_waiting: Count = Field(description="What waits in it.")
+    length: Count = Field(description="How much may wait; what is dropped beyond it is in the operations manual.")
+    n_dropped: Count = Field(description="What was lost since the start.")
+
+
+class ProcessPart(Payload):
+    """What the daemon's process takes of its machine."""
+
+    resident_mib: Count | None = Field(description="Resident memory, MiB; null: the system does not tell.")
+    n_files: Count | None = Field(description="Open files and sockets; null: the system does not tell.")
+    n_threads: Count = Field(description="Threads.")
+    n_tasks: Count = Field(description="Tasks of the event loop.")
+    queues: dict[str, QueuePart] = Field(description="Queues by name.")
+    over: tuple[str, ...] = Field(description="What is above its limit in control.toml.")
+
+
 class HealthMessage(Message):
     """The daemon's own state since its start; solve times and lateness are real seconds."""
 
@@ -58,6 +88,11 @@ class HealthMessage(Message):
     links: LinksPart = Field(description="The connections to the devices.")
     mqtt: PublisherPart | None = Field(description="The publisher; null: not reported.")
     historian: HistorianPart | None = Field(description="The historian; null: switched off.")
+    watchdog: WatchdogPart = Field(description="What systemd's watchdog is fed by.")
+    process: ProcessPart = Field(description="What the daemon takes of its machine.")
+    failing_tasks: dict[str, Count] = Field(
+        description="Tasks that fail again and again, with their failures in a row; control goes on without them."
+    )
 
 
 class EventMessage(Message):

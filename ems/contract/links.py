@@ -35,6 +35,12 @@ class LinkMessage(Message):
     latency_p50_s: Duration | None = Field(description=_P50)
     latency_p99_s: Duration | None = Field(description=_P99)
     answer_age_s: Duration | None = Field(description=_AGE)
+    n_attempts: Count = Field(
+        description="Attempts that have ended, to connect included: answered, refused or timed out."
+    )
+    overdue_s: Duration = Field(
+        description="How long ago the present attempt should have ended; s. Above 0 for long: the task hangs."
+    )
     units: dict[str, UnitPart] = Field(description="The units behind it by number, devices of a broker by name.")
 
 

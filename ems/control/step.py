@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from ems.control.full_charge import last_full, opened
 from ems.control.genset_sequencer import Situation, adopted, sequence
 from ems.control.guard import Clip, GuardContext, guard
+from ems.control.holding import found_setpoints
 from ems.control.import_limit import counted
 from ems.control.measurement import (
     Powers,
@@ -66,10 +67,29 @@ def step(site: Site, snapshot: SiteSnapshot, plan: Plan | None, state: ControlSt
     required = required_now(site, state)
     assessments = assess(operation, required)
     held_on = held_on_by_reserve(site, operation, required, storage)
+    context = GuardContext(
+        mode=state.mode,
+        dt_s=dt_s,
+        stored_kwh=storage.stored_kwh,
+        floor_kwh=storage.floor_kwh,
+        r0_margin_kw=min((a.margin_kw for a in assessments if a.id is ReserveId.R0), default=0.0),
+    )
     if state.mode is Mode.INIT:
-        state = replace(state, gensets=adopted(site, snapshot, state.gensets), last_s=now_s)
+        guarded = guard(found_setpoints(snapshot, state), site, snapshot, context)
+        state = replace(
+            state,
+            gensets=adopted(site, snapshot, state.gensets),
+            last_s=now_s,
+            block_setpoints_kw={block.id: block.power_kw for block in guarded.setpoints.blocks},
+        )
         return replace(
-            _nothing(state, change, powers), storage=storage, assessments=assessments, held_on_by_reserve=held_on
+            _nothing(state, change, powers),
+            setpoints=guarded.setpoints,
+            clips=guarded.clips,
+            storage=storage,
+            assessments=assessments,
+            held_on_by_reserve=held_on,
+            context=context,
         )
     fresh = _fresh(site, plan, snapshot)
     blind = state.mode is Mode.DEGRADED
@@ -101,13 +121,6 @@ def step(site: Site, snapshot: SiteSnapshot, plan: Plan | None, state: ControlSt
         requested = held_setpoints(site, snapshot, state)
     else:
         requested = shared_setpoints(site, snapshot, targets, state, dt_s=dt_s)
-    context = GuardContext(
-        mode=state.mode,
-        dt_s=dt_s,
-        stored_kwh=storage.stored_kwh,
-        floor_kwh=storage.floor_kwh,
-        r0_margin_kw=min((a.margin_kw for a in assessments if a.id is ReserveId.R0), default=0.0),
-    )
     guarded = guard(requested, site, snapshot, context)
     state = replace(
         state,

@@ -17,6 +17,8 @@ from typing import Final, NamedTuple
 
 import structlog
 
+from ems.model.status import QueueStatus
+
 # rows are collected for this long, so that the disk sees one transaction a second
 _BATCH_S: Final = 1.0
 _FIRST_PAUSE_S: Final = 1.0
@@ -111,6 +113,16 @@ class SqliteHistorian:
                 n_waiting=len(self._waiting),
                 trouble=self._trouble,
                 set_aside=self._set_aside,
+            )
+
+    def queue(self) -> QueueStatus:
+        """Return how many rows wait for the disk."""
+        with self._lock:
+            return QueueStatus(
+                name="historian",
+                n_waiting=len(self._waiting),
+                length=self._settings.queue_rows,
+                n_dropped=self._n_dropped,
             )
 
     def close(self, *, deadline_s: float = 5.0) -> None:

@@ -17,6 +17,7 @@ from ems.contract.message import content
 from ems.contract.status import Presence
 from ems.contract.topics import STATUS, Topics
 from ems.gateway.broker import BrokerSettings
+from ems.model.status import QueueStatus
 
 _QOS: Final = 1
 _FIRST_PAUSE_S: Final = 0.5
@@ -138,6 +139,15 @@ class MqttPublisher:
             n_waiting=self._n_waiting,
             n_topics=len(self._kept),
             trouble=self._trouble,
+        )
+
+    def events(self) -> QueueStatus:
+        """Return how many events wait for the broker."""
+        return QueueStatus(
+            name="mqtt-events",
+            n_waiting=len(self._events),
+            length=self._settings.queue_events,
+            n_dropped=self._n_events_dropped,
         )
 
     @property

@@ -20,10 +20,21 @@ class TrafficStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptStatus:
+    """What the task of a connection is at: attempts that have ended, and how long the present one is over its time."""
+
+    link_id: str
+    n_ended: int
+    overdue_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LinkStatus(TrafficStatus):
     """A link: its address, whether it is connected, and the connections made.
 
-    `units` are what is behind it: units by number, devices of a broker by name.
+    `units` are what is behind it: units by number, devices of a broker by name. `n_attempts` counts connections,
+    requests and waits for them that have ended, however they ended; `overdue_s` is how long ago the present one should
+    have: more than a moment says that the connection's task hangs.
     """
 
     link_id: str
@@ -31,4 +42,6 @@ class LinkStatus(TrafficStatus):
     framing: str
     connected: bool
     n_connections: int
+    n_attempts: int
+    overdue_s: float
     units: Mapping[str, TrafficStatus]

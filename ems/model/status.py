@@ -6,6 +6,40 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PulseStatus:
+    """What the watchdog is fed by; times are real seconds. `withheld` says why it is not fed now, None while it is."""
+
+    withheld: str | None
+    n_withheld: int
+    tick_age_s: float
+    loop_lag_s: float
+    n_attempts: int
+    overdue_links: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueStatus:
+    """A queue with a bound: how much waits in it, how much may, and what was lost since the start."""
+
+    name: str
+    n_waiting: int
+    length: int
+    n_dropped: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FootprintStatus:
+    """What the process takes; None where the machine does not tell. `over` names what is above its limit."""
+
+    resident_mib: int | None = None
+    n_files: int | None = None
+    n_threads: int = 0
+    n_tasks: int = 0
+    queues: tuple[QueueStatus, ...] = ()
+    over: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HealthStatus:
     """The daemon's own state; process ids let an operator find what to look at."""
 
@@ -21,6 +55,10 @@ class HealthStatus:
     n_devices: int
     lost_devices: tuple[str, ...]
     troubles: tuple[str, ...]
+    pulse: PulseStatus
+    footprint: FootprintStatus
+    # tasks that fail again and again, with their failures
+    failing_tasks: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,6 +63,10 @@ class Accounts:
         self._last = line
         return True
 
+    def flag(self, text: str) -> None:
+        """Flag the record of the open interval."""
+        self._meter.flag(text)
+
     def energy(self) -> EnergyTotals | None:
         """Return the totals, None before the first interval has closed."""
         if self._since is None or self._until is None:

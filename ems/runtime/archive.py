@@ -6,6 +6,7 @@ import structlog
 
 from ems.model.plan import Plan
 from ems.model.problem import PlanningProblem
+from ems.model.status import QueueStatus
 from ems.runtime.codec import to_json
 from ems.runtime.writer import WriterThread
 
@@ -25,6 +26,10 @@ class ProblemArchive:
         """Hand a problem and its plan over; skipped while the disk is slow."""
         if self._keep > 0:
             self._writer.offer((problem, plan))
+
+    def queue(self) -> QueueStatus:
+        """Return how full its queue is."""
+        return self._writer.status()
 
     def close(self) -> None:
         """Write what is queued and stop."""

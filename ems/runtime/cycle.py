@@ -8,10 +8,11 @@ from ems.control.step import Decision, step
 from ems.control.supplies import supply_setpoints
 from ems.model.plan import Plan
 from ems.model.readings import no_faults
-from ems.model.setpoints import Setpoints
+from ems.model.setpoints import GensetSetpoint, Setpoints
 from ems.model.site import Site
 from ems.model.snapshot import SiteSnapshot
 from ems.ports import Clock, Curtails, Device, SetsPower, SetsSupply, StartsAndStops
+from ems.runtime.acts import Acts, Journal
 from ems.runtime.image import ImageBuilder
 from ems.runtime.obedience import Obedience
 
@@ -34,8 +35,16 @@ class CycleRecord:
 class ControlCycle:
     """Runs cycles; keeps control's memory and renews what devices were told."""
 
-    def __init__(self, site: Site, devices: Mapping[str, Device], clock: Clock, *, state: ControlState) -> None:
-        """Take devices by the asset that they serve."""
+    def __init__(
+        self,
+        site: Site,
+        devices: Mapping[str, Device],
+        clock: Clock,
+        *,
+        state: ControlState,
+        journal: Journal | None = None,
+    ) -> None:
+        """Take devices by the asset that they serve; without a journal starts and stops go out at once."""
         self._site = site
         self._clock = clock
         self._image = ImageBuilder(site, devices)
@@ -48,6 +57,7 @@ class ControlCycle:
         self._supplies = supply_setpoints(site)
         self._scale_kw = _deadbands(site)
         self._written: dict[str, tuple[float, float]] = {}
+        self.acts = Acts(journal, wait_s=site.control.period_s)
         self.state = state
 
     def run(self, plan: Plan | None) -> CycleRecord:
@@ -62,9 +72,11 @@ class ControlCycle:
             decision = replace(decision, setpoints=replace(decision.setpoints, supplies=self._supplies))
         self.state = decision.state
         self._obedience.asked(decision.setpoints)
+        self.acts.begin(now_s)
         probes = Setpoints() if decision.context is None else self._obedience.probes(snapshot, decision.context)
         self._write(decision.setpoints, now_s)
         self._write(probes, now_s)
+        self.acts.keep(self.state)
         dt_s = self._site.control.period_s if before_s is None else max(0.0, now_s - before_s)
         return CycleRecord(
             snapshot=snapshot,
@@ -82,8 +94,8 @@ class ControlCycle:
             if block.id in self._power and self._due(block.id, block.power_kw, self._scale_kw[block.id], now_s):
                 self._power[block.id].set_power(block.power_kw, valid_until_s=until_s)
         for genset in setpoints.gensets:
-            if genset.id in self._run and self._due(f"{genset.id} run", genset.run, 0.5, now_s):
-                self._run[genset.id].set_run(run=genset.run, valid_until_s=until_s)
+            if genset.id in self._run:
+                self._write_run(genset, now_s, until_s)
             power_kw = genset.power_kw
             if power_kw is None or genset.id not in self._power:
                 continue
@@ -95,6 +107,20 @@ class ControlCycle:
         for unit in setpoints.supplies:
             if unit.id in self._supply and self._due(f"{unit.id} supply", unit.supply_degc, 0.0, now_s):
                 self._supply[unit.id].set_supply(unit.supply_degc, valid_until_s=until_s)
+
+    def _write_run(self, genset: GensetSetpoint, now_s: float, until_s: float) -> None:
+        """Renew a start or stop at once; a new one goes out when the state behind it is on the disk."""
+        key, unit = f"{genset.id} run", self._run[genset.id]
+        last = self._written.get(key)
+
+        def act() -> None:
+            self._written[key] = (float(genset.run), now_s)
+            unit.set_run(run=genset.run, valid_until_s=until_s)
+
+        if last is None or bool(last[0]) is not genset.run:
+            self.acts.do(key, act, what=genset.run)
+        elif self._due(key, genset.run, 0.5, now_s):
+            act()
 
     def _due(self, key: str, value: float, scale: float, now_s: float) -> bool:
         """Return whether a value differs from the last one by more than its deadband, or needs renewal."""

@@ -1,41 +1,43 @@
 """The daemon: links poll, the control cycle decides, the planner plans, observers look on."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
 
 import structlog
 
-from ems.control.state import ControlState, Mode
+from ems.control.state import Mode
 from ems.model.condition import SiteCondition
 from ems.model.link_status import LinkStatus
 from ems.model.site import Site
 from ems.model.status import HealthStatus, PlanCounts
-from ems.ports import Clock, Device, DeviceLink
+from ems.ports import Device, DeviceLink
 from ems.runtime.accounts import Accounts
 from ems.runtime.alarms import AlarmWatch
 from ems.runtime.condition import condition_of
 from ems.runtime.counters import CounterBook
 from ems.runtime.cycle import ControlCycle, CycleRecord
+from ems.runtime.footprint import ProcessLimits, QueueSource
 from ems.runtime.forecasts import ForecastMemory
 from ems.runtime.handback import hand_back
 from ems.runtime.identities import IdentityBook
-from ems.runtime.memory import control_document, restore_forecasts, restored_control
+from ems.runtime.keeping import StateKeeper
 from ems.runtime.notify import SystemdNotifier
 from ems.runtime.observer import Event, Observer, cycle_events
 from ems.runtime.persistence import StateStore
 from ems.runtime.planner import Planner, PlanningResult
 from ems.runtime.statistics import RunStatistics
+from ems.runtime.steady import SteadyClock
 from ems.runtime.supervisor import Supervisor
+from ems.runtime.vitals import Vitals
 from ems.runtime.wear import WriteBook
 from ems.runtime.worker_client import WorkerClient
 
 # a watchdog that is not fed for this long after the start says that the plant does not answer
 _READY_WAIT_S = 20.0
-_SAVE_EVERY_S = 60.0
 # two plans that events ask for lie at least this far apart
 _REPLAN_PAUSE_S = 30.0
 _LATE_WINDOW = 120
@@ -57,7 +59,7 @@ class DaemonParts:
     """Everything that the composition root puts together; `devices` by the asset that they serve."""
 
     site: Site
-    clock: Clock
+    clock: SteadyClock
     devices: Mapping[str, Device]
     links: Sequence[DeviceLink]
     planner: Planner
@@ -73,6 +75,7 @@ class DaemonParts:
     pid: int
     speed: float
     stretch: float
+    limits: ProcessLimits = field(default_factory=ProcessLimits)
 
 
 class Daemon:
@@ -82,10 +85,28 @@ class Daemon:
         self._parts = parts
         self._observers = observers
         self._log = structlog.get_logger("daemon")
-        self._supervisor = Supervisor()
+        self.supervisor = Supervisor()
+        self._vitals = Vitals(
+            parts.links,
+            parts.notifier,
+            self.supervisor,
+            limits=parts.limits,
+            period_s=parts.site.control.period_s,
+            speed=parts.speed,
+        )
         self._ending: asyncio.Future[Ending] | None = None
         self._replan = asyncio.Event()
-        self._cycle = ControlCycle(parts.site, parts.devices, parts.clock, state=self._restored_state())
+        self._keeper = StateKeeper(
+            parts.store,
+            parts.clock,
+            accounts=parts.accounts,
+            memory=parts.memory,
+            counters=parts.counters,
+            devices=parts.devices.values(),
+        )
+        self._cycle = ControlCycle(
+            parts.site, parts.devices, parts.clock, state=self._keeper.restored(), journal=self._keeper
+        )
         self.statistics = RunStatistics(parts.site)
         self._began = parts.clock.utc()
         self._began_s = parts.clock.monotonic_s()
@@ -95,10 +116,10 @@ class Daemon:
         self._alarms = AlarmWatch(parts.site)
         self._missed: dict[str, str] = {}
         self._n_worker_restarts = 0
+        self._n_unsaved_acts = 0
         self._n_observer_failures = 0
         self._n_account_failures = 0
         self._record: CycleRecord | None = None
-        self._saved_s = parts.clock.monotonic_s()
 
     async def run(self) -> Ending:
         """Run until asked to end."""
@@ -106,11 +127,12 @@ class Daemon:
         self._event("daemon", f"started, version {self._parts.version}")
         async with asyncio.TaskGroup() as group:
             links = [
-                group.create_task(self._supervisor.keep(link.link_id, link.run), name=link.link_id)
+                group.create_task(self.supervisor.keep(link.link_id, link.run), name=link.link_id)
                 for link in self._parts.links
             ]
             tasks = [group.create_task(self._control(), name="control")]
-            tasks.append(group.create_task(self._supervisor.keep("planner", self._plan), name="planner"))
+            tasks.append(group.create_task(self.supervisor.keep("planner", self._plan), name="planner"))
+            tasks.append(group.create_task(self._vitals.run(), name="vitals"))
             tasks.append(group.create_task(self._lag(), name="readiness"))
             ending = await self._ending
             if ending is Ending.STOP:
@@ -122,7 +144,7 @@ class Daemon:
                 await self._hand_back()
             for link in links:
                 link.cancel()
-        self._save()
+        self._keeper.save(self._cycle.state)
         await self._parts.worker.close()
         self._event("daemon", f"ended: {ending.value}")
         return ending
@@ -154,7 +176,14 @@ class Daemon:
             n_devices=len(parts.devices),
             lost_devices=tuple(sorted(self._lost)),
             troubles=self._troubles,
+            pulse=self._vitals.pulse(),
+            footprint=self._vitals.footprint(),
+            failing_tasks=self.supervisor.failing(),
         )
+
+    def watch(self, queues: Iterable[QueueSource]) -> None:
+        """Look at these queues too."""
+        self._vitals.watch(queues)
 
     def links(self) -> tuple[LinkStatus, ...]:
         """Return how the connections to the devices do."""
@@ -178,22 +207,27 @@ class Daemon:
             await clock.sleep(next_s - clock.monotonic_s())
 
     def _tick(self) -> None:
+        self._look_at_the_clock()
         record = self._cycle.run(self._parts.planner.latest)
         self._record = record
         closed = self._account(record)
         events = cycle_events(record)
         self._tell_lost_devices(record.snapshot.utc)
         self._tell_missed_setpoints(record)
+        self._tell_unsaved_acts()
         self._show(lambda observer: observer.on_cycle(record))
         for event in events:
             self._tell(event)
         if events:
             self._replan.set()
-        if events or closed or self._parts.clock.monotonic_s() - self._saved_s > _SAVE_EVERY_S:
-            self._save()
+        if events or closed or self._keeper.due:
+            self._keeper.save(self._cycle.state)
         if record.decision.state.mode is not Mode.INIT:
             self._parts.notifier.ready()
-        self._parts.notifier.alive(f"{record.decision.state.mode.value}, tick {self.statistics.n_ticks}")
+        for event in self._vitals.look(
+            record, status=f"{record.decision.state.mode.value}, tick {self.statistics.n_ticks}"
+        ):
+            self._tell(event)
 
     def _account(self, record: CycleRecord) -> bool:
         """Remember, count and account for a cycle; return whether an interval closed. None of it may stop control."""
@@ -222,6 +256,7 @@ class Daemon:
             began_s = clock.monotonic_s()
             self._replan.clear()
             result = await self._parts.planner.make(self._condition(record))
+            self._adopt_time(result)
             self._troubles = result.trouble
             self._show(partial(_on_plan, result=result))
             for trouble in result.trouble:
@@ -230,8 +265,32 @@ class Daemon:
             await self._wait_for_plan(began_s)
 
     def _condition(self, record: CycleRecord) -> SiteCondition:
+        """Return what a plan begins with; after a step of the machine's clock it is made for the new time."""
         spent = self._parts.accounts.carbon_spent()
-        return condition_of(self._parts.site, record.snapshot, self._cycle.state, carbon=spent)
+        snapshot = record.snapshot
+        if self._parts.clock.step_s:
+            snapshot = replace(snapshot, utc=self._parts.clock.machine_utc())
+        return condition_of(self._parts.site, snapshot, self._cycle.state, carbon=spent)
+
+    def _adopt_time(self, result: PlanningResult) -> None:
+        """Go by the machine's clock again with a plan of its time, and where there is no plan to be torn from."""
+        clock, latest = self._parts.clock, self._parts.planner.latest
+        limit_s = self._parts.site.planning.max_age_periods * self._parts.site.planning.period_s
+        if clock.step_s and (result.plan is not None or latest is None or latest.age_s(clock.utc()) > limit_s):
+            self._event("daemon", f"the clock's step of {clock.step_s:+.1f} s is adopted with the new plan")
+            clock.adopt()
+
+    def _look_at_the_clock(self) -> None:
+        """Tell of a step of the machine's clock, flag the records of its time, and plan anew for the new time."""
+        step_s = self._parts.clock.look()
+        if step_s is None:
+            return
+        text = f"the machine's clock stepped by {step_s:+.1f} s; control is not affected"
+        self._tell(
+            Event(utc=self._parts.clock.utc(), kind="daemon", text=text, figures={"step_s": step_s}, urgent=True)
+        )
+        self._parts.accounts.flag(f"the clock stepped by {step_s:+.1f} s")
+        self._replan.set()
 
     async def _wait_for_plan(self, began_s: float) -> None:
         clock, period_s = self._parts.clock, self._parts.site.planning.period_s
@@ -246,29 +305,6 @@ class Daemon:
         """Tell systemd that the daemon is ready even where the plant does not answer at all."""
         await asyncio.sleep(_READY_WAIT_S)
         self._parts.notifier.ready()
-
-    def _restored_state(self) -> ControlState:
-        now_s, utc = self._parts.clock.monotonic_s(), self._parts.clock.utc()
-        restore_forecasts(self._parts.memory, self._parts.store, now=utc)
-        fresh = ControlState(mode_since_s=now_s)
-        found = self._parts.store.load("control")
-        if found is None:
-            return fresh
-        document, saved = found
-        try:
-            return restored_control(document, saved_ago_s=(utc - saved).total_seconds(), now_s=now_s)
-        except (ValueError, TypeError, KeyError) as error:
-            self._log.warning("state_not_restored", error=str(error))
-            return fresh
-
-    def _save(self) -> None:
-        now_s, utc = self._parts.clock.monotonic_s(), self._parts.clock.utc()
-        self._saved_s = now_s
-        self._parts.store.save("control", control_document(self._cycle.state, now_s=now_s), utc=utc)
-        self._parts.store.save("accounts", self._parts.accounts.document(), utc=utc)
-        self._parts.counters.save(self._parts.devices.values(), utc=utc)
-        if (learnt := self._parts.memory.unsaved_document()) is not None:
-            self._parts.store.save("forecasts", learnt, utc=utc)
 
     def _tell_lost_devices(self, utc: datetime) -> None:
         """Tell of devices that have stopped answering, and of those that answer again.
@@ -319,6 +355,12 @@ class Daemon:
         if missed.keys() != self._missed.keys():
             self._replan.set()
         self._missed = missed
+
+    def _tell_unsaved_acts(self) -> None:
+        n_unsaved = self._cycle.acts.n_unsaved
+        if n_unsaved > self._n_unsaved_acts:
+            self._event("daemon", f"acted before the disk took the state, {n_unsaved} times so far: the disk is slow")
+        self._n_unsaved_acts = n_unsaved
 
     def _tell_worker_restarts(self) -> None:
         n_restarts = self._parts.worker.n_restarts

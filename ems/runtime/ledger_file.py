@@ -6,6 +6,7 @@ from pathlib import Path
 
 import structlog
 
+from ems.model.status import QueueStatus
 from ems.runtime.writer import WriterThread
 
 _QUEUE_LENGTH = 1000
@@ -23,6 +24,10 @@ class LedgerFiles:
         """Hand a record over; beyond ten days of records that no disk took, the newest is lost, which is logged."""
         if not self._writer.offer(record):
             self._log.error("ledger_not_written", seq=record.get("seq"), error="too many records wait for the disk")
+
+    def queue(self) -> QueueStatus:
+        """Return how full its queue is."""
+        return self._writer.status()
 
     def close(self) -> None:
         """Write what is queued and stop."""

@@ -2,16 +2,28 @@
 
 import json
 import sqlite3
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import structlog
 
 from ems.errors import StateError
+from ems.model.status import QueueStatus
 from ems.runtime.writer import WriterThread
 
 _QUEUE_LENGTH = 64
 _TABLE = "CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, document TEXT NOT NULL, saved_utc TEXT NOT NULL)"
+
+
+class _Item(NamedTuple):
+    """A document on its way to the disk."""
+
+    name: str
+    document: str
+    saved_utc: str
+    on_disk: Callable[[], None] | None
 
 
 class _Connection:
@@ -65,28 +77,45 @@ class StateStore:
             self._log.warning("state_unreadable", name=name, error=str(error))
             return None
 
-    def save(self, name: str, document: dict[str, object], *, utc: datetime) -> None:
-        """Queue a document; a full queue (a stalled disk) drops the oldest."""
-        item = (name, json.dumps(document), utc.astimezone(UTC).isoformat())
+    def save(
+        self,
+        name: str,
+        document: dict[str, object],
+        *,
+        utc: datetime,
+        on_disk: Callable[[], None] | None = None,
+    ) -> None:
+        """Queue a document; a full queue (a stalled disk) drops the oldest.
+
+        `on_disk` is called by the writer's thread once the document is on the disk; never, if it does not get there.
+        """
+        item = _Item(name, json.dumps(document), utc.astimezone(UTC).isoformat(), on_disk)
         if not self._writer.replace_oldest(item):
             self.n_failed += 1
+
+    def queue(self) -> QueueStatus:
+        """Return how full its queue is."""
+        return self._writer.status()
 
     def close(self) -> None:
         """Write what is queued and stop."""
         self._writer.close()
 
-    def _write(self, item: tuple[str, str, str]) -> None:
+    def _write(self, item: "_Item") -> None:
         try:
             with self._connection() as connection:
                 connection.execute(_TABLE)
                 connection.execute(
                     "INSERT INTO state (name, document, saved_utc) VALUES (?, ?, ?) "
                     "ON CONFLICT (name) DO UPDATE SET document = excluded.document, saved_utc = excluded.saved_utc",
-                    item,
+                    (item.name, item.document, item.saved_utc),
                 )
         except sqlite3.Error as error:
             self.n_failed += 1
-            self._log.warning("state_not_saved", name=item[0], error=str(error))
+            self._log.warning("state_not_saved", name=item.name, error=str(error))
+            return
+        if item.on_disk is not None:
+            item.on_disk()
 
     def _ensure(self) -> None:
         """Make the file ready; one that is damaged is set aside, one that cannot be used now is left as it is."""

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Generic, TypeVar
 
+from ems.model.status import QueueStatus
+
 _T = TypeVar("_T")
 # how long an end waits for a disk that does not answer; the thread dies with the process
 _CLOSE_WAIT_S = 10.0
@@ -16,6 +18,9 @@ class WriterThread(Generic[_T]):
 
     def __init__(self, write: Callable[[_T], None], *, name: str, length: int) -> None:
         self._write = write
+        self._name = name
+        self._length = length
+        self._n_dropped = 0
         self._queue: queue.Queue[_T | None] = queue.Queue(length)
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -25,8 +30,15 @@ class WriterThread(Generic[_T]):
         try:
             self._queue.put_nowait(item)
         except queue.Full:
+            self._n_dropped += 1
             return False
         return True
+
+    def status(self) -> QueueStatus:
+        """Return how full the queue is."""
+        return QueueStatus(
+            name=self._name, n_waiting=self._queue.qsize(), length=self._length, n_dropped=self._n_dropped
+        )
 
     def replace_oldest(self, item: _T) -> bool:
         """Hand an item over, in the place of the oldest where the queue is full; False where one was lost."""

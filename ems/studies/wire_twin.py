@@ -7,10 +7,12 @@ that it never outlives the demo that started it.
 import asyncio
 import json
 import sys
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 from datetime import datetime
+from typing import NamedTuple
 
 from drivers.sim.devices import SimulatedDevice, rated_kw, shown_values, simulated_devices
 from drivers.sim.mqtt.twin import MqttTwin
@@ -29,14 +31,29 @@ from ems.studies.books import GridBook, true_energies
 
 # the plant moves this often in real time
 _TICK_WALL_S = 0.05
+# the newest commands that are told of; a large site takes some hundred a second
+_KEPT_COMMANDS = 20_000
+
+
+class Taken(NamedTuple):
+    """A command that arrived at a device of the twin; `value` has the unit of the command."""
+
+    at_s: float
+    device: str
+    name: str
+    value: float
 
 
 class WireDevice:
     """A device of the twin as the register bank sees it."""
 
-    def __init__(self, device_id: str, simulated: SimulatedDevice) -> None:
+    def __init__(
+        self, device_id: str, simulated: SimulatedDevice, *, note: Callable[[str, str, float], None] | None = None
+    ) -> None:
+        """Take the device behind it; `note` is told of each command: device, name, value."""
         self._id = device_id
         self._simulated = simulated
+        self._note = note
 
     def values(self) -> Mapping[str, float | int | bool | str | tuple[str, ...] | None]:
         """Return the points of the device's map."""
@@ -44,6 +61,8 @@ class WireDevice:
 
     def command(self, name: str, value: float) -> bool:
         """Take a command."""
+        if self._note is not None:
+            self._note(self._id, name, value)
         return self._simulated.command(name, value)
 
 
@@ -78,11 +97,15 @@ class TwinProcess:
         issued = files.forecasts.weather.issued_file
         self._issue_file = None if issued is None else files.directory / issued
         self._issued: datetime | None = None
+        self._taken: deque[Taken] = deque(maxlen=_KEPT_COMMANDS)
 
     async def run(self) -> None:
         """Serve until the input ends."""
         simulated = simulated_devices(self._plant)
-        devices = {device.id: WireDevice(device.id, simulated[device.asset]) for device in self._wiring.devices}
+        devices = {
+            device.id: WireDevice(device.id, simulated[device.asset], note=self._take)
+            for device in self._wiring.devices
+        }
         links = [stretched_link(link, self._factor) for link in self._wiring.links]
         brokers = [stretched_broker(broker, self._factor) for broker in self._wiring.brokers]
         behind_brokers = {broker.id for broker in brokers}
@@ -114,6 +137,9 @@ class TwinProcess:
                 await self._steer(endpoints)
             finally:
                 moving.cancel()
+
+    def _take(self, device: str, name: str, value: float) -> None:
+        self._taken.append(Taken(at_s=self._clock.monotonic_s(), device=device, name=name, value=value))
 
     async def _move(self, twin: WireTwin) -> None:
         """Let the plant follow the clock."""
@@ -161,6 +187,9 @@ class TwinProcess:
                     "energies": asdict(true_energies(self._plant, stored_start_kwh=self._stored_start_kwh)),
                     "grid": asdict(self._book.account()),
                 }
+            case "commands":
+                since_s = float(str(command["since_s"]))
+                return {"commands": [list(taken) for taken in self._taken if taken.at_s >= since_s]}
             case "refuse":
                 await endpoints[str(command["link"])].set_faults(Faults(refuse=True))
             case "mute":
@@ -185,7 +214,10 @@ class TwinProcess:
                         "error": "the container has no such rack, or its voltage is too far from that of the others"
                     }
             case other:
-                return {"error": f"'{other}' is no command; totals, faults, refuse, mute, heal, grid, trip, cdu, rack"}
+                return {
+                    "error": f"'{other}' is no command; totals, commands, faults, refuse, mute, heal, grid, trip, cdu, "
+                    "rack"
+                }
         return {"done": True}
 
 

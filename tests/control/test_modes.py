@@ -28,12 +28,16 @@ WAIT_S = CAMPUS.control.adopt_wait_s
 UNKNOWN = LoadState(load_kw=None, load_max_kw=None, energy_wh=None)
 
 
-def test_a_fresh_controller_writes_nothing_until_it_has_settled() -> None:
+def test_a_fresh_controller_holds_what_it_finds_until_it_has_settled() -> None:
     decisions = run_for(CAMPUS, healthy(CAMPUS), FRESH, WAIT_S + 1.0)
 
     assert [decision.state.mode for decision in decisions] == [Mode.INIT] * round(WAIT_S) + [Mode.GRID]
-    assert all(decision.setpoints == Setpoints() for decision in decisions[:-1])
-    assert decisions[-1].setpoints.blocks
+    # powers are held as they are found, nothing else is written
+    found = {block.id: block.setpoint_kw for block in healthy(CAMPUS).blocks}
+    for decision in decisions[:-1]:
+        assert {block.id: block.power_kw for block in decision.setpoints.blocks} == found
+        assert replace(decision.setpoints, blocks=()) == Setpoints()
+    assert decisions[-1].setpoints.gensets
 
 
 def test_init_ends_in_an_island_where_the_breaker_is_open() -> None:

@@ -55,13 +55,19 @@ def test_the_unit_relies_on_what_the_daemon_does() -> None:
 
     assert service["Type"] == "notify"
     assert service["ExecReload"] == "/bin/kill -HUP $MAINPID"
-    assert service["Restart"] == "on-failure"
+    assert service["Restart"] == "always"
+    assert float(service["RestartSec"]) <= 1.0
+    assert service["WatchdogSignal"] == "SIGKILL"
+    assert unit()["Unit"]["StartLimitIntervalSec"] == "0"
     assert service["RestartPreventExitStatus"] == "2"
     assert service["StateDirectory"]
 
 
-def test_systemd_s_watchdog_waits_for_many_cycles() -> None:
-    assert float(unit()["Service"]["WatchdogSec"]) >= 10.0 * ControlTable().period_s
+def test_systemd_s_watchdog_waits_for_some_cycles_and_not_for_long() -> None:
+    waits_s = float(unit()["Service"]["WatchdogSec"])
+
+    # 5 to 10 s by the design; a cycle that is merely late costs no restart
+    assert 5.0 * ControlTable().period_s <= waits_s <= 10.0
 
 
 def test_the_runtime_lock_is_a_part_of_the_full_one() -> None:

@@ -53,6 +53,8 @@ def test_a_link_is_published_with_its_units() -> None:
         answered_s=unit.answered_s,
         connected=True,
         n_connections=1,
+        n_attempts=4,
+        overdue_s=0.5,
         command_wait=unit.latency,
         units={7: unit, 8: replace(unit, answered_s=None, latency=Latency((0,) * 15))},
     )
@@ -60,6 +62,7 @@ def test_a_link_is_published_with_its_units() -> None:
     status = link_status(statistics, spec=link_spec(502), now_s=12.0)
 
     assert (status.link_id, status.endpoint, status.framing) == ("line", "127.0.0.1:502", "tcp")
+    assert (status.n_attempts, status.overdue_s) == (4, 0.5)
     assert status.n_errors == {"timeout": 1, "late": 2}
     assert status.answer_age_s == pytest.approx(1.985)
     assert status.units["7"].latency_p50_s == pytest.approx(0.015)

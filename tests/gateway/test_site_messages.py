@@ -18,7 +18,16 @@ from ems.gateway.points import MODES, PHASES, points
 from ems.model.link_status import LinkStatus, TrafficStatus
 from ems.model.readings import GensetPhase
 from ems.model.snapshot import Problem, SiteSnapshot
-from ems.model.status import CarbonTotals, EnergyTotals, HealthStatus, PlanCounts, RunCounts
+from ems.model.status import (
+    CarbonTotals,
+    EnergyTotals,
+    FootprintStatus,
+    HealthStatus,
+    PlanCounts,
+    PulseStatus,
+    QueueStatus,
+    RunCounts,
+)
 from ems.reserve import ReserveId
 from ems.runtime.statistics import RunStatistics
 from tests.conventions.suffixes import unit_of
@@ -43,6 +52,16 @@ HEALTH = HealthStatus(
     n_devices=79,
     lost_devices=("gen01-ctl",),
     troubles=("no weather forecast",),
+    pulse=PulseStatus(withheld=None, n_withheld=0, tick_age_s=1.0, loop_lag_s=0.002, n_attempts=480, overdue_links=()),
+    footprint=FootprintStatus(
+        resident_mib=180,
+        n_files=60,
+        n_threads=6,
+        n_tasks=40,
+        queues=(QueueStatus(name="state-writer", n_waiting=1, length=64, n_dropped=0),),
+        over=(),
+    ),
+    failing_tasks={"planner": 4},
 )
 LINKS = (
     LinkStatus(
@@ -51,6 +70,8 @@ LINKS = (
         framing="tcp",
         connected=True,
         n_connections=2,
+        n_attempts=124,
+        overdue_s=0.0,
         n_requests=120,
         n_errors={"timeout": 1, "late": 2},
         latency_p50_s=0.0314,
@@ -68,6 +89,8 @@ LINKS = (
         framing="rtu",
         connected=False,
         n_connections=0,
+        n_attempts=7,
+        overdue_s=0.0,
         n_requests=0,
         n_errors={"no_connection": 7},
         latency_p50_s=None,

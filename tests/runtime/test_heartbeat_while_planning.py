@@ -35,6 +35,7 @@ from ems.runtime.observer import Event
 from ems.runtime.persistence import StateStore
 from ems.runtime.planner import Planner
 from ems.runtime.prices import SitePrices
+from ems.runtime.steady import SteadyClock
 from ems.runtime.wear import WriteBook
 from ems.runtime.worker_client import WorkerClient
 from tests.drivers.clock import SteppedClock
@@ -146,7 +147,7 @@ async def running(home: Path) -> "AsyncIterator[Running]":
         store = StateStore(home / "state.db")
         parts = DaemonParts(
             site=site,
-            clock=clock,
+            clock=SteadyClock(clock),
             devices=devices,
             links=(link,),
             planner=planner,

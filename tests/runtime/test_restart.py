@@ -8,9 +8,10 @@ import pytest
 from ems.control.state import BilledImport, ControlState, GensetTrack, Mode
 from ems.model.readings import GensetPhase
 from ems.model.setpoints import Cause
+from ems.ports import Device
 from ems.runtime.cycle import ControlCycle
 from ems.runtime.memory import control_document, restored_control
-from tests.runtime.fakes import PortSite
+from tests.runtime.fakes import PortSite, ShownDevice
 from tests.twin.settings import START
 
 NIGHT = START + timedelta(hours=12)
@@ -131,22 +132,54 @@ def test_a_controller_that_starts_beside_a_running_set_leaves_it_running(remembe
     assert plant_site.plant.totals.unserved == 0.0
 
 
-def test_nothing_is_written_before_the_picture_is_complete() -> None:
+def test_powers_are_held_as_found_and_nothing_is_started_stopped_or_switched_before_adoption() -> None:
     plant_site, _ = _with_a_running_set()
     # what the controller before had still under way arrives
     for _ in range(5):
         plant_site.advance(1.0)
-    state = ControlState(mode_since_s=plant_site.clock.monotonic_s())
-    before = [block.setpoint_kw for block in plant_site.plant.blocks.values()]
-    outcomes = [device.outcome() for device in plant_site.devices.values()]
-    cycle = ControlCycle(plant_site.site, plant_site.devices, plant_site.clock, state=state)
+    before = {name: block.setpoint_kw for name, block in plant_site.plant.blocks.items()}
+    cycle = ControlCycle(
+        plant_site.site,
+        plant_site.devices,
+        plant_site.clock,
+        state=ControlState(mode_since_s=plant_site.clock.monotonic_s()),
+    )
 
     for _ in range(round(plant_site.site.control.adopt_wait_s)):
-        record = cycle.run(None)
-        assert record.decision.setpoints.blocks == ()
+        decision = cycle.run(None).decision
+        assert decision.state.mode is Mode.INIT
+        assert {block.id for block in decision.setpoints.blocks} == before.keys()
+        assert decision.setpoints.gensets == ()
+        assert decision.setpoints.pv == ()
+        # the guard has seen them
+        assert decision.context is not None
         plant_site.advance(1.0)
 
-    assert [block.setpoint_kw for block in plant_site.plant.blocks.values()] == before
+    found = {name: block.setpoint_kw for name, block in plant_site.plant.blocks.items()}
+    # read through a meter of the twin, and renewed five times
+    assert found == pytest.approx(before, abs=1.0)
+
+
+def test_nothing_is_written_before_the_picture_is_complete() -> None:
+    plant_site, _ = _with_a_running_set()
+    silent = ShownDevice("it")
+    devices: dict[str, Device] = {
+        **plant_site.devices,
+        **{name: silent for name in plant_site.devices if name == silent.asset_id},
+    }
+    assert silent in devices.values()
+    outcomes = [device.outcome() for device in plant_site.devices.values()]
+    cycle = ControlCycle(
+        plant_site.site,
+        devices,
+        plant_site.clock,
+        state=ControlState(mode_since_s=plant_site.clock.monotonic_s()),
+    )
+
+    for _ in range(5):
+        assert cycle.run(None).decision.setpoints.blocks == ()
+        plant_site.advance(1.0)
+
     assert [device.outcome() for device in plant_site.devices.values()] == outcomes
 
 

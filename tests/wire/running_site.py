@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
@@ -38,6 +38,15 @@ class Heard:
     topic: str
     value: Any
     retained: bool
+
+
+class Commanded(NamedTuple):
+    """A command that arrived at a device of the twin."""
+
+    at_s: float
+    device: str
+    name: str
+    value: float
 
 
 class Listener:
@@ -85,6 +94,7 @@ class RunningSite:
     def __init__(self, home: Path, *, site: str, speed: float, start: datetime, mosquitto: bool = False) -> None:
         self.home = home
         self.speed = speed
+        self.start = start.astimezone(UTC)
         files = load_files(site_directory(site))
         self.broker_port = free_ports(1)[0]
         self.directory = home / "site"
@@ -129,7 +139,7 @@ class RunningSite:
 
     def start_daemon(self) -> None:
         """Start the daemon; a second start adopts what the first one left."""
-        self._start("daemon", _ems("run", str(self.directory), "--clock", self._time.text()))
+        self._start("daemon", self.daemon_command())
 
     def kill(self, name: str) -> None:
         """SIGKILL a process and wait until it is gone."""
@@ -160,6 +170,18 @@ class RunningSite:
         """Return what physically happened so far, kWh."""
         energies: dict[str, float] = self.steer(do="totals")["energies"]
         return energies
+
+    def now_s(self) -> float:
+        """Return the site's clock, which daemon and twin share."""
+        return self._clock.monotonic_s()
+
+    def commands(self, since_s: float) -> list[Commanded]:
+        """Return what arrived at the twin's devices since then."""
+        return [Commanded(*taken) for taken in self.steer(do="commands", since_s=since_s)["commands"]]
+
+    def daemon_command(self) -> list[str]:
+        """Return how the daemon is started."""
+        return _ems("run", str(self.directory), "--clock", self._time.text())
 
     def pass_time(self, simulated_s: float) -> None:
         """Let the site run."""

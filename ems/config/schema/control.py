@@ -29,7 +29,10 @@ class ControlTable(Table):
     stale_slow_s: ShortS = Field(15.0, description="Age at which a slow value is no longer known.")
     setpoint_valid_s: ShortS = Field(15.0, description="A setpoint that is not renewed for this long has expired.")
     heartbeat_s: ShortS = Field(1.0, description="Heartbeats and unchanged setpoints are renewed this often.")
-    adopt_wait_s: ShortOrZeroS = Field(5.0, description="After a start nothing is written for this long.")
+    adopt_wait_s: ShortOrZeroS = Field(
+        5.0,
+        description="After a start nothing is started, stopped or switched for this long; powers are held.",
+    )
     degraded_clear_s: ShortS = Field(10.0, description="Causes of DEGRADED must be gone this long.")
     soc_band_pct: SmallPct = Field(2.0, description="Forming units absorb errors within this SoC band of the plan.")
     balance_exponent: Annotated[float, Field(ge=0.0, le=3.0)] = Field(
@@ -80,8 +83,20 @@ class PlanningTable(Table):
     )
 
 
+class ProcessTable(Table):
+    """What the daemon may take of its machine before it raises an alarm; the solver's process has its own."""
+
+    max_resident_mib: Annotated[int, Field(ge=64, le=1048576)] = Field(2048, description="Resident memory, MiB.")
+    max_files: Annotated[int, Field(ge=32, le=1000000)] = Field(
+        900, description="Open files and sockets; most systems allow a process 1024."
+    )
+    max_tasks: Annotated[int, Field(ge=50, le=1000000)] = Field(4000, description="Tasks of the event loop.")
+    max_queue_frac: PositiveFrac = Field(0.8, description="Share of its length to which a queue may be full.")
+
+
 class ControlFile(Table):
     """control.toml."""
 
     control: ControlTable = Field(default_factory=ControlTable)
     planning: PlanningTable = Field(default_factory=PlanningTable)
+    process: ProcessTable = Field(default_factory=ProcessTable)

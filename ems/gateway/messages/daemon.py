@@ -5,12 +5,28 @@ from datetime import datetime
 from math import isfinite
 
 from ems.contract.accounts import CarbonBudgetPart, CarbonMessage, EnergyMessage
-from ems.contract.daemon import EventMessage, HealthMessage, HistorianPart, PublisherPart
+from ems.contract.daemon import (
+    EventMessage,
+    HealthMessage,
+    HistorianPart,
+    ProcessPart,
+    PublisherPart,
+    QueuePart,
+    WatchdogPart,
+)
 from ems.gateway.historian import HistorianStatistics
 from ems.gateway.messages.links import links_part
 from ems.gateway.mqtt import PublisherStatistics
 from ems.model.link_status import LinkStatus
-from ems.model.status import CarbonBudgetState, CarbonTotals, EnergyTotals, HealthStatus, PlanCounts
+from ems.model.status import (
+    CarbonBudgetState,
+    CarbonTotals,
+    EnergyTotals,
+    FootprintStatus,
+    HealthStatus,
+    PlanCounts,
+    PulseStatus,
+)
 
 
 def health_message(
@@ -48,6 +64,9 @@ def health_message(
         links=links_part(links),
         mqtt=None if mqtt is None else _publisher(mqtt),
         historian=None if historian is None else _historian(historian),
+        watchdog=_watchdog(status.pulse),
+        process=_process(status.footprint),
+        failing_tasks=dict(status.failing_tasks),
     )
 
 
@@ -106,6 +125,31 @@ def _budget(state: CarbonBudgetState) -> CarbonBudgetPart:
         emitted_kgco2e=state.kgco2e,
         accrued_kgco2e=state.accrued_kgco2e,
         period_kgco2e=state.period_kgco2e,
+    )
+
+
+def _watchdog(pulse: PulseStatus) -> WatchdogPart:
+    return WatchdogPart(
+        withheld=pulse.withheld,
+        n_withheld=pulse.n_withheld,
+        tick_age_s=pulse.tick_age_s,
+        loop_lag_s=pulse.loop_lag_s,
+        n_attempts=pulse.n_attempts,
+        overdue_links=pulse.overdue_links,
+    )
+
+
+def _process(footprint: FootprintStatus) -> ProcessPart:
+    return ProcessPart(
+        resident_mib=footprint.resident_mib,
+        n_files=footprint.n_files,
+        n_threads=footprint.n_threads,
+        n_tasks=footprint.n_tasks,
+        queues={
+            queue.name: QueuePart(n_waiting=queue.n_waiting, length=queue.length, n_dropped=queue.n_dropped)
+            for queue in footprint.queues
+        },
+        over=footprint.over,
     )
 
 

@@ -17,6 +17,8 @@ def link_message(utc: datetime, status: LinkStatus) -> LinkMessage:
         framing=status.framing,
         connected=status.connected,
         n_connections=status.n_connections,
+        n_attempts=status.n_attempts,
+        overdue_s=status.overdue_s,
         n_requests=status.n_requests,
         n_errors=dict(status.n_errors),
         latency_p50_s=status.latency_p50_s,
