@@ -1,4 +1,5 @@
-"""`make soak`: what takes long. A day at speed 10 and an hour in real time, in which nothing may grow, and 200 kills.
+"""`make soak`: what takes long. A day at speed 10 and an hour in real time, in which nothing may grow, 200
+kills and some hangs under systemd.
 
 ONLY=kills,hour takes these.
 """
@@ -15,6 +16,7 @@ import psutil
 import typer
 
 from tests.campaigns.footprint import draw, watch, write_looks
+from tests.campaigns.hangs import hang_rows
 from tests.campaigns.kills import kill_rows
 from tests.campaigns.rows import BUILD, Part, Row, carry_out, exit_code
 from tests.wire.running_site import RunningSite
@@ -103,6 +105,7 @@ PARTS: dict[str, Part] = {
     "day": soak_rows,
     "hour": partial(soak_rows, hours=1.0, speed=1.0, name="hour"),
     "kills": kill_rows,
+    "hangs": hang_rows,
 }
 
 
