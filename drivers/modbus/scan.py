@@ -33,8 +33,9 @@ _FIRST_TRIES: Final = 2
 # Some devices do not answer at all for registers that they have not. Whether there are any is asked with less patience,
 # as shares of the limit of an answer: with the usual 1 s four times what a device needs that takes 50 ms.
 _SHORT_WAIT: Final = 0.2
-# and in answer times of the device, as soon as it has answered
+# and in answer times of the device, as soon as it has answered; but not less than this share
 _PATIENCE: Final = 3.0
+_LEAST_WAIT: Final = 0.1
 # so long a unit may be silent in all, as a multiple of the limit of an answer
 _MOST_SILENCE: Final = 6.0
 _BUSY_TRIES: Final = 4
@@ -57,14 +58,18 @@ async def scan_unit(
     inquiry: Inquiry, maps: Sequence[RegisterMap], *, clock: Clock, bases: Sequence[int] = BASES
 ) -> UnitFound:
     """Return what answers at a unit, its SunSpec marker at one of `bases`. Never raises for what the device does."""
-    return await _Examination(inquiry, clock, bases).run(maps)
+    return await Examination(inquiry, clock, bases).run(maps)
 
 
-class _Examination:
-    """One unit under question; the same registers are asked for once only."""
+class Examination:
+    """One unit under question; the same registers are asked for once only. Never raises for what the device does.
 
-    def __init__(self, inquiry: Inquiry, clock: Clock, bases: Sequence[int]) -> None:
+    `opens` is whether its first question is the first one of the connection.
+    """
+
+    def __init__(self, inquiry: Inquiry, clock: Clock, bases: Sequence[int] = BASES, *, opens: bool = True) -> None:
         self._inquiry = inquiry
+        self._n_first_tries = _FIRST_TRIES if opens else 1
         self._clock = clock
         self._bases = bases
         self._markers = frozenset(read_holding(base, len(MARKER)) for base in bases)
@@ -77,7 +82,21 @@ class _Examination:
         self._slowest_s = 0.0
         self._is_gone = False
 
+    @property
+    def answers(self) -> bool:
+        """Return whether the unit has answered anything."""
+        return self._answers
+
+    async def has_marker(self) -> bool:
+        """Return whether the unit shows the SunSpec marker at one of the places of the standard."""
+        for base in self._bases[:_STANDARD_BASES]:
+            answer = await self._ask(read_holding(base, len(MARKER)), may_be_missing=True)
+            if isinstance(answer, Answered) and tuple(answer.registers) == MARKER:
+                return True
+        return False
+
     async def run(self, maps: Sequence[RegisterMap]) -> UnitFound:
+        """Return everything that is found out about the unit."""
         chain = await self._find_chain()
         texts: Mapping[str, str] = {}
         if chain is not None:
@@ -185,7 +204,7 @@ class _Examination:
                     self._silent_s += took_s
                     if not is_doubtful or not self._inquiry.has_connected or self._has_given_up():
                         self._errors.append(reason)
-                    if not is_first:
+                    if not is_first or self._n_first_tries == 1:
                         return answer
                 case ExceptionAnswer() if answer.is_silence:
                     self._is_gone = True
@@ -206,9 +225,11 @@ class _Examination:
     def _short_s(self) -> float:
         """Return how long registers that the unit need not have are waited for."""
         limit_s = self._inquiry.timeout_s
-        return min(limit_s, max(_SHORT_WAIT * limit_s, _PATIENCE * self._slowest_s))
+        if not self._answers:
+            return _SHORT_WAIT * limit_s
+        return min(limit_s, max(_LEAST_WAIT * limit_s, _PATIENCE * self._slowest_s))
 
     def _has_given_up(self) -> bool:
-        if not self._inquiry.has_connected and self._n_unanswered >= _FIRST_TRIES:
+        if not self._inquiry.has_connected and self._n_unanswered >= self._n_first_tries:
             return True
         return self._is_gone or self._silent_s >= _MOST_SILENCE * self._inquiry.timeout_s

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from drivers.modbus.mapfile import load_map
+from drivers.modbus.mapfile import load_map, map_names
 from drivers.sim.wire.bank import RegisterBank, UnitRegisters
 from drivers.sim.wire.faults import Faults
+from drivers.sim.wire.panels import unit_registers
 from drivers.sim.wire.serial import SerialServer
 from drivers.sim.wire.server import WireServer
 from ems.app.commissioning.endpoints import Reach, endpoint_link, parse_units, scanned_endpoint
@@ -16,9 +17,10 @@ from ems.errors import ConfigError
 from ems.model.device import Framing, Parity, SerialLine, TcpEndpoint
 from ems.runtime.clock import SystemClock
 from tests.commissioning.devices import PlainRegisters, serving, sunspec_words, timed
+from tests.commissioning.record_traces import shown_fields, shown_values
 from tests.drivers.certificates import certificate
 from tests.drivers.clock import SteppedClock
-from tests.drivers.rig import pcs
+from tests.drivers.rig import PlantDevice, pcs
 
 pytestmark = pytest.mark.wire
 
@@ -236,6 +238,32 @@ async def test_a_chain_at_its_other_places_is_found_though_the_device_is_silent_
 
     assert result.document["units"][0]["sunspec"] == {"base": base, "models": [1, 103, 120, 123]}  # type: ignore[index]
     assert n_connections == 1
+    assert took_s <= 15.0
+
+
+@pytest.mark.parametrize("base", [0, 40000, 50000])
+async def test_a_long_chain_of_a_silent_device_is_found_at_the_last_unit_in_time(base: int) -> None:
+    clock = SteppedClock()
+    chain = sunspec_words(*[(64000 + number, 30) for number in range(40)])
+    result, n_connections, took_s = await served_silently(clock, {255: PlainRegisters({base: chain})})
+
+    found = result.document["units"][0]  # type: ignore[index]
+    assert (found["unit"], found["sunspec"]["base"], len(found["sunspec"]["models"])) == (255, base, 41)
+    assert n_connections == 1
+    assert took_s <= 15.0
+
+
+@pytest.mark.parametrize("name", [name for name in map_names(()) if load_map(name, ()).identity])
+async def test_a_silent_device_is_found_by_the_identity_of_every_shipped_map(name: str) -> None:
+    clock, register_map = SteppedClock(), load_map(name, ())
+    values = shown_values(register_map)
+    shown = values | shown_fields(register_map.points.values(), values)
+    bank = unit_registers(register_map, PlantDevice(shown), clock=clock)
+    result, n_connections, took_s = await served_silently(clock, {255: bank})
+
+    found = result.document["units"][0]  # type: ignore[index]
+    assert (found["unit"], found["errors"], n_connections) == (255, [], 1)
+    assert name in found["maps"] or not register_map.expected
     assert took_s <= 15.0
 
 

@@ -9,7 +9,7 @@ from drivers.modbus.inquiry import Inquiry
 from drivers.modbus.layout import RegisterMap
 from drivers.modbus.link import ModbusLink
 from drivers.modbus.mapfile import load_map, map_names
-from drivers.modbus.scan import UnitFound, scan_unit
+from drivers.modbus.scan import Examination, UnitFound
 from ems.app.commissioning.endpoints import Reach, endpoint_link, parse_units, running
 from ems.errors import ConfigError
 from ems.ports import Clock
@@ -47,10 +47,13 @@ async def scan(
     asked = _USUAL_UNITS if units is None else parse_units(units)
     known = _sound_maps(maps)
     found: list[UnitFound] = []
-    inquiries = [Inquiry(unit, link) for unit in asked]
+    examinations = [Examination(Inquiry(unit, link), clock, opens=unit == asked[0]) for unit in asked]
     async with running(link):
-        for inquiry in inquiries:
-            found.append(await scan_unit(inquiry, known, clock=clock))
+        if units is None:
+            # a device that names itself at once is not looked for in other units first
+            examinations = await _marked_first(examinations)
+        for examination in examinations:
+            found.append(await examination.run(known))
             if units is None and found[-1].answers:
                 break
     answering = [unit for unit in found if unit.answers]
@@ -62,6 +65,16 @@ async def scan(
     }
     text = "\n".join((f"{endpoint} ({reach.framing})", *(line for unit in shown for line in _unit_lines(unit))))
     return ScanResult(document=document, text=text, answered=bool(answering))
+
+
+async def _marked_first(examinations: Sequence[Examination]) -> list[Examination]:
+    """Return the first unit that shows the SunSpec marker alone, all where none does."""
+    for examination in examinations:
+        if await examination.has_marker():
+            return [examination]
+        if examination.answers:
+            break
+    return list(examinations)
 
 
 def _sound_maps(directories: Sequence[Path]) -> list[RegisterMap]:
