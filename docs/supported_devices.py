@@ -6,6 +6,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
+from docs.map_tables import meaning, scaling, section_head
 from docs.supported_topics import topic_section
 from drivers.device.alarms import AlarmList
 from drivers.device.fallback import Arming, FallbackRule, LifeSign
@@ -64,12 +65,7 @@ def _overview(maps: Iterable[RegisterMap | TopicMap]) -> Iterator[str]:
 
 
 def _section(register_map: RegisterMap) -> Iterator[str]:
-    yield f"## {register_map.id}"
-    yield ""
-    yield description(map_file(register_map.id, ()))
-    yield ""
-    yield f"Source: {register_map.source}."
-    yield ""
+    yield from section_head(register_map.id, description(map_file(register_map.id, ())), register_map.source)
     if not register_map.identity:
         reason = "" if register_map.unidentified is None else f" {register_map.unidentified}"
         yield f"That the device was exchanged is not noticed.{reason}"
@@ -116,8 +112,8 @@ def _reads(register_map: RegisterMap) -> Iterator[str]:
     for point in sorted(register_map.points.values(), key=_place):
         if point.name not in {*factors, *repeated} and not point.name.startswith(alarm_name("")):
             yield (
-                f"| {point.at} | {_type(point)} | {_meaning(point)} | {_scaling(point.coding)} | {_codes(point)} | "
-                f"{_period(register_map, point)} |"
+                f"| {point.at} | {_type(point)} | {meaning(point.field, point.labels or point.flags)} | "
+                f"{_scaling(point.coding)} | {_codes(point)} | {_period(register_map, point)} |"
             )
 
 
@@ -199,23 +195,9 @@ def _words(coding: Coding) -> str:
     return f"{coding.type}, low word first" if low_first else str(coding.type)
 
 
-def _meaning(point: Point) -> str:
-    labels = point.labels or point.flags
-    codes = f" ({', '.join(f'{code} {label}' for code, label in labels.items())})" if labels else ""
-    return f"{point.field}{codes}"
-
-
 def _scaling(coding: Coding) -> str:
-    parts = []
-    if coding.factor is not None:
-        parts.append(f"x 10^({coding.factor})")
-    if coding.scale != 1:
-        parts.append(f"x {coding.scale:g}")
-    if coding.offset:
-        parts.append(f"{coding.offset:+g}")
-    if coding.sign < 0:
-        parts.append("sign turned")
-    return ", ".join(parts)
+    factor = "" if coding.factor is None else f"x 10^({coding.factor})"
+    return scaling(scale=coding.scale, offset=coding.offset, sign=coding.sign, factor=factor)
 
 
 def _codes(point: Point) -> str:

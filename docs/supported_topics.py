@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from docs.map_tables import meaning, scaling, section_head
 from drivers.mqtt.topicmaplint import placed
 from drivers.mqtt.topics import PayloadType, Scaling, Template, TopicMap, TopicPoint
 
@@ -11,12 +12,7 @@ _KINDS: Final = {PayloadType.NUMBER_TEXT: "number as text"}
 
 def topic_section(topic_map: TopicMap, description: str, fallback: list[str]) -> Iterator[str]:
     """Yield the lines about one map; `description` begins its file, `fallback` says what the device does alone."""
-    yield f"## {topic_map.id}"
-    yield ""
-    yield description
-    yield ""
-    yield f"Source: {topic_map.source}."
-    yield ""
+    yield from section_head(topic_map.id, description, topic_map.source)
     yield f"Name in devices.toml: `{'/'.join(topic_map.name_parts)}`. {_stamp(topic_map)}{_availability(topic_map)}"
     yield ""
     yield from _reads(topic_map)
@@ -48,8 +44,8 @@ def _reads(topic_map: TopicMap) -> Iterator[str]:
     for point in topic_map.points.values():
         age = "" if point.max_age_s is None else f"{point.max_age_s:g} s"
         yield (
-            f"| `{point.source.topic}` | {_at(point)} | {_KINDS.get(point.type, point.type)} | {_meaning(point)} | "
-            f"{_scaling(point.scaling)} | {age} |"
+            f"| `{point.source.topic}` | {_at(point)} | {_KINDS.get(point.type, point.type)} | "
+            f"{meaning(point.field, point.labels)} | {_scaling(point.scaling)} | {age} |"
         )
 
 
@@ -75,16 +71,8 @@ def _at(point: TopicPoint) -> str:
     return f"`{'.'.join(point.source.at)}`" if point.source.at else "the payload"
 
 
-def _meaning(point: TopicPoint) -> str:
-    codes = f" ({', '.join(f'{code} {label}' for code, label in point.labels.items())})" if point.labels else ""
-    return f"{point.field}{codes}"
-
-
-def _scaling(scaling: Scaling) -> str:
-    parts = [f"x {scaling.scale:g}"] if scaling.scale != 1 else []
-    parts += [f"{scaling.offset:+g}"] if scaling.offset else []
-    parts += ["sign turned"] if scaling.sign < 0 else []
-    return ", ".join(parts)
+def _scaling(each: Scaling) -> str:
+    return scaling(scale=each.scale, offset=each.offset, sign=each.sign)
 
 
 def _payload(template: Template) -> str:

@@ -19,7 +19,8 @@ from drivers.modbus.link import ModbusLink
 from drivers.modbus.mapactions import action
 from drivers.modbus.mapfile import SHIPPED, load_map
 from drivers.modbus.mapschema import MapFile
-from drivers.sim.devices import Shown, SimulatedGenset, shown_values
+from drivers.sim.devices import Shown, shown_values
+from drivers.sim.genset_devices import SimulatedGenset
 from drivers.sim.wire.framing import WRITE_MULTIPLE, WRITE_SINGLE, ExceptionCode
 from drivers.sim.wire.panels import ComapPanel, GencommPanel, PanelBank, unit_registers
 from drivers.sim.wire.server import WireServer

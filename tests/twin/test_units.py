@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from drivers.sim.battery import TwinBlock, TwinContainer
-from drivers.sim.devices import SimulatedPcs
 from drivers.sim.genset import TwinGenset, TwinTank
 from drivers.sim.plant import TwinPvBlock
+from drivers.sim.source_devices import SimulatedPcs
 from ems.model.readings import GensetPhase
 from tests.twin.settings import plant_of
 

@@ -4,18 +4,17 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from drivers.mqtt.topicmapfile import device_topic_map
 from drivers.sim.mqtt.connection import Connection, Dial
 from drivers.sim.mqtt.station import MqttStation
+from drivers.sim.standing import StandingTwin, placed
 from drivers.sim.wire.bank import TwinDevice
 from ems.model.device import BrokerSpec, DeviceSpec
 from ems.ports import Clock
 
 
-class MqttTwin:
+class MqttTwin(StandingTwin):
     """Publishes a plant's devices to the brokers that the configuration names, while it is entered.
 
     Raises:
@@ -33,30 +32,21 @@ class MqttTwin:
         dial: Dial = Connection,
     ) -> None:
         """Take the specifications of the site and its devices by id; devices that `plant` lacks are not served."""
+        super().__init__()
         known = {broker.id: broker for broker in brokers}
         self._stations: dict[str, MqttStation] = {}
-        for spec in devices:
-            broker, device = known.get(spec.link), plant.get(spec.id)
-            if broker is None or device is None:
+        for spec, device in placed(devices, plant):
+            if (broker := known.get(spec.link)) is None:
                 continue
             topic_map = device_topic_map(spec, map_directories)
             if topic_map is None:
                 continue
             self._stations[spec.id] = MqttStation(spec, broker, topic_map, device, clock=clock, dial=dial)
-        self._stack = AsyncExitStack()
 
-    async def __aenter__(self) -> Self:
-        async with AsyncExitStack() as stack:
-            for name, station in self._stations.items():
-                task = asyncio.create_task(station.run(), name=f"twin-{name}")
-                stack.push_async_callback(_ended, task)
-            self._stack = stack.pop_all()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._stack.__aexit__(kind, error, trace)
+    async def _stand_up(self, stack: AsyncExitStack) -> None:
+        for name, station in self._stations.items():
+            task = asyncio.create_task(station.run(), name=f"twin-{name}")
+            stack.push_async_callback(_ended, task)
 
     @property
     def stations(self) -> Mapping[str, MqttStation]:

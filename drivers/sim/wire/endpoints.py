@@ -4,10 +4,9 @@ import ssl
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from drivers.modbus.mapfile import device_map
+from drivers.sim.standing import StandingTwin, placed
 from drivers.sim.wire.bank import TwinDevice, UnitRegisters
 from drivers.sim.wire.faults import Faults
 from drivers.sim.wire.panels import unit_registers
@@ -21,7 +20,7 @@ from ems.ports import Clock
 _UNRATED_KW = 10_000.0
 
 
-class WireTwin:
+class WireTwin(StandingTwin):
     """Serves a plant's devices at the addresses that the configuration gives them, while it is entered.
 
     Raises:
@@ -45,12 +44,10 @@ class WireTwin:
 
         `rated_kw` has the nameplates of assets; a device without a register map says its own.
         """
+        super().__init__()
         units: dict[str, dict[int, UnitRegisters]] = {}
         self._sunspec: dict[tuple[str, int], SunSpecBank] = {}
-        for spec in devices:
-            device = plant.get(spec.id)
-            if device is None:
-                continue
+        for spec, device in placed(devices, plant):
             register_map = device_map(spec, map_directories)
             if register_map is not None:
                 bank = unit_registers(register_map, device, clock=clock)
@@ -60,20 +57,10 @@ class WireTwin:
                 models.add(spec, device, rated_kw=spec.rated_kw or (rated_kw or {}).get(spec.asset, _UNRATED_KW))
                 units.setdefault(spec.link, {})[spec.unit] = models
         self._servers = {link.id: _server(link, units.get(link.id, {}), clock=clock, tls=tls) for link in links}
-        self._stack = AsyncExitStack()
 
-    async def __aenter__(self) -> Self:
-        async with AsyncExitStack() as stack:
-            for server in self._servers.values():
-                await stack.enter_async_context(server)
-            # from here on they stay up until we are left
-            self._stack = stack.pop_all()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._stack.__aexit__(kind, error, trace)
+    async def _stand_up(self, stack: AsyncExitStack) -> None:
+        for server in self._servers.values():
+            await stack.enter_async_context(server)
 
     def elapse(self) -> None:
         """Let the timers of the devices run on: a controller that has gone silent writes nothing that would."""
