@@ -1,20 +1,20 @@
 """What all commanded devices do alike: narrow and verify setpoints, keep the heartbeat, refuse."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, Generic, Protocol
+from typing import Final, Generic
 
 from drivers.device.assembly import R
 from drivers.device.budget import DAY_S, WriteBudget, on_clock, setpoints_per_day
 from drivers.device.commands import CommandSlot, E, Outcomes, Recipe, W
 from drivers.device.heartbeat import Heartbeat
 from drivers.device.jobs import NEVER_S
-from drivers.device.narrowing import LimitFinder, PowerCommand, narrowed, next_step, probing_step
+from drivers.device.narrowing import LimitFinder, PowerCommand
+from drivers.device.powergoal import PowerGoal
 from drivers.device.reading import ReadDevice, spec_error
 from drivers.device.values import Value
+from drivers.device.wishes import Wish
 from ems.model.capability import Fallback, PowerLimits
 from ems.model.device import DeviceSpec
-from ems.model.readings import Reading
 from ems.model.setpoints import WriteOutcome
 
 # two polls, counted in periods as these are stretched by an accelerated run
@@ -26,37 +26,6 @@ _REARM_PERIODS: Final = 5.0
 # the commands that change a few times a day
 _RARE: Final = frozenset({"run", "supply_degc"})
 _ARMED: Final = "fallback_armed"
-# neighbouring floats: a setpoint that is this near has arrived
-_ARRIVED_KW: Final = 1e-6
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Goal:
-    """The power that was asked for; a ramp leads there step by step."""
-
-    power_kw: float
-    valid_until_s: float
-
-
-class Wish(Protocol):
-    """A command that is more than one value: a sequence of keys, seen to be done by later readings."""
-
-    valid_until_s: float
-
-    def offer(self, value: float, *, valid_until_s: float, now_s: float) -> None:
-        """Take a command, or its renewal; it counts until `valid_until_s`."""
-
-    def open(self, now_s: float) -> None:
-        """Allow writes: the device has been read on this connection."""
-
-    def close(self, reason: str, now_s: float) -> None:
-        """Forbid writes: the connection is gone."""
-
-    def expire(self, now_s: float) -> None:
-        """Stop what was not renewed in time."""
-
-    def seen(self, reading: Reading, at_s: float) -> None:
-        """Take a new reading."""
 
 
 class Commanding(ReadDevice[R], Generic[R, E, W]):
@@ -93,10 +62,6 @@ class Commanding(ReadDevice[R], Generic[R, E, W]):
         self._is_open = False
         # until then a device may still not show that its fall-back has been armed
         self._arming_until_s = -NEVER_S
-        self._goal: _Goal | None = None
-        # the setpoint that the device shows to be in force
-        self._in_force_kw: float | None = None
-        self._offered_kw: float | None = None
         self._rearm_s = NEVER_S
         self._heartbeats: tuple[Heartbeat[W], ...] = ()
         self._slots = {
@@ -107,6 +72,7 @@ class Commanding(ReadDevice[R], Generic[R, E, W]):
         }
         # a genset that shares load by its own governor takes no power
         self._power = power if power is not None and power.name in self._slots else None
+        self._goal = None if self._power is None else self._goal_of(self._slots[self._power.name])
         self._wishes = self._make_wishes()
         self._keep_alive(())
 
@@ -164,6 +130,16 @@ class Commanding(ReadDevice[R], Generic[R, E, W]):
             refresh_s=renewed_s if n_per_day is None else NEVER_S,
             settle_s=SETTLE_PERIODS * self._spec.fast_s,
             budget=self._budgets.get(recipe.name),
+        )
+
+    def _goal_of(self, slot: CommandSlot[E, W]) -> PowerGoal[E, W]:
+        """Return what leads the power to what is asked for, through its slot."""
+        ramp_frac_per_s = self._spec.ramp_frac_per_s
+        return PowerGoal(
+            slot,
+            limits=self.power_limits,
+            is_doubtful=lambda: self.suspicion() is not None,
+            most_kw=None if ramp_frac_per_s is None else ramp_frac_per_s * self._rated_kw * self._spec.fast_s,
         )
 
     def outcome(self) -> WriteOutcome | None:
@@ -235,7 +211,8 @@ class Commanding(ReadDevice[R], Generic[R, E, W]):
         super().lost(reason, now_s)
         self._is_open = False
         self._arming_until_s = -NEVER_S
-        self._in_force_kw = None
+        if self._goal is not None:
+            self._goal.lost()
         for slot in self._everything:
             slot.close(reason, now_s)
         for heartbeat in self._heartbeats:
@@ -244,9 +221,8 @@ class Commanding(ReadDevice[R], Generic[R, E, W]):
     def _command(self, name: str, value: float, *, valid_until_s: float, note: str = "") -> None:
         """Take a command; it replaces an older one that was not sent yet. `note` says why it is not what was asked."""
         now_s = self._clock.monotonic_s()
-        if self._power is not None and name == self._power.name:
-            self._goal = _Goal(power_kw=value, valid_until_s=valid_until_s)
-            self._approach(self._goal, self._power, now_s)
+        if self._goal is not None and self._power is not None and name == self._power.name:
+            self._goal.ask(value, valid_until_s=valid_until_s, now_s=now_s)
         else:
             slot = self._slots.get(name)
             if slot is not None:
@@ -256,27 +232,6 @@ class Commanding(ReadDevice[R], Generic[R, E, W]):
         for heartbeat in self._heartbeats:
             heartbeat.renewed(now_s)
         self._wake()
-
-    def _approach(self, goal: _Goal, power: PowerCommand, now_s: float, *, again: bool = False) -> None:
-        """Offer what may be written now on the way to a goal; `again`: only if that is not what was offered last."""
-        slot = self._slots[power.name]
-        allowed = narrowed(goal.power_kw, self.power_limits())
-        if allowed.power_kw is None:
-            slot.refuse(allowed.note, now_s)
-            return
-        step_kw, note = allowed.power_kw, allowed.note
-        if self._spec.ramp_frac_per_s is not None and self._in_force_kw is not None:
-            most_kw = self._spec.ramp_frac_per_s * self._rated_kw * self._spec.fast_s
-            step_kw = next_step(step_kw, present_kw=self._in_force_kw, most_kw=most_kw)
-            if abs(step_kw - allowed.power_kw) > _ARRIVED_KW:
-                note = "; ".join(text for text in (note, f"on the ramp to {allowed.power_kw:g}") if text)
-        if self.suspicion() is not None:
-            step_kw = probing_step(step_kw)
-            note = "; ".join(text for text in (note, "a little less, to see whether its values move") if text)
-        if again and self._offered_kw is not None and abs(step_kw - self._offered_kw) <= _ARRIVED_KW:
-            return
-        self._offered_kw = step_kw
-        slot.offer(step_kw, valid_until_s=goal.valid_until_s, now_s=now_s, note=note)
 
     def _beside(self) -> Mapping[str, Value | None]:
         """Return whether the fall-back is armed for maps where no register tells: the watchdog time is set."""
@@ -294,11 +249,8 @@ class Commanding(ReadDevice[R], Generic[R, E, W]):
             for wish in self._wishes.values():
                 wish.seen(self._reading, at_s)
         self._arm_again(now_s)
-        if self._power is not None:
-            shown = values.get(self._slots[self._power.name].readback)
-            self._in_force_kw = float(shown) if isinstance(shown, int | float) else None
-            if self._goal is not None and now_s < self._goal.valid_until_s:
-                self._approach(self._goal, self._power, now_s, again=True)
+        if self._goal is not None and self._power is not None:
+            self._goal.seen(values.get(self._slots[self._power.name].readback), now_s)
         if not self._is_open and not (self._is_arming() and self._unarmed() is not None):
             self._is_open = True
             self._arming_until_s = -NEVER_S

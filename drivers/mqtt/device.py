@@ -15,7 +15,8 @@ from drivers.device.fallback import LifeSign
 from drivers.device.jobs import NEVER_S, Result, Urgency
 from drivers.device.reading import ReadDevice, spec_error
 from drivers.device.sample import Sample
-from drivers.mqtt.link import Job, MqttLink
+from drivers.mqtt.link import MqttLink
+from drivers.mqtt.listeners import Job
 from drivers.mqtt.messages import Heard, Message, MessageDecoder, Refused, name_fault, name_of
 from drivers.mqtt.publications import Publication, keepalive
 from drivers.mqtt.samples import NewestValues

@@ -10,17 +10,18 @@ import random
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final
 
 from drivers.device.attempts import Attempts
 from drivers.device.cancelling import ended, honour_cancellation
-from drivers.device.jobs import Acknowledged, NoAnswer, Result, Urgency
-from drivers.device.traffic import Tally, UnitStatistics, traffic_status
+from drivers.device.jobs import NoAnswer, Result
+from drivers.device.traffic import Tally
 from drivers.mqtt.access import access_to
+from drivers.mqtt.listeners import Confirmed, Job, Listener
 from drivers.mqtt.messages import Message, Refused
 from drivers.mqtt.publications import Publication
 from drivers.mqtt.session import MOST_PENDING, Connect, Session, broker_session
+from drivers.mqtt.statistics import BrokerError, BrokerStatistics, broker_status
 from ems.errors import DeviceUnreachableError
 from ems.model.device import BrokerSpec
 from ems.model.link_status import AttemptStatus, LinkStatus
@@ -31,81 +32,6 @@ _JITTER_FRAC: Final = 0.25
 _SHORTEST_PAUSE_S: Final = 1.0
 # a wait is never longer, so that a wake-up that was missed costs little
 _LONGEST_WAIT_S: Final = 60.0
-
-
-class BrokerError(StrEnum):
-    """Why a connection or a publication failed; messages that are refused are counted by their own kinds."""
-
-    NO_CONNECTION = "no_connection"
-    DISCONNECTED = "disconnected"
-    TIMEOUT = "timeout"
-    NOT_SUBSCRIBED = "not_subscribed"
-    DROPPED = "dropped"
-
-
-@dataclass(frozen=True, slots=True)
-class Confirmed(Acknowledged):
-    """The broker has taken a publication; whether the device does is seen in its messages."""
-
-    at_s: float
-
-
-class Job(Protocol):
-    """Something that a device wants published again and again; as for register links, but with publications."""
-
-    urgency: Urgency
-    due_s: float
-    patience_s: float
-
-    def request(self, now_s: float) -> Publication | None:
-        """Return what to publish now; None, with `due_s` moved on, if it is no longer wanted."""
-
-    def done(self, answer: Result) -> None:
-        """Take what came of it and move `due_s` on."""
-
-
-class Listener(Protocol):
-    """One device behind a broker."""
-
-    @property
-    def device_id(self) -> str:
-        """Return the name of the device."""
-
-    @property
-    def topics(self) -> Sequence[str]:
-        """Return the topics that it publishes to."""
-
-    @property
-    def qos(self) -> int:
-        """Return the quality of service with which they are subscribed."""
-
-    @property
-    def jobs(self) -> Sequence[Job]:
-        """Return all jobs of the device."""
-
-    def connected(self, now_s: float) -> None:
-        """Start afresh on a new connection: hear first, then command."""
-
-    def heard(self, message: Message) -> Refused | None:
-        """Take a message; return the kind of fault if it gives no values."""
-
-    def unheard(self, topic: str) -> None:
-        """Take note that the broker does not hand over the messages of a topic."""
-
-    def lost(self, reason: str, now_s: float) -> None:
-        """Give up everything under way: there is no connection."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BrokerStatistics(UnitStatistics):
-    """The traffic with a broker: requests are publications, answers are messages; `units` by device."""
-
-    connected: bool
-    n_connections: int
-    n_attempts: int
-    overdue_s: float
-    n_received: int
-    units: dict[str, UnitStatistics]
 
 
 @dataclass(slots=True)
@@ -184,23 +110,7 @@ class MqttLink:
 
     def status(self) -> LinkStatus:
         """Return the counters as they are published."""
-        statistics, now_s = self.statistics(), self._clock.monotonic_s()
-        total = traffic_status(statistics, now_s=now_s)
-        return LinkStatus(
-            link_id=self._spec.id,
-            endpoint=str(self._spec),
-            framing=self._spec.framing,
-            connected=statistics.connected,
-            n_connections=statistics.n_connections,
-            n_attempts=statistics.n_attempts,
-            overdue_s=statistics.overdue_s,
-            n_requests=total.n_requests,
-            n_errors=total.n_errors,
-            latency_p50_s=total.latency_p50_s,
-            latency_p99_s=total.latency_p99_s,
-            answer_age_s=total.answer_age_s,
-            units={name: traffic_status(unit, now_s=now_s) for name, unit in statistics.units.items()},
-        )
+        return broker_status(self.statistics(), spec=self._spec, now_s=self._clock.monotonic_s())
 
     async def run(self) -> None:
         """Connect, serve, and connect again after every loss, until cancelled; no broker can make it raise."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from drivers.device.tracefile import TraceFormat, refused
-from drivers.mqtt.link import Job
+from drivers.mqtt.listeners import Job
 from drivers.mqtt.messages import Message, Refused
 
 FORMAT: Final = TraceFormat("ems-mqtt-trace", 1)
