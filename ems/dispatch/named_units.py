@@ -67,19 +67,29 @@ class _Crew:
             for unit in genset.units
             if unit.available
         ]
+        # a unit may be away for a time, so that others follow it though the count stays
+        self._comes_or_goes = any(state.unit.out for state in self._states)
 
     def names(self, counts: Iterable[GensetStep]) -> list[tuple[str, ...]]:
         """Return the units that run in each step, up to the first step that cannot be told."""
         named: list[tuple[str, ...]] = []
         grid, integer_h = self._problem.grid, self._problem.options.integer_h
+        running, names = self._running()
         for t, step in enumerate(counts):
-            if grid.offset_h[t] >= integer_h or not self._reaches(step, t):
+            if grid.offset_h[t] >= integer_h:
                 break
-            running = [state for state in self._states if state.on]
+            if self._comes_or_goes or step.n_started or step.n_on != len(running):
+                if not self._reaches(step, t):
+                    break
+                running, names = self._running()
             for state in running:
                 state.run_h += grid.duration_h[t]
-            named.append(tuple(state.unit.id for state in running))
+            named.append(names)
         return named
+
+    def _running(self) -> tuple[list[_State], tuple[str, ...]]:
+        running = [state for state in self._states if state.on]
+        return running, tuple(state.unit.id for state in running)
 
     def _reaches(self, step: GensetStep, t: int) -> bool:
         """Start and stop units until as many run as the plan says; return whether that is possible."""

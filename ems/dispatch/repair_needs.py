@@ -87,7 +87,8 @@ class Needs:
 
 
 def _step(problem: PlanningProblem, t: int) -> _Step:
-    net_kw = problem.demand_kw(t) - problem.available_pv_kw(t) - _import_kw(problem, t)
+    pv_kw = problem.available_pv_kw(t)
+    net_kw = problem.demand_kw(t) - pv_kw - _import_kw(problem, t)
     # sets at rest hold the reserve of a class in which starts count
     held = [each for each in problem.reserve.classes if each.gensets_count and not each.starts_count]
     return _Step(
@@ -98,10 +99,7 @@ def _step(problem: PlanningProblem, t: int) -> _Step:
         floor_kwh=problem.reserve.floor_at(t),
         sustained_h=tuple(problem.reserve.sustain_of(each) for each in held),
         # by the balance: load and variation; the loss comes on top
-        reserve_kw=tuple(
-            net_kw + each.variation_kw[t] - each.shed_at(t) + each.pv_drop_frac * problem.available_pv_kw(t)
-            for each in held
-        ),
+        reserve_kw=tuple(net_kw + each.variation_kw[t] - each.shed_at(t) + each.pv_drop_frac * pv_kw for each in held),
     )
 
 

@@ -9,7 +9,7 @@ from ems.dispatch.milp.commitment import shifted_start
 from ems.dispatch.milp.compiled import CompiledModel, MatrixProblem, compile_model
 from ems.dispatch.milp.directions import both_at_once
 from ems.dispatch.milp.extract import extract_plan
-from ems.dispatch.milp.marginal import emitted_kg, marginals, with_marginals
+from ems.dispatch.milp.marginal import emitted_kg, marginals
 from ems.dispatch.milp.objective import TERMS, distance_frac, greatest_value
 from ems.dispatch.milp.phases import PhaseClock, together
 from ems.dispatch.milp.screening import up_rows_bind_in
@@ -138,8 +138,7 @@ class DispatchEngine:
         solution = flows.solution
         if solution.values is None:
             raise DispatchError(f"HiGHS ended with '{solution.status}' and no feasible point for {problem.id}")
-        plan = extract_plan(problem, shape, compiled, parameters, solution)
-        plan = with_marginals(plan, marginals(compiled, problem, flows))
+        plan = extract_plan(problem, shape, compiled, parameters, solution, marginals(compiled, problem, flows))
         clock.next()
         return replace(plan, timings=clock.timings())
 

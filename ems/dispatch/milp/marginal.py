@@ -4,14 +4,13 @@ The cost is the dual value of the balance row (E18). Emissions have no dual of t
 lets follow one more kW gives them. Where several bases are optimal either side of the kink is reported.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from ems.dispatch.milp.compiled import CompiledModel, Values
 from ems.dispatch.milp.objective import carbon_at_price_one
 from ems.dispatch.milp.solver import LinearSolution
-from ems.model.plan import Plan
 from ems.model.problem import PlanningProblem
 
 _G_PER_KG = 1000.0
@@ -46,14 +45,3 @@ def marginals(compiled: CompiledModel, problem: PlanningProblem, flows: LinearSo
         # a kilogram more in the budget makes the plan cheaper
         carbon_price_per_kg=abs(float(budget[0])) if len(budget) else None,
     )
-
-
-def with_marginals(plan: Plan, found: Marginals | None) -> Plan:
-    """Return the plan with the marginal figures of its steps."""
-    if found is None:
-        return plan
-    steps = tuple(
-        replace(step, marginal_price_per_kwh=float(price), marginal_gco2e_per_kwh=float(emitted))
-        for step, price, emitted in zip(plan.steps, found.price_per_kwh, found.gco2e_per_kwh, strict=True)
-    )
-    return replace(plan, steps=steps, carbon_shadow_price_per_kg=found.carbon_price_per_kg)

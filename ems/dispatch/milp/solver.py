@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ems.dispatch.milp.compiled import Indices, MatrixProblem
+from ems.errors import DispatchError
 
 Values = npt.NDArray[np.float64]
 
@@ -105,7 +106,7 @@ class LinearProblem:
     def __init__(self, problem: MatrixProblem, *, threads: int = 1) -> None:
         self._problem = replace(problem, integer=np.zeros_like(problem.integer))
         self._threads = threads
-        self._every = np.arange(len(problem.cost), dtype=np.int32)
+        self._limits = limits_of(problem)
         self._solver: highspy.Highs | None = None
 
     def solve(self, limits: ColumnLimits, *, time_limit_s: float) -> Solution:
@@ -128,12 +129,22 @@ class LinearProblem:
             row_measured=_by_basis(solver, measured),
         )
 
+    def release(self) -> None:
+        """Free HiGHS's copy; the next solve hands the problem over again."""
+        self._solver = None
+
     def _run(self, limits: ColumnLimits, *, time_limit_s: float) -> highspy.Highs:
         if self._solver is None:
-            self._solver = highs_of(self._problem, time_limit_s=time_limit_s, threads=self._threads)
+            begun = replace(self._problem, lower=limits.lower, upper=limits.upper)
+            self._solver = highs_of(begun, time_limit_s=time_limit_s, threads=self._threads)
+        else:
+            changed = np.flatnonzero((limits.lower != self._limits.lower) | (limits.upper != self._limits.upper))
+            self._solver.changeColsBounds(
+                len(changed), changed.astype(np.int32), limits.lower[changed], limits.upper[changed]
+            )
+        self._limits = limits
         # the limit is on the time of all solves together
         self._solver.setOptionValue("time_limit", self._solver.getRunTime() + time_limit_s)
-        self._solver.changeColsBounds(len(self._every), self._every, limits.lower, limits.upper)
         self._solver.run()
         return self._solver
 
@@ -154,7 +165,7 @@ def highs_of(problem: MatrixProblem, *, time_limit_s: float, threads: int, shift
     if len(problem.row_lower) > _MANY_ROWS:
         for option, value in _LEAN.items():
             solver.setOptionValue(option, value)
-    solver.passModel(_highs_lp(problem, shift))
+    _pass_model(solver, problem, shift)
     return solver
 
 
@@ -190,21 +201,28 @@ def _bound(info: highspy.HighsInfo, *, integer: bool, shift: float) -> float | N
     return float(bound) - shift if np.isfinite(bound) else None
 
 
-def _highs_lp(problem: MatrixProblem, shift: float) -> highspy.HighsLp:
-    lp = highspy.HighsLp()
-    lp.num_col_ = len(problem.cost)
-    lp.num_row_ = len(problem.row_lower)
-    lp.offset_ = problem.offset + shift
-    lp.col_cost_ = problem.cost
-    lp.col_lower_ = problem.lower
-    lp.col_upper_ = problem.upper
-    lp.row_lower_ = problem.row_lower
-    lp.row_upper_ = problem.row_upper
-    lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-    lp.a_matrix_.start_ = problem.starts
-    lp.a_matrix_.index_ = problem.columns
-    lp.a_matrix_.value_ = problem.coefficients
-    if problem.integer.any():
-        kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
-        lp.integrality_ = [kinds[int(integer)] for integer in problem.integer]
-    return lp
+def _pass_model(solver: highspy.Highs, problem: MatrixProblem, shift: float) -> None:
+    """Hand the arrays over as they are: as attributes of a HighsLp they would be copied number by number.
+
+    Raises:
+        DispatchError: HiGHS does not take the problem.
+    """
+    status = solver.passModel(
+        len(problem.cost),
+        len(problem.row_lower),
+        len(problem.coefficients),
+        int(highspy.MatrixFormat.kRowwise),
+        int(highspy.ObjSense.kMinimize),
+        problem.offset + shift,
+        problem.cost,
+        problem.lower,
+        problem.upper,
+        problem.row_lower,
+        problem.row_upper,
+        problem.starts,
+        problem.columns,
+        problem.coefficients,
+        problem.integer.astype(np.int32) * int(highspy.HighsVarType.kInteger),
+    )
+    if status == highspy.HighsStatus.kError:
+        raise DispatchError("HiGHS does not take the problem: a number in it is not finite or far out of range")

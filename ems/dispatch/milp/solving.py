@@ -86,6 +86,8 @@ class Solving:
             if tried is not None and tried.solution is not None:
                 return tried.solution
             start = None if tried is None else tried.start
+            # a search may fill the memory, and the copy for the flows would stand beside it
+            self.linear.release()
         return solve(
             self.matrix,
             gap_frac=self.problem.options.gap_frac,

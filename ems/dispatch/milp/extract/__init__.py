@@ -1,5 +1,6 @@
 """Turns HiGHS's solution vector into a plan."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,13 +11,14 @@ from ems.dispatch.milp.extract.columns import Columns, Values, clean
 from ems.dispatch.milp.extract.demand import chiller_step, cooling_kw, offer_steps
 from ems.dispatch.milp.extract.gensets import Counts, counts_of, genset_steps
 from ems.dispatch.milp.extract.supply import auxiliaries_kw, plant_steps, pool_steps
+from ems.dispatch.milp.marginal import Marginals
 from ems.dispatch.milp.objective import TERMS
 from ems.dispatch.milp.shape import ModelShape
 from ems.dispatch.milp.solver import Solution
 from ems.dispatch.named_units import with_names
 from ems.dispatch.steps import forecast_step
 from ems.dispatch.unit_history import n_initial_on
-from ems.model.plan import ObjectiveTerms, Plan, PlanSource, PlanStatus, PlanStep, SolveTimings
+from ems.model.plan import GensetStep, ObjectiveTerms, Plan, PlanSource, PlanStatus, PlanStep, SolveTimings
 from ems.model.problem import PlanningProblem
 
 SCHEMA = "plan/1"
@@ -28,8 +30,9 @@ def extract_plan(
     compiled: CompiledModel,
     parameters: Values,
     solution: Solution,
+    found: Marginals | None = None,
 ) -> Plan:
-    """Return the plan of a solution that has values."""
+    """Return the plan of a solution that has values, with the marginal figures that its flows have."""
     values = np.zeros(0) if solution.values is None else solution.values
     columns = Columns(compiled=compiled, values=values, n_steps=shape.n_steps)
     # no dot product: BLAS would wake its threads for vectors of this length
@@ -45,27 +48,32 @@ def extract_plan(
         gap_frac=solution.gap_frac,
         objective=ObjectiveTerms(**terms),
         timings=SolveTimings(),
-        steps=_with_stock(problem, shape, columns, _steps(problem, shape, columns, relaxed)),
+        steps=_steps(problem, shape, columns, relaxed, found),
+        carbon_shadow_price_per_kg=None if found is None else found.carbon_price_per_kg,
         relaxed=relaxed,
         note=solution.status,
     )
 
 
-def _with_stock(
-    problem: PlanningProblem, shape: ModelShape, columns: Columns, steps: tuple[PlanStep, ...]
-) -> tuple[PlanStep, ...]:
-    """Return the steps with what they leave in the fuel tank (E7)."""
+def _stock_l(
+    problem: PlanningProblem, shape: ModelShape, columns: Columns, gensets: Sequence[tuple[GensetStep, ...]]
+) -> list[float] | list[None]:
+    """Return what each step leaves in the fuel tank (E7)."""
     stock = None if problem.fuel is None else problem.fuel.stock
     if stock is None:
-        return steps
+        return [None] * columns.n_steps
     starts_l = _starts_l(problem, counts_of(shape, columns))
     left_l = stock.stock_l
-    filled = []
-    for t, step in enumerate(steps):
-        left_l -= step.duration_h * sum(genset.fuel_l_per_h for genset in step.gensets) + float(starts_l[t])
+    levels_l = []
+    for t, classes in enumerate(gensets):
+        left_l -= problem.grid.duration_h[t] * sum(genset.fuel_l_per_h for genset in classes) + float(starts_l[t])
         left_l = max(0.0, left_l) + stock.delivered_at(t)
-        filled.append(replace(step, fuel_stock_end_l=left_l))
-    return tuple(filled)
+        levels_l.append(left_l)
+    return levels_l
+
+
+def _by_step(values: Values | None, n_steps: int) -> list[float] | list[None]:
+    return [None] * n_steps if values is None else values.tolist()
 
 
 def _starts_l(problem: PlanningProblem, counts: Counts) -> Values:
@@ -81,7 +89,11 @@ def _starts_l(problem: PlanningProblem, counts: Counts) -> Values:
 
 
 def _steps(
-    problem: PlanningProblem, shape: ModelShape, columns: Columns, relaxed: tuple[str, ...]
+    problem: PlanningProblem,
+    shape: ModelShape,
+    columns: Columns,
+    relaxed: tuple[str, ...],
+    found: Marginals | None,
 ) -> tuple[PlanStep, ...]:
     unserved_it = columns.flows("it_unserved_kw")
     unserved = clean(columns.row("it_unserved_kw") + columns.row("other_unserved_kw"))
@@ -89,6 +101,9 @@ def _steps(
     pv = clean(columns.table("pv_kw").sum(axis=0))
     plants, pools = plant_steps(problem, columns), pool_steps(problem, columns)
     gensets = with_names(problem, genset_steps(problem, shape, columns), relaxed)
+    stock_l = _stock_l(problem, shape, columns, gensets)
+    price_per_kwh = _by_step(None if found is None else found.price_per_kwh, columns.n_steps)
+    gco2e_per_kwh = _by_step(None if found is None else found.gco2e_per_kwh, columns.n_steps)
     storage_aux_kw = auxiliaries_kw(problem, columns)
     imported, exported = columns.flows("import_kw"), columns.flows("export_kw")
     offers = [offer_steps(problem, shape, columns, t) for t in range(columns.n_steps)]
@@ -115,6 +130,9 @@ def _steps(
             surplus_kw=surplus[t],
             pools=pools[t],
             gensets=gensets[t],
+            fuel_stock_end_l=stock_l[t],
+            marginal_price_per_kwh=price_per_kwh[t],
+            marginal_gco2e_per_kwh=gco2e_per_kwh[t],
         )
         for t in range(columns.n_steps)
     )
