@@ -48,6 +48,7 @@ def joined_runs(runs: Sequence[RunCounts]) -> RunCounts:
         n_ticks=sum(run.n_ticks for run in runs),
         n_clipped_ticks=sum(run.n_clipped_ticks for run in runs),
         clips=_summed(run.clips for run in runs),
+        clips_by_asset=_summed(run.clips_by_asset for run in runs),
         floor_violation_h=sum(run.floor_violation_h for run in runs),
         reserve_shortfall_h=sum(run.reserve_shortfall_h for run in runs),
         reserve_binding_h=sum(run.reserve_binding_h for run in runs),

@@ -238,9 +238,10 @@ class Publishing:
             topic=STATE, message=state_message(site, snapshot, decision, record.plan, device_ids=self._device_ids)
         )
         if self._watched is not None:
-            counts = self._watched[0].statistics.counts()
+            statistics = self._watched[0].statistics
+            counts, alarms = statistics.counts(), {**record.alarms, **statistics.clip_watch.alarms()}
             yield Outgoing(topic=RESERVE, message=reserve_message(snapshot, decision, counts))
-            yield Outgoing(topic=GUARD, message=guard_message(snapshot, decision, counts))
+            yield Outgoing(topic=GUARD, message=guard_message(snapshot, decision, counts, alarms=alarms))
         yield Outgoing(topic=READINESS, message=readiness_message(site, snapshot, decision))
         yield from device_messages(site, self._devices, now_s=self._clock.monotonic_s(), utc=self._clock.utc())
         yield from self._rack_messages(self._clock.utc())

@@ -279,6 +279,7 @@ def _pv(name: str, table: PvPlantTable) -> PvPlant:
         dc_kwp=table.dc_kwp,
         ac_kw=table.ac_kw,
         frequency_watt_credit_frac=table.frequency_watt_credit_frac,
+        ramp_frac_per_s=table.ramp_frac_per_s,
         array=PvArray(**{**table.array.model_dump(), "mount": PvMount(table.array.mount)}),
     )
 

@@ -22,6 +22,8 @@ def run_counts(reserve: ReserveMessage, guard: GuardMessage) -> RunCounts:
         n_starts_above_threshold=reserve.n_starts_above_threshold,
         genset_band_share_frac=reserve.genset_band_share_frac,
         mode_h=reserve.mode_h,
+        clips_by_asset=guard.clip_counts_by_asset,
+        recent_clips_frac=guard.recent_clips_frac,
     )
 
 

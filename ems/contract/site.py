@@ -159,7 +159,7 @@ class ReadinessMessage(Message):
 class ClipPart(Payload):
     """A setpoint that the guard changed or dropped."""
 
-    rule: str = Field(description="Guard rule, G0 to G9.")
+    rule: str = Field(description="Guard rule, such as G6; the table is in docs/architecture.md.")
     asset: str = Field(description="Asset whose setpoint it was; `storage`: all blocks together.")
     requested_kw: Power | None = Field(description="What was asked for; kW; null: not a number.")
     allowed_kw: Power | None = Field(description="What was written instead; kW; null: nothing.")
@@ -174,3 +174,17 @@ class GuardMessage(Message):
     n_clipped_ticks: Count = Field(description="Cycles in which the guard changed something.")
     clip_tick_frac: Share = Field(description="Their share.")
     clip_counts: dict[str, Count] = Field(description="Changes so far, by rule.")
+    clip_counts_by_asset: dict[str, Count] = Field(
+        {}, description="Changes so far, by rule and asset, as `G6 storage`."
+    )
+    recent_clips_frac: dict[str, Share] = Field(
+        {},
+        description="Share of the cycles of the last ten minutes in which a rule changed something; above 0.01 is an "
+        "alarm. Empty in the first ten minutes.",
+    )
+    isolate: dict[str, str] = Field(
+        {}, description="Units that ought to be disconnected from the bus, by people or protection, and why."
+    )
+    alarms: dict[str, str] = Field(
+        {}, description="What control itself finds wrong now, by name; each is an event of kind `alarm`, too."
+    )

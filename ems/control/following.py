@@ -24,6 +24,11 @@ _LONGEST_PROBE_PERIODS: Final = 30.0
 _PROBE_PAUSE_FRAC: Final = 0.25
 # a probe has to be written and read back before it can be followed
 _PROBE_WRITE_PERIODS: Final = 3.0
+# a step that is large enough to show its direction, share of rating, and what of it has to be seen
+_STEP_TOLERANCES: Final = 1.0
+_SEEN_FRAC: Final = 0.5
+# so many steps the wrong way are no coincidence (rule G12)
+_WRONG_WAYS: Final = 2
 # powers asked for are kept this long: the longest ramp that is waited for
 _KEPT_PERIODS: Final = 60.0
 
@@ -52,10 +57,11 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """A power that was asked for at a time."""
+    """A power that was asked for at a time, and the one that was measured then."""
 
     at_s: float
     power_kw: float
+    measured_kw: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +70,7 @@ class Probe:
 
     since_s: float
     power_kw: float
+    measured_kw: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,10 +91,18 @@ class Track:
     heard_since: bool = False
     probe_at_s: float = 0.0
     probe: Probe | None = None
+    # what was in force when the unit missed or got its last probe, and how often it went the wrong way since
+    asked_kw: float | None = None
+    n_wrong_ways: int = 0
+
+    @property
+    def wrong_way(self) -> bool:
+        """Return whether the unit, or its meter, goes the wrong way: it is left alone until people have looked."""
+        return self.n_wrong_ways >= _WRONG_WAYS
 
     def wants_probe(self, now_s: float) -> bool:
         """Return whether a probe is due."""
-        return self.missed is not None and self.probe is None and now_s >= self.probe_at_s
+        return self.missed is not None and not self.wrong_way and self.probe is None and now_s >= self.probe_at_s
 
 
 def judged(track: Track, evidence: Evidence, *, now_s: float, period_s: float) -> Track:
@@ -102,9 +117,9 @@ def judged(track: Track, evidence: Evidence, *, now_s: float, period_s: float) -
     return _probed(track, evidence, now_s=now_s, period_s=period_s)
 
 
-def probing(track: Track, power_kw: float, *, now_s: float) -> Track:
-    """Return the track of a unit that was just given a probe."""
-    return replace(track, probe=Probe(since_s=now_s, power_kw=power_kw))
+def probing(track: Track, power_kw: float, *, now_s: float, measured_kw: float | None = None) -> Track:
+    """Return the track of a unit that was just given a probe; `measured_kw` is its power before it."""
+    return replace(track, probe=Probe(since_s=now_s, power_kw=power_kw, measured_kw=measured_kw))
 
 
 def narrowed_probe(track: Track, power_kw: float) -> Track:
@@ -152,7 +167,8 @@ def _remembered(track: Track, evidence: Evidence, *, now_s: float, period_s: flo
     kept = [ask for ask in track.asks if now_s - ask.at_s <= _KEPT_PERIODS * period_s]
     # the newest of those that are left out was in force when the first one that is kept came
     older = track.asks[len(track.asks) - len(kept) - 1 : len(track.asks) - len(kept)]
-    return replace(track, asks=(*older, *kept, Ask(at_s=now_s, power_kw=evidence.asked_kw)))
+    newest = Ask(at_s=now_s, power_kw=evidence.asked_kw, measured_kw=evidence.power_kw)
+    return replace(track, asks=(*older, *kept, newest))
 
 
 def _heard(track: Track, evidence: Evidence, *, now_s: float, period_s: float) -> Track:
@@ -192,7 +208,35 @@ def _compared(track: Track, evidence: Evidence, *, now_s: float, period_s: float
         return track
     asked_s = window_s + now_s - track.off_since_s
     reason = f"{evidence.power_kw:.0f} kW measured, {in_force[-1]:.0f} kW asked for {asked_s:.0f} s or longer"
-    return _missing(replace(track, off_since_s=None), reason, by_power=True, now_s=now_s, period_s=period_s)
+    before = _before_step(track, asked_kw=in_force[-1], tolerance_kw=evidence.tolerance_kw)
+    track = _directed(replace(track, off_since_s=None), evidence, before.power_kw, before.measured_kw, in_force[-1])
+    return _missing(track, reason, by_power=True, now_s=now_s, period_s=period_s)
+
+
+def _before_step(track: Track, *, asked_kw: float, tolerance_kw: float) -> Ask:
+    """Return the last ask that was another one, the oldest known where all were alike."""
+    steps = (ask for ask in reversed(track.asks) if abs(ask.power_kw - asked_kw) > tolerance_kw)
+    return next(steps, track.asks[0])
+
+
+def _directed(
+    track: Track, evidence: Evidence, before_kw: float | None, measured_kw: float | None, asked_kw: float
+) -> Track:
+    """Return the track with one more step the wrong way, if the last one was (rule G12).
+
+    What counts is the change against the change: a meter with the wrong sign is off by much more than its step.
+    """
+    track = replace(track, asked_kw=asked_kw)
+    if evidence.one_sided or not evidence.free or None in (before_kw, measured_kw, evidence.power_kw):
+        return track
+    step_kw = asked_kw - (before_kw or 0.0)
+    seen_kw = (evidence.power_kw or 0.0) - (measured_kw or 0.0)
+    tolerance_kw = evidence.tolerance_kw
+    if abs(step_kw) <= _STEP_TOLERANCES * tolerance_kw or abs(seen_kw) <= _SEEN_FRAC * tolerance_kw:
+        return track
+    if step_kw * seen_kw > 0.0:
+        return track
+    return replace(track, n_wrong_ways=track.n_wrong_ways + 1)
 
 
 def _window_s(track: Track, evidence: Evidence, *, period_s: float) -> float:
@@ -217,6 +261,7 @@ def _probed(track: Track, evidence: Evidence, *, now_s: float, period_s: float) 
     ramp_s = 0.0 if evidence.ramp_kw_per_s is None else evidence.longest_ramp_s
     if now_s - probe.since_s < _PROBE_WRITE_PERIODS * period_s + _FOLLOW_PERIODS * period_s + ramp_s:
         return track
+    track = _directed(track, evidence, track.asked_kw, probe.measured_kw, probe.power_kw)
     return _scheduled(track, now_s=now_s, period_s=period_s)
 
 

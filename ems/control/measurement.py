@@ -143,7 +143,7 @@ def stored_energy(site: Site, snapshot: SiteSnapshot, *, before: Mapping[str, fl
                 energies[block.id] = frac(state.soc_pct) * full
             elif block.id in before:
                 power_kw = state.power_kw if state.power_kw is not None else (state.setpoint_kw or 0.0)
-                energies[block.id] = before[block.id] - _cells_kw(pool, power_kw) * hours(dt_s)
+                energies[block.id] = before[block.id] - cells_kw(pool, power_kw) * hours(dt_s)
     return energies
 
 
@@ -160,7 +160,7 @@ def swing(previous_kw: float, *, mean_kw: float | None, highest_kw: float | None
     return max(seen, previous_kw * exp(-dt_s / _SWING_S))
 
 
-def _cells_kw(pool: BatteryPool, power_kw: float) -> float:
+def cells_kw(pool: BatteryPool, power_kw: float) -> float:
     """Return what the cells give for a terminal power."""
     if power_kw < 0.0:
         return power_kw * pool.charge_eff_frac + pool.no_load_kw

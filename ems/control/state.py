@@ -48,6 +48,15 @@ class BilledImport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredContingency:
+    """A loss for whose sake storage may go below its floor, until it ends."""
+
+    reason: str
+    since_s: float
+    until_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ControlState:
     """Everything that must survive a cycle."""
 
@@ -72,3 +81,6 @@ class ControlState:
     billed: BilledImport = field(default_factory=BilledImport)
     # when each block was last full
     full_utc: Mapping[str, datetime] = field(default_factory=dict)
+    contingency: DeclaredContingency | None = None
+    # assets that a contingency took away and that are not back
+    lost: frozenset[str] = frozenset()

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from ems.control.contingency import declared
 from ems.control.full_charge import last_full, opened
 from ems.control.genset_sequencer import Situation, adopted, sequence
-from ems.control.guard import Clip, GuardContext, guard
+from ems.control.guard import Clip, GuardContext, Isolation, guard
 from ems.control.holding import found_setpoints
 from ems.control.import_limit import counted
 from ems.control.measurement import (
@@ -45,6 +46,8 @@ class Decision:
     import_target_kw: float | None
     # what the guard knew; None in a cycle that wrote nothing
     context: GuardContext | None = None
+    # units that ought to be disconnected
+    isolations: tuple[Isolation, ...] = ()
 
 
 def step(site: Site, snapshot: SiteSnapshot, plan: Plan | None, state: ControlState) -> Decision:
@@ -59,6 +62,7 @@ def step(site: Site, snapshot: SiteSnapshot, plan: Plan | None, state: ControlSt
     powers = measure_powers(site, snapshot)
     state, change = next_mode(site, snapshot, powers, state)
     state = _followed(site, snapshot, powers, state, change, dt_s)
+    state = declared(site, snapshot, state)
     load_kw = state.load_kw
     if load_kw is None:
         return _nothing(replace(state, last_s=now_s), change, powers)
@@ -73,6 +77,10 @@ def step(site: Site, snapshot: SiteSnapshot, plan: Plan | None, state: ControlSt
         stored_kwh=storage.stored_kwh,
         floor_kwh=storage.floor_kwh,
         r0_margin_kw=min((a.margin_kw for a in assessments if a.id is ReserveId.R0), default=0.0),
+        operation=operation,
+        required=required,
+        contingency=None if state.contingency is None else state.contingency.reason,
+        tracks=state.gensets,
     )
     if state.mode is Mode.INIT:
         guarded = guard(found_setpoints(snapshot, state), site, snapshot, context)
@@ -121,7 +129,7 @@ def step(site: Site, snapshot: SiteSnapshot, plan: Plan | None, state: ControlSt
         requested = held_setpoints(site, snapshot, state)
     else:
         requested = shared_setpoints(site, snapshot, targets, state, dt_s=dt_s)
-    guarded = guard(requested, site, snapshot, context)
+    guarded = guard(requested, site, snapshot, replace(context, tracks=state.gensets))
     state = replace(
         state,
         last_s=now_s,
@@ -142,6 +150,7 @@ def step(site: Site, snapshot: SiteSnapshot, plan: Plan | None, state: ControlSt
         held_on_by_reserve=held_on,
         import_target_kw=targets.import_kw,
         context=context,
+        isolations=guarded.isolations,
     )
 
 

@@ -11,6 +11,7 @@ from datetime import timedelta
 from math import exp
 
 from ems.control.allocation import share_equally, sustained_kw
+from ems.control.balance import tolerance_kw
 from ems.control.import_limit import allowed_import_kw
 from ems.control.measurement import Storage
 from ems.control.state import ControlState, Mode
@@ -130,13 +131,15 @@ def _on_grid(
     gensets = _gensets(site, snapshot, course, storage, flows, state, trim_kw=0.0)
     margin_kw = _NO_EXPORT_MARGIN_FRAC * flows.load_kw if grid.export_limit_kw <= 0.0 else 0.0
     lowest_kw = margin_kw - grid.export_limit_kw
-    highest_kw, reason = _highest_import(grid, snapshot, course, state, period_s=site.control.period_s)
+    highest_kw, reason = _highest_import(site, grid, snapshot, course, state)
     without_kw = flows.net_load_kw - flows.gensets_kw
     target_kw = min(max(without_kw - course.battery_kw, lowest_kw), highest_kw)
     bound = target_kw in (lowest_kw, highest_kw)
     trim_kw = _grid_trim(site, flows, state) if bound else 0.0
     lowest_battery_kw = -room_kw
-    highest_battery_kw = discharge_room_kw(site, storage, down_to_kwh=storage.floor_kwh, dt_s=flows.dt_s)
+    # the floor is kept for contingencies: while one is in force it is what storage is there for
+    lowest_kwh = storage.floor_kwh if state.contingency is None else storage.tech_kwh
+    highest_battery_kw = discharge_room_kw(site, storage, down_to_kwh=lowest_kwh, dt_s=flows.dt_s)
     battery_kw = min(max(without_kw - target_kw + trim_kw, lowest_battery_kw), highest_battery_kw)
     if battery_kw in (lowest_battery_kw, highest_battery_kw):
         # anti-windup: a clipped store cannot be trimmed any further
@@ -160,18 +163,23 @@ def _on_grid(
 
 
 def _highest_import(
-    grid: GridConnection, snapshot: SiteSnapshot, course: Course, state: ControlState, *, period_s: float
+    site: Site, grid: GridConnection, snapshot: SiteSnapshot, course: Course, state: ControlState
 ) -> tuple[float, Reason]:
     """Return the tighter of contract limit and billing interval.
 
     A setpoint acts a cycle later: what is imported until then belongs to the interval as well.
     """
     planned_kw = 0.0 if course.step is None else course.step.import_kw
-    acts = snapshot.utc + timedelta(seconds=period_s)
+    acts = snapshot.utc + timedelta(seconds=site.control.period_s)
     billed_kw = allowed_import_kw(grid.tariff, state.billed, now=acts, planned_peak_kw=planned_kw)
     if billed_kw is not None and billed_kw < grid.import_limit_kw:
         return billed_kw, Reason(
             cause=Cause.PEAK_LIMIT, text=f"the billing interval leaves {billed_kw:.0f} kW of import"
+        )
+    if snapshot.pcc is not None and snapshot.pcc.metered_kw is not None:
+        highest_kw = max(0.0, grid.import_limit_kw - tolerance_kw(site))
+        return highest_kw, Reason(
+            cause=Cause.IMPORT_LIMIT, text=f"the power at the PCC is not certain: import up to {highest_kw:.0f} kW"
         )
     return grid.import_limit_kw, Reason(cause=Cause.IMPORT_LIMIT, text=f"import limit {grid.import_limit_kw:.0f} kW")
 

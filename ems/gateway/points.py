@@ -4,9 +4,11 @@ Powers are positive into the site bus. A value that is not known is None and is 
 is a gap in knowledge. What can be true or false is 1 or 0.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
+from ems.control.guard import Rule
 from ems.control.state import Mode
 from ems.control.step import Decision
 from ems.model.readings import GensetPhase
@@ -32,7 +34,15 @@ _RACK_VALUES: Final = (
 
 def points(snapshot: SiteSnapshot, decision: Decision) -> dict[str, float | None]:
     """Return every point of one cycle: measured values, setpoints, storage, reserve."""
-    return dict((*_site(snapshot, decision), *_reserve(decision), *_assets(snapshot), *_setpoints(decision)))
+    return dict(
+        (
+            *_site(snapshot, decision),
+            *_reserve(decision),
+            *_guard(decision),
+            *_assets(snapshot),
+            *_setpoints(decision),
+        )
+    )
 
 
 def rack_points(snapshot: SiteSnapshot) -> dict[str, float | None]:
@@ -78,6 +88,12 @@ def _reserve(decision: Decision) -> Iterator[tuple[str, float | None]]:
     for item in decision.assessments:
         yield f"reserve.{item.id.value}.required_kw", item.required_kw
         yield f"reserve.{item.id.value}.held_kw", item.held_kw
+
+
+def _guard(decision: Decision) -> Iterator[tuple[str, float | None]]:
+    clips = Counter(clip.rule for clip in decision.clips)
+    for rule in Rule:
+        yield f"guard.{rule.value}.n_clips", float(clips[rule])
 
 
 def _assets(snapshot: SiteSnapshot) -> Iterator[tuple[str, float | None]]:

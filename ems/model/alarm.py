@@ -36,6 +36,8 @@ _FIELDS: Final[Mapping[str, AlarmPriority]] = {
     "trips": AlarmPriority.FAULT,
 }
 _UNNAMED: Final = "alarm of the BMS"
+# words by which the names of alarms tell of fire or of the gas that cells give off before one
+_FIRE_WORDS: Final = frozenset({"fire", "smoke", "gas", "offgas", "off-gas", "aerosol", "runaway"})
 
 
 def alarm_lists(reading: Reading) -> Iterator[AlarmList]:
@@ -45,6 +47,14 @@ def alarm_lists(reading: Reading) -> Iterator[AlarmList]:
             yield _list(name, priority, getattr(reading, name), reading.bad, field=name)
     if isinstance(reading, BmsReading):
         yield from _battery_lists(reading)
+
+
+def reports_fire(reading: Reading) -> bool:
+    """Return whether an alarm that a device names tells of fire, smoke or gas.
+
+    A device whose own signal is a single bit for all alarms tells nothing of its kind.
+    """
+    return any(_FIRE_WORDS & set(name.lower().split()) for each in alarm_lists(reading) for name in each.names)
 
 
 def _battery_lists(reading: BmsReading) -> Iterator[AlarmList]:

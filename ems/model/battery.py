@@ -117,6 +117,8 @@ class BatteryPool:
     full_charges: FullCharges | None = None
     # how far the racks of a container may be apart in SoC before somebody is told and a full charge is due
     rack_spread_max_pct: float | None = None
+    # share of the PCS rating by which a block's setpoint may move in a second; None: at once
+    ramp_frac_per_s: float | None = None
 
     @property
     def n_blocks(self) -> int:

@@ -37,6 +37,8 @@ class PvPlant:
     array: PvArray
     # credit of frequency-watt curtailment as R0 down reserve
     frequency_watt_credit_frac: float
+    # share of a block's rating by which its limit may be lifted in a second; None: at once
+    ramp_frac_per_s: float | None = None
 
     @property
     def n_blocks(self) -> int:

@@ -138,6 +138,12 @@ class ControlSettings:
     soc_start_above_floor_pct: float
     soc_stop_above_start_pct: float
     reserve_start_delay_s: float
+    contingency_s: float = 900.0
+    balance_frac: float = 0.03
+    balance_min_kw: float = 100.0
+    balance_s: float = 10.0
+    soc_jump_pct: float = 2.0
+    soc_blend_s: float = 1800.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,6 +46,10 @@ class BlockState:
     discharge_wh: int | None
     charge_wh: int | None
     suspect: bool = False
+    # fire or gas is reported by a container, a rack or the PCS
+    fire: bool = False
+    # SoC as the BMS has it where control counts with an estimate of its own instead
+    reported_soc_pct: float | None = None
     spread: RackSpread = EVEN
     racks: tuple[ContainerRacks, ...] = ()
 
@@ -101,7 +105,10 @@ class PvState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PccState:
-    """The point of common coupling."""
+    """The point of common coupling.
+
+    `metered_kw` is what its meter shows where that contradicts all other meters and `power_kw` is derived from them.
+    """
 
     power_kw: float | None
     breaker_closed: bool | None
@@ -110,6 +117,7 @@ class PccState:
     frequency_hz: float | None
     import_wh: int | None
     export_wh: int | None
+    metered_kw: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """What the daemon reports about itself and about the energy it has accounted for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 
@@ -130,6 +130,9 @@ class RunCounts:
     n_starts_above_threshold: int
     genset_band_share_frac: float | None
     mode_h: Mapping[str, float]
+    # by rule and asset, and the share of the cycles of the last ten minutes by rule
+    clips_by_asset: Mapping[str, int] = field(default_factory=dict)
+    recent_clips_frac: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def clip_tick_frac(self) -> float:

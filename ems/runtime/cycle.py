@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from ems.control.guard import Clip, guarded_supplies
 from ems.control.state import ControlState
 from ems.control.step import Decision, step
 from ems.control.supplies import supply_setpoints
@@ -13,15 +14,18 @@ from ems.model.site import Site
 from ems.model.snapshot import SiteSnapshot
 from ems.ports import Clock, Curtails, Device, SetsPower, SetsSupply, StartsAndStops
 from ems.runtime.acts import Acts, Journal
+from ems.runtime.control_alarms import control_alarms
 from ems.runtime.image import ImageBuilder
 from ems.runtime.obedience import Obedience
+from ems.runtime.plausibility import Plausibility
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CycleRecord:
     """What one cycle saw and decided; `dt_s` is the time since the one before.
 
-    `probes` are setpoints of units that the decision does without, `missed` says by asset why it does.
+    `probes` are setpoints of units that the decision does without, `missed` says by asset why it does. `alarms` are
+    what control itself finds wrong, by name.
     """
 
     snapshot: SiteSnapshot
@@ -30,6 +34,7 @@ class CycleRecord:
     dt_s: float
     probes: Setpoints = field(default_factory=Setpoints)
     missed: Mapping[str, str] = field(default_factory=no_faults)
+    alarms: Mapping[str, str] = field(default_factory=no_faults)
 
 
 class ControlCycle:
@@ -48,6 +53,7 @@ class ControlCycle:
         self._site = site
         self._clock = clock
         self._image = ImageBuilder(site, devices)
+        self._plausibility = Plausibility(site, devices)
         self._obedience = Obedience(site, devices)
         everything: Mapping[str, object] = devices
         self._power = {asset: device for asset, device in everything.items() if isinstance(device, SetsPower)}
@@ -65,11 +71,17 @@ class ControlCycle:
         now_s = self._clock.monotonic_s()
         before_s = self.state.last_s
         image = self._image.snapshot(at_s=now_s, utc=self._clock.utc())
-        snapshot = self._obedience.judge(image, self.state.mode)
+        snapshot = self._obedience.judge(self._plausibility.judge(image), self.state.mode)
         decision = step(self._site, snapshot, plan, self.state)
         if self._supplies:
             # cooling does not wait for a mode: it is commanded from the first cycle on
-            decision = replace(decision, setpoints=replace(decision.setpoints, supplies=self._supplies))
+            clips: list[Clip] = []
+            supplies = guarded_supplies(self._supplies, self._site, clips)
+            decision = replace(
+                decision,
+                setpoints=replace(decision.setpoints, supplies=supplies),
+                clips=(*decision.clips, *clips),
+            )
         self.state = decision.state
         self._obedience.asked(decision.setpoints)
         self.acts.begin(now_s)
@@ -85,6 +97,7 @@ class ControlCycle:
             dt_s=dt_s,
             probes=probes,
             missed=self._obedience.missed,
+            alarms={**self._plausibility.alarms(), **self._obedience.alarms(), **control_alarms(decision)},
         )
 
     def _write(self, setpoints: Setpoints, now_s: float) -> None:

@@ -10,6 +10,7 @@ from functools import partial
 import structlog
 
 from ems.control.state import Mode
+from ems.model.alarm import AlarmPriority
 from ems.model.condition import SiteCondition
 from ems.model.link_status import LinkStatus
 from ems.model.site import Site
@@ -115,6 +116,7 @@ class Daemon:
         self._lost: dict[str, str] = {}
         self._alarms = AlarmWatch(parts.site)
         self._missed: dict[str, str] = {}
+        self._control_alarms: dict[str, str] = {}
         self._n_worker_restarts = 0
         self._n_unsaved_acts = 0
         self._n_observer_failures = 0
@@ -215,6 +217,7 @@ class Daemon:
         self._tell_lost_devices(record.snapshot.utc)
         self._tell_missed_setpoints(record)
         self._tell_unsaved_acts()
+        self._tell_control_alarms(record)
         self._show(lambda observer: observer.on_cycle(record))
         for event in events:
             self._tell(event)
@@ -361,6 +364,16 @@ class Daemon:
         if n_unsaved > self._n_unsaved_acts:
             self._event("daemon", f"acted before the disk took the state, {n_unsaved} times so far: the disk is slow")
         self._n_unsaved_acts = n_unsaved
+
+    def _tell_control_alarms(self, record: CycleRecord) -> None:
+        """Tell of what control itself finds wrong, when it begins and when it is over."""
+        utc, told = record.snapshot.utc, self._control_alarms
+        found = {**record.alarms, **self.statistics.clip_watch.alarms()}
+        for name in sorted(found.keys() - told.keys()):
+            self._tell(Event(utc=utc, kind="alarm", text=found[name], cause=AlarmPriority.FAULT.value, urgent=True))
+        for name in sorted(told.keys() - found.keys()):
+            self._tell(Event(utc=utc, kind="alarm", text=f"over: {told[name]}", cause=AlarmPriority.FAULT.value))
+        self._control_alarms = {name: told.get(name, text) for name, text in found.items()}
 
     def _tell_worker_restarts(self) -> None:
         n_restarts = self._parts.worker.n_restarts

@@ -65,6 +65,15 @@ class Obedience:
         """Return by asset why a unit is planned without."""
         return {asset: track.missed for asset, track in self._tracks.items() if track.missed is not None}
 
+    def alarms(self) -> dict[str, str]:
+        """Return what people must look at: units that go the wrong way (G12)."""
+        return {
+            f"sign:{asset}": f"{asset} moves against its setpoint ({track.missed}): it is left alone; check the sign "
+            "of its setpoint, of its meter and of its current transformers, then reload"
+            for asset, track in self._tracks.items()
+            if track.wrong_way
+        }
+
     def judge(self, snapshot: SiteSnapshot, mode: Mode) -> SiteSnapshot:
         """Judge every unit by the newest measurements; return the snapshot without those that miss setpoints."""
         on_grid = _on_grid(snapshot, mode)
@@ -131,7 +140,7 @@ class Obedience:
             power_kw = min(max(shown_kw, low_kw), high_kw)
         else:
             power_kw = probe_kw(state.power_kw, lowest_kw=low_kw, highest_kw=high_kw, step_kw=step_kw)
-        self._tracks[state.id] = probing(track, power_kw, now_s=snapshot.at_s)
+        self._tracks[state.id] = probing(track, power_kw, now_s=snapshot.at_s, measured_kw=state.power_kw)
         return _setpoint(state, power_kw)
 
     def _is_free(self, state: _State, snapshot: SiteSnapshot, mode: Mode) -> bool:

@@ -8,6 +8,7 @@ from ems.model.setpoints import Cause
 from ems.model.site import Site
 from ems.model.status import RunCounts
 from ems.model.units import hours
+from ems.runtime.clip_watch import ClipWatch
 from ems.runtime.cycle import CycleRecord
 
 # SoC below the floor by less than this is the resolution of the measurement
@@ -24,6 +25,8 @@ class RunStatistics:
     n_ticks: int = 0
     n_clipped_ticks: int = 0
     clips: Counter[str] = field(default_factory=Counter)
+    clips_by_asset: Counter[str] = field(default_factory=Counter)
+    clip_watch: ClipWatch = field(default_factory=ClipWatch)
     soc_min_pct: float | None = None
     soc_start_pct: float | None = None
     soc_end_pct: float | None = None
@@ -43,9 +46,11 @@ class RunStatistics:
         self.n_ticks += 1
         mode = decision.state.mode.value
         self.mode_h[mode] = self.mode_h.get(mode, 0.0) + duration_h
+        self.clip_watch.add(decision.clips, now_s=record.snapshot.at_s)
         if decision.clips:
             self.n_clipped_ticks += 1
             self.clips.update(clip.rule.value for clip in decision.clips)
+            self.clips_by_asset.update(f"{clip.rule.value} {clip.asset_id}" for clip in decision.clips)
         self._add_storage(record, duration_h)
         self._add_reserve(record, duration_h)
         self._add_gensets(record, duration_h)
@@ -61,6 +66,8 @@ class RunStatistics:
             n_ticks=self.n_ticks,
             n_clipped_ticks=self.n_clipped_ticks,
             clips=dict(sorted(self.clips.items())),
+            clips_by_asset=dict(sorted(self.clips_by_asset.items())),
+            recent_clips_frac=self.clip_watch.shares_frac(),
             floor_violation_h=self.floor_violation_h,
             reserve_shortfall_h=self.reserve_shortfall_h,
             reserve_binding_h=self.reserve_binding_h,

@@ -47,6 +47,7 @@ def stretched_site(site: Site, *, factor: float, plan_period_s: float) -> Site:
             degraded_clear_s=control.degraded_clear_s * factor,
             trim_period_s=control.trim_period_s * factor,
             reserve_start_delay_s=control.reserve_start_delay_s * factor,
+            balance_s=control.balance_s * factor,
         ),
         gensets=tuple(replace(kind, start_timeout_s=kind.start_timeout_s + later_s) for kind in site.gensets),
         planning=replace(site.planning, period_s=plan_period_s),

@@ -268,3 +268,45 @@ def test_a_probe_steps_toward_zero(power_kw: float, expected_kw: float) -> None:
 def test_a_probe_keeps_to_the_limits() -> None:
     assert probe_kw(650.0, lowest_kw=600.0, highest_kw=2000.0, step_kw=200.0) == 850.0
     assert probe_kw(0.0, lowest_kw=-50.0, highest_kw=50.0, step_kw=200.0) == 0.0
+
+
+def test_a_unit_that_goes_the_wrong_way_twice_is_left_alone() -> None:
+    unit = Unit()
+    unit.run(10, evidence(asked_kw=0.0, power_kw=0.0))
+
+    # asked for 1000 kW it delivers -1000 kW, and goes on like that when it is probed
+    unit.run(5, evidence(asked_kw=1000.0, power_kw=-1000.0))
+    once = unit.track.n_wrong_ways
+    unit.track = probing(unit.track, -800.0, now_s=unit.now_s, measured_kw=-1000.0)
+    for _ in range(10):
+        unit.run(1, evidence(asked_kw=None, power_kw=800.0))
+
+    assert once == 1
+    assert unit.track.wrong_way
+    assert unit.track.missed is not None
+    assert not unit.track.wants_probe(unit.now_s + 1e6)
+
+
+def test_a_unit_that_stands_still_goes_no_wrong_way() -> None:
+    unit = Unit()
+    unit.run(10, evidence())
+
+    unit.run(10, evidence(asked_kw=1500.0))
+
+    assert unit.track.missed is not None
+    assert unit.track.n_wrong_ways == 0
+
+
+def test_a_unit_that_follows_its_probe_has_its_wrong_step_forgotten() -> None:
+    unit = Unit()
+    unit.run(10, evidence(asked_kw=0.0, power_kw=0.0))
+    unit.run(5, evidence(asked_kw=1000.0, power_kw=-1000.0))
+    unit.track = probing(unit.track, -800.0, now_s=unit.now_s, measured_kw=-1000.0)
+
+    unit.run(
+        3,
+        lambda s: evidence(asked_kw=None, power_kw=-800.0, outcome=outcome(Outcome.ACCEPTED, s)),
+    )
+
+    assert unit.track.missed is None
+    assert unit.track.n_wrong_ways == 0

@@ -173,6 +173,11 @@ class BatteryPoolTable(Table):
     )
     pcs_kva: PowerKw | None = Field(None, description="Apparent power of one PCS; missing: as `pcs_kw`.")
     reactive_kvar: PowerOrZeroKw = Field(0.0, description="Reactive power that the site asks of one PCS.")
+    ramp_frac_per_s: Annotated[float, Field(ge=0.001, le=10.0)] | None = Field(
+        None,
+        description="Share of `pcs_kw` by which a setpoint may move in a second; missing: at once, unless a grid code "
+        "asks for a ramp.",
+    )
     depth_wear: list[DepthWearTable] = Field(
         default_factory=list, description="Wear that rises with depth, from the full end down; empty: none."
     )
@@ -316,6 +321,11 @@ class PvPlantTable(Table):
     ac_kw: PowerKw = Field(description="Inverter rating of one block.")
     frequency_watt_credit_frac: Frac = Field(
         description="Share of its power that a block sheds by itself on over-frequency, as R0 down reserve."
+    )
+    ramp_frac_per_s: Annotated[float, Field(ge=0.001, le=10.0)] | None = Field(
+        None,
+        description="Share of `ac_kw` by which a block's limit may be lifted in a second, 0.1 to 0.2 where PV is to "
+        "come back gently; missing: at once. Cuts are never slowed.",
     )
     array: PvArrayTable
 

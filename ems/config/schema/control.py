@@ -7,8 +7,11 @@ from pydantic import Field
 from ems.config.schema.fields import (
     DurationH,
     DurationMin,
+    DurationS,
     Frac,
     PositiveFrac,
+    PositivePct,
+    PowerOrZeroKw,
     ShortOrZeroS,
     ShortS,
     SignedFrac,
@@ -42,6 +45,22 @@ class ControlTable(Table):
     soc_start_above_floor_pct: SmallPct = Field(2.0, description="Without a plan gensets start at floor plus this.")
     soc_stop_above_start_pct: SmallPct = Field(10.0, description="... and stop at start plus this, or when PV carries.")
     reserve_start_delay_s: ShortOrZeroS = Field(3.0, description="R1 short for this long starts gensets (rule 4).")
+    contingency_s: DurationS = Field(
+        900.0,
+        description="After the loss of grid, set, AC block or PV block storage may go below its floor for this long.",
+    )
+    balance_frac: PositiveFrac = Field(
+        0.03,
+        description="Share of the import limit by which the PCC's meter may differ from the sum of all other meters.",
+    )
+    balance_min_kw: PowerOrZeroKw = Field(100.0, description="... and this much at least.")
+    balance_s: ShortS = Field(10.0, description="A larger difference for this long: the PCC's meter is not believed.")
+    soc_jump_pct: PositivePct = Field(
+        2.0,
+        description="A reported SoC that moves by more than this and by more than three times the metered energy has "
+        "jumped: it is taken over gradually. Above the step of the BMS's own resolution.",
+    )
+    soc_blend_s: DurationS = Field(1800.0, description="Time in which a SoC that has jumped is taken over.")
 
 
 class PlanningTable(Table):

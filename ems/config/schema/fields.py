@@ -94,6 +94,7 @@ VolumeL = Annotated[float, Field(gt=0.0, le=100_000_000.0)]
 VolumeOrZeroL = Annotated[float, Field(ge=0.0, le=100_000_000.0)]
 # percentages are never below 1 where a fraction typed by mistake would be
 Pct = Annotated[float, Field(ge=1.0, le=100.0)]
+PositivePct = Annotated[float, Field(gt=0.0, le=50.0)]
 SmallPct = Annotated[float, Field(ge=0.0, le=50.0)]
 Frac = Annotated[float, Field(ge=0.0, le=1.0)]
 # towards the good or the bad side

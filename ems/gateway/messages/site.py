@@ -20,7 +20,7 @@ from ems.control.step import Decision
 from ems.gateway.messages.cooling import thermal_readiness
 from ems.gateway.messages.quality import ABSENT, Missing
 from ems.model.plan import Plan
-from ems.model.readings import GensetPhase
+from ems.model.readings import NO_FAULTS, GensetPhase
 from ems.model.setpoints import Reason
 from ems.model.site import Site
 from ems.model.snapshot import SiteSnapshot
@@ -201,8 +201,10 @@ def readiness_message(site: Site, snapshot: SiteSnapshot, decision: Decision) ->
     )
 
 
-def guard_message(snapshot: SiteSnapshot, decision: Decision, counts: RunCounts) -> GuardMessage:
-    """Return what the guard changed in this cycle, and its counters."""
+def guard_message(
+    snapshot: SiteSnapshot, decision: Decision, counts: RunCounts, *, alarms: Mapping[str, str] = NO_FAULTS
+) -> GuardMessage:
+    """Return what the guard changed in this cycle, its counters, and what control finds wrong."""
     return GuardMessage(
         ts=snapshot.utc,
         clips=tuple(
@@ -219,6 +221,10 @@ def guard_message(snapshot: SiteSnapshot, decision: Decision, counts: RunCounts)
         n_clipped_ticks=counts.n_clipped_ticks,
         clip_tick_frac=counts.clip_tick_frac,
         clip_counts=dict(counts.clips),
+        clip_counts_by_asset=dict(counts.clips_by_asset),
+        recent_clips_frac=dict(counts.recent_clips_frac),
+        isolate={each.asset_id: each.reason for each in decision.isolations},
+        alarms=dict(alarms),
     )
 
 
