@@ -21,7 +21,12 @@ PCS_FAMILY: Final = Family(
     derive=complete,
     sources=SOURCES,
     power=PowerCommand(
-        name=_POWER, lowest_frac=-1.0, highest_frac=1.0, lowest_field="max_charge_kw", highest_field="max_discharge_kw"
+        name=_POWER,
+        lowest_frac=-1.0,
+        highest_frac=1.0,
+        lowest_field="max_charge_kw",
+        highest_field="max_discharge_kw",
+        released_frac=0.0,
     ),
 )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from drivers.device.assembly import Family, R
-from drivers.device.fallback import LifeSign
+from drivers.device.fallback import UNNOTICED
 from drivers.device.reading import spec_error
 from drivers.device.values import Value
 from drivers.modbus.commanded import CommandedDevice
@@ -29,8 +29,6 @@ DEW_MARGIN_K: Final = 2.0
 DEADBAND_K: Final = 0.2
 # a local setpoint is written within this many polls, or not any more
 _RESTORE_PERIODS: Final = 10.0
-# what a device does not notice as long as it is polled
-_UNNOTICED: Final = frozenset({LifeSign.NOTHING, LifeSign.REQUESTS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +57,7 @@ class SupplyDevice(CommandedDevice[R]):
         self._given_degc: float | None = None
         self._is_given_back = False
         rule = self._map.fallback
-        self._restores = rule is None or rule.misses in _UNNOTICED
+        self._restores = rule is None or rule.misses in UNNOTICED
         local_degc, (low, high) = spec.local_supply_degc, self._band
         if local_degc is not None and not low <= local_degc <= high:
             raise spec_error(

@@ -23,6 +23,8 @@ SETTLE_PERIODS: Final = 2.0
 _HEARTBEATS_PER_WATCHDOG: Final = 4.0
 # a device whose fall-back has come loose is armed again after this many polls
 _REARM_PERIODS: Final = 5.0
+# a power that nobody asks for any more is taken back within this many polls, or not any more
+_RELEASE_PERIODS: Final = 10.0
 # the commands that change a few times a day
 _RARE: Final = frozenset({"run", "supply_degc"})
 _ARMED: Final = "fallback_armed"
@@ -42,11 +44,13 @@ class Commanding(ReadDevice[R], Generic[R, E, W]):
         refreshes_per_watchdog: float = _HEARTBEATS_PER_WATCHDOG,
         writes_per_day: Mapping[str, int] | None = None,
         acts_after_s: float = NEVER_S,
+        notices_silence: bool = True,
     ) -> None:
         """Make a slot of every command.
 
         `writes_per_day` holds the budgets of the commands whose registers are not volatile; `acts_after_s` is the
-        silence after which the device falls back, where that is fixed in the device.
+        silence after which the device falls back, where that is fixed in the device. One that does not notice as long
+        as it is polled, or never, is released by us when no command counts any more.
 
         Raises:
             ConfigError: The watchdog time is missing, or a setpoint may change more often than its register bears.
@@ -73,6 +77,7 @@ class Commanding(ReadDevice[R], Generic[R, E, W]):
         # a genset that shares load by its own governor takes no power
         self._power = power if power is not None and power.name in self._slots else None
         self._goal = None if self._power is None else self._goal_of(self._slots[self._power.name])
+        self._notices_silence = notices_silence
         self._wishes = self._make_wishes()
         self._keep_alive(())
 
@@ -250,6 +255,9 @@ class Commanding(ReadDevice[R], Generic[R, E, W]):
                 wish.seen(self._reading, at_s)
         self._arm_again(now_s)
         if self._goal is not None and self._power is not None:
+            if not self._notices_silence and (released_frac := self._power.released_frac) is not None:
+                within_s = _RELEASE_PERIODS * self._spec.fast_s
+                self._goal.release(released_frac * self._rated_kw, within_s=within_s, now_s=now_s)
             self._goal.seen(values.get(self._slots[self._power.name].readback), now_s)
         if not self._is_open and not (self._is_arming() and self._unarmed() is not None):
             self._is_open = True

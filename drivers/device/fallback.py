@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class LifeSign(StrEnum):
@@ -20,6 +21,10 @@ class Arming(StrEnum):
     WATCHDOG = "watchdog"
     SETTING = "setting"
     ALWAYS = "always"
+
+
+# what a device does not notice as long as it is polled
+UNNOTICED: Final = frozenset({LifeSign.NOTHING, LifeSign.REQUESTS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,8 @@ class PowerCommand:
     """A command that is a power: its name in the map, and what the nameplate allows as shares of the rating.
 
     `lowest_field` and `highest_field` name fields of the reading with what the device allows now; both are amounts
-    that are never negative, `lowest_field` counting downwards from zero (charging).
+    that are never negative, `lowest_field` counting downwards from zero (charging). `released_frac` is the power, as a
+    share of the rating, that a device is left with which would keep the last one; None: it keeps it.
     """
 
     name: str
@@ -27,6 +28,7 @@ class PowerCommand:
     highest_frac: float
     lowest_field: str | None = None
     highest_field: str | None = None
+    released_frac: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

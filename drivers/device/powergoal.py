@@ -19,6 +19,9 @@ class _Goal:
 
     power_kw: float
     valid_until_s: float
+    # why it is not what control asked for
+    note: str = ""
+    releases: bool = False
 
 
 class PowerGoal(Generic[E, W]):
@@ -56,6 +59,18 @@ class PowerGoal(Generic[E, W]):
         if self._goal is not None and now_s < self._goal.valid_until_s:
             self._approach(self._goal, now_s, again=True)
 
+    def release(self, power_kw: float, *, within_s: float, now_s: float) -> None:
+        """Lead to this power once the goal has expired, or give that up after `within_s`."""
+        if self._goal is None or self._goal.releases or now_s < self._goal.valid_until_s:
+            return
+        self._goal = _Goal(
+            power_kw=power_kw,
+            valid_until_s=now_s + within_s,
+            note="no command counts any more, and it would not notice that",
+            releases=True,
+        )
+        self._approach(self._goal, now_s, again=False)
+
     def lost(self) -> None:
         """Forget what is in force: the device may have changed it meanwhile."""
         self._in_force_kw = None
@@ -66,7 +81,7 @@ class PowerGoal(Generic[E, W]):
         if allowed.power_kw is None:
             self._slot.refuse(allowed.note, now_s)
             return
-        step_kw, note = allowed.power_kw, allowed.note
+        step_kw, note = allowed.power_kw, "; ".join(text for text in (goal.note, allowed.note) if text)
         if self._most_kw is not None and self._in_force_kw is not None:
             step_kw = next_step(step_kw, present_kw=self._in_force_kw, most_kw=self._most_kw)
             if abs(step_kw - allowed.power_kw) > _ARRIVED_KW:

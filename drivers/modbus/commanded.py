@@ -5,8 +5,10 @@ from typing import Final
 
 from drivers.device.assembly import Family, R
 from drivers.device.commanding import SETTLE_PERIODS, Commanding
+from drivers.device.fallback import UNNOTICED, LifeSign
 from drivers.device.jobs import NEVER_S
 from drivers.device.narrowing import LimitFinder
+from drivers.device.reading import spec_error
 from drivers.modbus.attached import AttachedDevice
 from drivers.modbus.device import PolledDevice
 from drivers.modbus.handshake import Met, Unknown
@@ -20,6 +22,8 @@ from ems.ports import DriverEnvironment
 
 # a unit that refused a control key is asked again after this, counted in periods like the time to settle
 _RETRY_PERIODS: Final = 30.0
+# two requests may be lost
+_POLLS_PER_WATCHDOG: Final = 3.0
 
 
 class RegisterCommanding(Commanding[R, Encoded, Write], AttachedDevice[R]):
@@ -69,12 +73,15 @@ class CommandedDevice(RegisterCommanding[R], PolledDevice[R]):
         commands = self._map.commands
         recipes = [MapRecipe(commands[name]) for name in family.commands if name in commands]
         rule = self._map.fallback
+        if rule is not None and rule.misses is LifeSign.REQUESTS:
+            _refuse_rare_polls(spec)
         written = [*commands.values(), *([self._map.watchdog] if self._map.watchdog is not None else [])]
         self._take_commands(
             family.power,
             recipes,
             writes_per_day={each.name: each.writes_per_day for each in written if each.writes_per_day is not None},
             acts_after_s=NEVER_S if rule is None or rule.after_s is None else rule.after_s,
+            notices_silence=rule is None or rule.misses not in UNNOTICED,
         )
         if self._map.heartbeat is not None:
             self._keep_alive((counter_write(self._map.heartbeat),))
@@ -99,3 +106,16 @@ class CommandedDevice(RegisterCommanding[R], PolledDevice[R]):
         if command.limits is not None:
             finder.narrow(*command.limits, "the register map")
         return command.ramp_frac_per_s
+
+
+def _refuse_rare_polls(spec: DeviceSpec) -> None:
+    """Refuse a device that waits for any request, and is polled so seldom that it would fall back between two polls."""
+    shortest_s = _POLLS_PER_WATCHDOG * spec.fast_s
+    if spec.watchdog_s is not None and spec.watchdog_s < shortest_s:
+        raise spec_error(
+            spec,
+            "watchdog_s",
+            f"it waits for requests, which come every {spec.fast_s:g} s: {spec.watchdog_s:g} s are over before two of "
+            "them may be lost",
+            allowed=f"at least {shortest_s:g} s, or a shorter fast_s",
+        )

@@ -6,6 +6,7 @@ from typing import Final
 
 from drivers.device.assembly import Family, R
 from drivers.device.commanding import Commanding
+from drivers.device.fallback import UNNOTICED
 from drivers.device.jobs import NEVER_S, NoAnswer, Result, Urgency
 from drivers.device.narrowing import LimitFinder
 from drivers.device.values import Bad, Value
@@ -98,6 +99,7 @@ class CommandedMqttDevice(Commanding[R, EncodedSetpoint, Publication], MqttDevic
             family.power,
             [self._recipe(command) for command in commands],
             acts_after_s=NEVER_S if rule is None or rule.after_s is None else rule.after_s,
+            notices_silence=rule is None or rule.misses not in UNNOTICED,
         )
         publication = watchdog(self._map, self._name, watchdog_s=self._watchdog_s)
         if publication is not None:

@@ -23,7 +23,7 @@ PV_FAMILY: Final = Family(
         Band(field="available_kw", low_frac=_NIGHT_FRAC, low_hint=_SIGN_HINT),
     ),
     commands=(_LIMIT,),
-    power=PowerCommand(name=_LIMIT, lowest_frac=0.0, highest_frac=1.0),
+    power=PowerCommand(name=_LIMIT, lowest_frac=0.0, highest_frac=1.0, released_frac=1.0),
 )
 
 

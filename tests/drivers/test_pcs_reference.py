@@ -7,11 +7,14 @@ import pytest
 
 from drivers.battery.limits import complete
 from drivers.device.values import Value
+from drivers.modbus.link import ModbusLink
 from drivers.modbus.mapfile import load_map
+from ems.errors import ConfigError
 from ems.model.readings import PcsReading
 from ems.model.setpoints import Outcome
 from ems.ports import Clock, LimitsPower, Reverts, SetsPower, WearsOut, Withholds
-from tests.drivers.rig import Rig, device_spec, pcs, running
+from tests.drivers.clock import SteppedClock
+from tests.drivers.rig import LINK, Rig, build, device_spec, link_spec, pcs, running
 
 MAP = "pcs-reference"
 LIMITS: dict[str, Value] = {"dc_voltage_v": 1200.0, "max_charge_a": 500.0, "max_discharge_a": 250.0}
@@ -137,3 +140,52 @@ async def test_the_ems_timeout_is_set_within_its_budget_over_restarts_of_the_dev
     assert plant.commanded("watchdog_s") == [30.0, 30.0]
     assert refusal is not None
     assert "the 24 writes of a day are used up" in refusal
+
+
+@pytest.mark.wire
+async def test_a_setpoint_that_nobody_renews_is_taken_back_because_polls_keep_the_device_content() -> None:
+    plant = pcs(power_kw=0.0, setpoint_kw=0.0, warnings=(), faults=(), **LIMITS)
+    async with running((device_spec(MAP), plant)) as rig:
+        await rig.first_reading()
+        device = rig.devices[1]
+        assert isinstance(device, SetsPower)
+        device.set_power(200.0, valid_until_s=rig.clock.monotonic_s() + 4.0)
+        await rig.clock.run(3.0)
+        while_valid = plant.commanded("power_kw")
+        await rig.clock.run(20.0)
+        outcome = device.outcome()
+
+    assert while_valid == [200.0]
+    assert plant.commanded("power_kw") == [200.0, 0.0]
+    assert outcome is not None
+    assert outcome.outcome is Outcome.ACCEPTED
+    assert "no command counts any more" in outcome.detail
+
+
+@pytest.mark.wire
+async def test_a_setpoint_is_taken_back_along_the_ramp_and_a_new_one_ends_that() -> None:
+    plant = pcs(power_kw=0.0, setpoint_kw=0.0, warnings=(), faults=(), **LIMITS)
+    async with running((device_spec(MAP, ramp_frac_per_s=0.05), plant)) as rig:
+        await rig.first_reading()
+        device = rig.devices[1]
+        assert isinstance(device, SetsPower)
+        device.set_power(300.0, valid_until_s=rig.clock.monotonic_s() + 5.5)
+        await rig.clock.run(8.0)
+        on_the_way = plant.commanded("power_kw")
+        device.set_power(250.0, valid_until_s=rig.clock.monotonic_s() + 30.0)
+        await rig.clock.run(6.0)
+
+    # 5 % of 2000 kW a poll
+    assert on_the_way[:4] == [100.0, 200.0, 300.0, 200.0]
+    assert plant.commanded("power_kw")[-1] == 250.0
+
+
+def test_polls_that_are_too_rare_to_keep_the_device_content_are_refused() -> None:
+    clock = SteppedClock()
+    links = {LINK: ModbusLink(link_spec(1), clock=clock)}
+
+    with pytest.raises(ConfigError) as refused:
+        build(device_spec(MAP, fast_s=5.0, watchdog_s=12.0), clock=clock, links=links)
+
+    (problem,) = refused.value.problems
+    assert (problem.key, problem.allowed) == ("device 'dev1'.watchdog_s", "at least 15 s, or a shorter fast_s")
