@@ -37,7 +37,7 @@ def _capped(matrix: MatrixProblem, highest: float) -> ColumnLimits:
 
 
 @pytest.mark.parametrize("released", [False, True])
-def test_every_answer_is_that_of_the_problem_handed_over_anew(matrix: MatrixProblem, released: bool) -> None:
+def test_every_answer_is_that_of_the_problem_handed_over_anew(matrix: MatrixProblem, *, released: bool) -> None:
     linear = LinearProblem(matrix)
     costs = []
     for limits in (limits_of(matrix), _capped(matrix, 1.0), _capped(matrix, 0.0), limits_of(matrix)):
