@@ -104,9 +104,7 @@ def _pv(site: Site, snapshot: SiteSnapshot) -> list[PvUnit]:
                     id=block,
                     member=plant.id,
                     power_kw=max(0.0, now.power_kw),
-                    available_kw=max(
-                        0.0, now.power_kw if now.suspect or now.available_kw is None else now.available_kw
-                    ),
+                    available_kw=_available_kw(now, now.power_kw),
                     frequency_watt_credit_frac=plant.frequency_watt_credit_frac,
                 )
             )
