@@ -109,7 +109,8 @@ def plan(
     ] = "",
     as_json: JsonFlag = False,
 ) -> None:
-    """Solve or replay one planning problem and check the plan; exit 1 if the check refuses it."""
+    """Solve or replay one planning problem and check the plan; exit 1 if there is none in time or it is refused."""
+    from ems.app.commissioning.interruption import InterruptedWorkError
     from ems.app.planning import planned, schema_text
 
     if schema:
@@ -119,7 +120,10 @@ def plan(
         return
     if problem is None:
         raise typer.BadParameter("name a planning problem, or --schema", param_hint="PROBLEM.json")
-    result = planned(problem, gap_frac=gap, time_limit_s=time_limit, threads=threads, out=out)
+    try:
+        result = planned(problem, gap_frac=gap, time_limit_s=time_limit, threads=threads, out=out)
+    except InterruptedWorkError as error:
+        raise typer.Exit(128 + error.number) from error
     show(result.document if as_json else result.text)
     if not result.passed:
         raise typer.Exit(EXIT_NO)

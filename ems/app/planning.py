@@ -1,18 +1,20 @@
 """`ems plan`: one planning problem, solved or replayed anywhere."""
 
+import asyncio
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ems.app.commissioning.interruption import interruptible
 from ems.dispatch.check import evaluate
 from ems.dispatch.document import plan_document, plan_text
 from ems.dispatch.explain import explained
-from ems.dispatch.milp.engine import DispatchEngine
-from ems.errors import ConfigError, ConfigProblem, DispatchError, ProblemRefusedError
+from ems.errors import ConfigError, ConfigProblem, DispatchError
 from ems.model.plan import Plan
 from ems.model.problem import PlanningProblem
 from ems.runtime.planning_schema import SCHEMA_NAMES, planning_schema
 from ems.runtime.problem_file import read_problem
+from ems.runtime.worker_client import WorkerClient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,12 +34,13 @@ def planned(
     threads: int | None = None,
     out: Path | None = None,
 ) -> PlannedResult:
-    """Solve a problem from a file in this process and check the plan.
+    """Solve a problem from a file in a worker process, as the daemon does, and check the plan.
 
     Raises:
         ConfigError: The file is no planning problem, or `out` is that file or cannot be written; judged before
             anything is solved.
-        DispatchError: No feasible point was found in time.
+        DispatchError: No feasible point was found, or the worker took longer than its limit and was killed.
+        InterruptedWorkError: A signal came; the worker is gone.
     """
     problem = read_problem(problem_file)
     if out is not None:
@@ -51,7 +54,7 @@ def planned(
         threads=options.threads if threads is None else threads,
     )
     problem = replace(problem, options=options)
-    plan = _plan(problem)
+    plan = asyncio.run(interruptible(_plan(problem)))
     evaluation = evaluate(problem, plan)
     if evaluation.passed:
         plan = explained(problem, plan, evaluation)
@@ -74,15 +77,18 @@ def schema_text(name: str) -> str:
     return planning_schema(name).rstrip()
 
 
-def _plan(problem: PlanningProblem) -> Plan:
+async def _plan(problem: PlanningProblem) -> Plan:
     """Return the incumbent; without one in time the rounded linear relaxation."""
-    engine = DispatchEngine()
+    worker = WorkerClient()
     try:
-        return engine.solve(problem)
-    except ProblemRefusedError:
-        raise
-    except DispatchError:
-        return engine.relax(problem)
+        return await worker.solve(problem)
+    except DispatchError as unsolved:
+        try:
+            return await worker.relax(problem)
+        except DispatchError as unrelaxed:
+            raise DispatchError(f"no plan of {problem.id}: {unsolved}; its relaxation: {unrelaxed}") from unrelaxed
+    finally:
+        await worker.close()
 
 
 def _check_other(out: Path, problem_file: Path) -> None:

@@ -7,6 +7,7 @@ address space that it may take: a solver that grows past it ends this process, n
 
 import os
 import resource
+import signal
 import sys
 from contextlib import suppress
 
@@ -39,6 +40,8 @@ def main() -> None:
     # answers go to the original standard output; anything that a library prints goes to standard error
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    # Ctrl-C reaches every process of a terminal: whoever started this one ends it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # where processors are short, control comes first
     with suppress(OSError):
         os.nice(_NICE)

@@ -1,16 +1,20 @@
 """`ems plan` on a problem file: the same answer anywhere, and words for everything else."""
 
 import json
+import os
+import signal
+from asyncio.subprocess import Process
 from pathlib import Path
 
 import pytest
 
 from ems.cli import execute
-from ems.dispatch.milp.engine import DispatchEngine
 from ems.errors import DispatchError
 from ems.model.plan import Plan
 from ems.model.problem import PlanningProblem
+from ems.runtime import worker_client
 from ems.runtime.codec import to_json
+from ems.runtime.worker_client import WorkerClient
 from tests.dispatch.rich import rich_problem
 
 
@@ -126,10 +130,10 @@ def test_absurd_figures_are_refused_with_their_field(tmp_path: Path, capsys: pyt
 def test_without_an_incumbent_the_rounded_relaxation_is_printed_as_a_fallback(
     problem: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def nothing(_: DispatchEngine, stated: PlanningProblem) -> Plan:
+    async def nothing(_: WorkerClient, stated: PlanningProblem) -> Plan:
         raise DispatchError(f"no feasible point for {stated.id}")
 
-    monkeypatch.setattr(DispatchEngine, "solve", nothing)
+    monkeypatch.setattr(WorkerClient, "solve", nothing)
 
     code = execute(["plan", str(problem), "--threads", "1", "--json"])
 
@@ -137,3 +141,60 @@ def test_without_an_incumbent_the_rounded_relaxation_is_printed_as_a_fallback(
     assert code == 0
     assert (printed["status"], printed["source"]) == ("fallback", "relaxed")
     assert printed["check"]["passed"]
+
+
+def test_a_solver_that_does_not_end_is_killed_and_the_command_gives_up(
+    problem: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started = _workers_hang(monkeypatch)
+    # no time to start in, and none of the solver's own
+    monkeypatch.setattr(worker_client, "_START_S", 0.0)
+    monkeypatch.setattr(worker_client, "_GRACE_S", -60.0)
+
+    code = execute(["plan", str(problem), "--out", str(tmp_path / "plan.json")])
+
+    errors = capsys.readouterr().err
+    assert code == 1
+    assert errors.startswith("no plan of")
+    assert errors.count("and was killed") == 2
+    assert not (tmp_path / "plan.json").exists()
+    assert len(started) == 2
+    assert not any(_lives(pid) for pid in started)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_command_that_is_broken_off_leaves_no_solver_behind(
+    number: signal.Signals, problem: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = _workers_hang(monkeypatch, then=number)
+
+    code = execute(["plan", str(problem)])
+
+    assert code == 128 + number
+    assert len(started) == 1
+    assert not _lives(started[0])
+
+
+def _workers_hang(monkeypatch: pytest.MonkeyPatch, *, then: signal.Signals | None = None) -> list[int]:
+    """Stop every worker as soon as it is started, and send this process a signal; return the list of their pids."""
+    started: list[int] = []
+    start = WorkerClient._running
+
+    async def hung(worker: WorkerClient) -> Process:
+        process = await start(worker)
+        started.append(process.pid)
+        os.kill(process.pid, signal.SIGSTOP)
+        if then is not None:
+            os.kill(os.getpid(), then)
+        return process
+
+    monkeypatch.setattr(WorkerClient, "_running", hung)
+    return started
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
