@@ -36,6 +36,15 @@ class TimeGrid:
         return tuple(nodes)
 
     @cached_property
+    def apart_h(self) -> tuple[float, ...]:
+        """Return hours from the centre of the step before to that of each step, of the first from the grid's start.
+
+        The means of two steps differ by at most a ramp times this.
+        """
+        before = (0.0, *self.duration_h)
+        return tuple((last + now) / 2.0 for last, now in zip(before, self.duration_h, strict=False))
+
+    @cached_property
     def starts_utc(self) -> tuple[datetime, ...]:
         """Return the start of each step, shape (n_steps,)."""
         return tuple(self.start_utc + timedelta(hours=offset) for offset in self.offset_h[:-1])

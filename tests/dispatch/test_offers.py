@@ -167,6 +167,18 @@ def test_ramp_spreads_a_change_of_load_over_steps() -> None:
     assert jobs(plan) == pytest.approx([100.0, 40.0, 0.0, 60.0], abs=1e-6)
 
 
+def test_ramp_holds_between_the_centres_of_steps_of_different_length() -> None:
+    shapeable = replace(offer(OfferKind.SHAPEABLE, [100.0] * 3, value_per_kwh=0.3), ramp_kw_per_min=1.0, now_kw=100.0)
+    stated = problem([10.0] * 3, grid=connection([0.1, 0.9, 0.9]), duration_h=(0.5, 1.0, 0.25))
+
+    plan = solved(with_offers(stated, shapeable))
+
+    # 60 kW per hour over 15, 45 and 37.5 minutes
+    assert jobs(plan) == pytest.approx([85.0, 40.0, 2.5])
+    slower = with_offers(stated, replace(shapeable, ramp_kw_per_min=0.9))
+    assert any("step 2: jobs change, kW is 37.5, allowed 33.75" in sentence for sentence in refusals(slower, plan))
+
+
 def test_class_that_runs_above_what_it_asks_for_next_comes_down_without_a_broken_ramp() -> None:
     shapeable = replace(offer(OfferKind.SHAPEABLE, [20.0, 20.0], value_per_kwh=9.0), ramp_kw_per_min=0.5, now_kw=200.0)
 

@@ -61,15 +61,17 @@ def _powers(offer: OfferProblem, plan: Plan, o: int) -> Iterator[Violation]:
 
 
 def _ramp(offer: OfferProblem, plan: Plan, o: int) -> Iterator[Violation]:
-    """Mean powers of consecutive steps differ by no more than the ramp; a start that is too high comes down."""
+    """Mean powers differ by no more than the ramp between the centres of steps; a start that is too high comes down."""
     if offer.ramp_kw_per_min is None or offer.kind in (OfferKind.FIRM, OfferKind.DEFERRABLE):
         return
-    before_kw, reach_kw = offer.now_kw, 0.0
+    middles_h, begin_h = [0.0], 0.0
+    for step in plan.steps:
+        middles_h.append(begin_h + step.duration_h / 2.0)
+        begin_h += step.duration_h
+    kw_per_h = _MINUTES_PER_HOUR * offer.ramp_kw_per_min
+    before_kw = min([offer.now_kw, *(_asked_kw(offer, t) + kw_per_h * h for t, h in enumerate(middles_h[1:]))])
     for t, step in enumerate(plan.steps):
-        reach_kw += _MINUTES_PER_HOUR * offer.ramp_kw_per_min * step.duration_h
-        before_kw = min(before_kw, _asked_kw(offer, t) + reach_kw)
-    for t, step in enumerate(plan.steps):
-        allowed_kw = _MINUTES_PER_HOUR * offer.ramp_kw_per_min * step.duration_h
+        allowed_kw = kw_per_h * (middles_h[t + 1] - middles_h[t])
         power_kw = step.offers[o].power_kw
         yield from above(t, f"{offer.id} change, kW", abs(power_kw - before_kw), allowed_kw)
         before_kw = power_kw

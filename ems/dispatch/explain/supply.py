@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from ems.dispatch.explain.scene import FLOW_KW, NEAR_FRAC, Scene
 from ems.model.problem import DemandProblem, GridProblem, GroupProblem
 from ems.model.reason import FUEL, GRID, PV, SITE, Reason, ReasonCode
+from ems.model.units import MINUTES_PER_HOUR
 
 
 def supply_limits(scene: Scene) -> Iterator[Reason]:
@@ -152,13 +153,13 @@ def _ramp_limit(scene: Scene, grid: GridProblem) -> Iterator[Reason]:
     # a connection that closes is switched, not ramped
     if grid.ramp_kw_per_min is None or (scene.t > 0 and not grid.connected_at(scene.t - 1)):
         return
-    step, dt = scene.step, scene.problem.grid.duration_h
-    now_kw = step.import_kw - step.export_kw
+    now_kw = scene.step.import_kw - scene.step.export_kw
+    minutes = MINUTES_PER_HOUR * scene.problem.grid.apart_h[scene.t]
     if scene.t == 0:
-        before_kw, minutes = grid.now_kw, 30.0 * dt[0]
+        before_kw = grid.now_kw
     else:
         last = scene.plan.steps[scene.t - 1]
-        before_kw, minutes = last.import_kw - last.export_kw, 30.0 * (dt[scene.t - 1] + dt[scene.t])
+        before_kw = last.import_kw - last.export_kw
     if abs(now_kw - before_kw) >= grid.ramp_kw_per_min * minutes * (1.0 - NEAR_FRAC):
         yield Reason(
             code=ReasonCode.PCC_RAMP,

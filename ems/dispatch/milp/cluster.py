@@ -61,7 +61,7 @@ def offer_values(problem: PlanningProblem, shape: ModelShape) -> ParameterValues
         "offer_cut_h_per_kw": [h / max(1e-9, offer.asked_kw(t)) for offer in curtailed for t, h in enumerate(dt)],
         "offer_max_curtailed_h": [0.0 if o.max_curtailed_h is None else o.max_curtailed_h for o in curtailed],
         "offer_horizon_h": [sum(dt)] * len(curtailed),
-        "offer_ramp_kw": [offer_ramp_kw(offer, h) for offer in ramped for h in dt],
+        "offer_ramp_kw": [offer_ramp_kw(offer, h) for offer in ramped for h in problem.grid.apart_h],
         "offer_start_kw": [_start_kw(problem, offer) for offer in ramped],
         **offer_run_values(problem, shape),
     }
@@ -150,12 +150,12 @@ def _hours(m: pyo.ConcreteModel, o: int) -> pyo.Expression:
 
 
 def _ramp_up(m: pyo.ConcreteModel, o: int, t: int) -> pyo.Expression:
-    """E16: x[t] - x[t-1] <= ramp * dt."""
+    """E16: x[t] - x[t-1] <= ramp * time between the centres."""
     return m.offer_kw[o, t] - _before(m, o, t) <= m.offer_ramp_kw[o, t]
 
 
 def _ramp_down(m: pyo.ConcreteModel, o: int, t: int) -> pyo.Expression:
-    """E16: x[t-1] - x[t] <= ramp * dt."""
+    """E16: x[t-1] - x[t] <= ramp * time between the centres."""
     return _before(m, o, t) - m.offer_kw[o, t] <= m.offer_ramp_kw[o, t]
 
 
@@ -190,7 +190,7 @@ def _restarts_most_kwh(problem: PlanningProblem, offer: OfferProblem) -> float:
 def _start_kw(problem: PlanningProblem, offer: OfferProblem) -> float:
     """Return the power before the first step, lowered to what can come down in time to what is asked for later."""
     start_kw, reach_kw = offer.now_kw, 0.0
-    for t, h in enumerate(problem.grid.duration_h):
+    for t, h in enumerate(problem.grid.apart_h):
         reach_kw += offer_ramp_kw(offer, h)
         start_kw = min(start_kw, offer.asked_kw(t) + reach_kw)
     return start_kw

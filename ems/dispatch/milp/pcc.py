@@ -69,9 +69,7 @@ def _change(m: pyo.ConcreteModel, t: int) -> Any:  # a Pyomo expression
 
 def _ramp_room_kw(problem: PlanningProblem, grid: GridProblem, t: int) -> float:
     """E14: ramp * time between centres; no limit where the connection opens or closes, which is switching."""
-    hours = problem.grid.duration_h
     if not grid.connected_at(t) or (t > 0 and not grid.connected_at(t - 1)):
         widest = max(*grid.import_limit_kw, *grid.export_limit_kw, abs(grid.now_kw))
         return 2.0 * widest
-    apart_h = hours[t] / 2.0 + (hours[t - 1] / 2.0 if t else 0.0)
-    return (grid.ramp_kw_per_min or 0.0) * MINUTES_PER_HOUR * apart_h
+    return (grid.ramp_kw_per_min or 0.0) * MINUTES_PER_HOUR * problem.grid.apart_h[t]

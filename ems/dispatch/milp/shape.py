@@ -241,22 +241,21 @@ def with_up_rows(shape: ModelShape, problem: PlanningProblem) -> ModelShape:
     return replace(shape, reserve=reserve_shape(problem, up=True))
 
 
-def offer_ramp_kw(offer: OfferProblem, duration_h: float) -> float:
-    """Return how far the mean power of a class may change from one step to the next."""
-    return inf if offer.ramp_kw_per_min is None else offer.ramp_kw_per_min * MINUTES_PER_HOUR * duration_h
+def offer_ramp_kw(offer: OfferProblem, apart_h: float) -> float:
+    """Return how far the mean power of a class may change between two steps whose centres are so far apart."""
+    return inf if offer.ramp_kw_per_min is None else offer.ramp_kw_per_min * MINUTES_PER_HOUR * apart_h
 
 
 def _offer_shape(problem: PlanningProblem, offer: OfferProblem) -> OfferShape:
     n_pieces = {OfferKind.FIRM: 0, OfferKind.SHAPEABLE: max(1, len(offer.progress))}.get(offer.kind, 1)
-    shortest_h = min(problem.grid.duration_h)
     runs = offer.runs
     return OfferShape(
         n_pieces=n_pieces,
         energy=offer.kind is OfferKind.DEFERRABLE,
         curtailed=offer.kind is OfferKind.CURTAILABLE and offer.max_curtailed_h is not None,
-        # a ramp that covers the whole range within the shortest step never binds
+        # a ramp that covers the whole range between the closest two steps never binds
         ramp=offer.kind in (OfferKind.SHAPEABLE, OfferKind.CURTAILABLE)
-        and offer_ramp_kw(offer, shortest_h) < max(offer.now_kw, *offer.max_kw),
+        and offer_ramp_kw(offer, min(problem.grid.apart_h)) < max(offer.now_kw, *offer.max_kw),
         runs=runs is not None,
         whole=runs is not None and runs.whole,
         pauses=runs is not None and runs.max_pauses is not None,
