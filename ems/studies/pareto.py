@@ -119,7 +119,11 @@ def _points(problem: PlanningProblem, prices_per_t: Sequence[float]) -> Iterator
 
 
 def _point(problem: PlanningProblem, plan: Plan, *, co2_price_per_t: float) -> TradeOffPoint:
-    fuel_l = sum(step.duration_h * genset.fuel_l_per_h for step in plan.steps for genset in step.gensets)
+    fuel_l = sum(
+        step.duration_h * genset.fuel_l_per_h + genset.n_started * data.start_fuel_l
+        for step in plan.steps
+        for genset, data in zip(step.gensets, problem.gensets, strict=True)
+    )
     kgco2e = 0.0 if problem.fuel is None else fuel_l * problem.fuel.kgco2e_per_l
     if problem.connection is not None:
         factors = (problem.connection.kgco2e_at(t) for t in range(problem.grid.n_steps))

@@ -10,7 +10,7 @@ from ems.dispatch.milp import shape as model_shape
 from ems.dispatch.milp.engine import DispatchEngine
 from ems.errors import DispatchError
 from ems.model.plan import Plan, PlanStatus
-from ems.model.problem import CoolingLineProblem, DemandProblem, LoadProblem, PlanningProblem
+from ems.model.problem import CarbonBudget, CoolingLineProblem, DemandProblem, LoadProblem, PlanningProblem
 from ems.runtime.problem_file import read_problem
 from tests.dispatch.problems import PRICES, connection, gensets, load, plant, pool, problem, reserve, unit
 from tests.dispatch.solving import gensets_kw, refusals, solved, storage_kw, stored_kwh
@@ -310,6 +310,23 @@ def test_co2_price_weighs_litres_and_imported_energy() -> None:
 
     # 100 kWh at 0.5 kg, then 17 l at 2.5 kg
     assert plan.objective.co2_cost == pytest.approx(0.1 * (100.0 * 0.5 + 17.0 * 2.5))
+
+
+def test_fuel_of_a_start_emits_like_any_other_and_has_its_price_in_that_of_the_start() -> None:
+    priced = replace(PRICES, co2_per_kg=0.1)
+    stated = problem([70.0, 70.0], sets=gensets([unit(1)], start_fuel_l=4.0), prices=priced)
+    stated = replace(stated, carbon_budget=CarbonBudget(kgco2e=90.0, price_per_kg=0.2))
+
+    plan = solved(stated)
+
+    # 17 l in each hour and 4 l for the start, 2.5 kg each
+    assert plan.objective.co2_cost == pytest.approx(0.1 * 95.0)
+    assert plan.objective.carbon_budget_cost == pytest.approx(0.2 * 5.0)
+    assert plan.objective.fuel_cost == pytest.approx(34.0)
+    assert plan.objective.starts_cost == pytest.approx(5.0)
+    clean = replace(plan.objective, co2_cost=0.1 * 85.0, carbon_budget_cost=0.0)
+    refused = refusals(stated, replace(plan, objective=clean))
+    assert refused == ["plan: co2_cost is 8.5, allowed 9.5", "plan: carbon_budget_cost is 0, allowed 1"]
 
 
 @pytest.mark.parametrize(("floor_kwh", "runs"), [(300.0, 1), (200.0, 0)])

@@ -45,6 +45,18 @@ def test_shipped_class_has_no_rules() -> None:
     assert rules == ((), (), None, None, ())
 
 
+def test_price_of_a_start_is_its_wear_and_its_fuel_without_the_co2_that_is_counted_apart() -> None:
+    dear = replace(DESERT, economics=replace(DESERT.economics, co2_price_per_t=100.0))
+    (kind,) = dear.gensets
+
+    (sets,) = stated(dear).gensets
+
+    assert sets.start_fuel_l == kind.start_fuel_l > 0.0
+    assert sets.start_cost == pytest.approx(
+        kind.start_wear_cost + kind.start_fuel_l * dear.economics.diesel_price_per_l
+    )
+
+
 def test_hot_air_takes_its_share_of_the_rating() -> None:
     hot = with_class(derating=Derating(above_degc=35.0, frac_per_k=0.01))
 

@@ -150,6 +150,18 @@ def test_surplus_of_a_young_set_with_a_full_store_is_reported() -> None:
     assert plan.steps[0].surplus_kw == pytest.approx(900.0)
 
 
+def test_rules_count_the_carbon_of_their_starts() -> None:
+    stated = islanded([500.0], stored=0.0)
+    thirsty = replace(stated.gensets[0], start_fuel_l=10.0)
+    stated = replace(stated, gensets=(thirsty,), prices=replace(stated.prices, co2_per_kg=0.1))
+
+    plan = rules(stated)
+
+    (sets,) = plan.steps[0].gensets
+    assert sets.n_started > 0
+    assert plan.objective.co2_cost == pytest.approx(0.1 * 2.5 * (sets.fuel_l_per_h + 10.0 * sets.n_started))
+
+
 def test_plan_says_that_it_is_a_fallback() -> None:
     plan = rules(islanded([500.0], stored=5000.0))
 

@@ -74,6 +74,16 @@ def test_no_carbon_price_outbids_the_load() -> None:
     assert dear.emitted_kgco2e == pytest.approx(2.5 * 2.0 * 19.5)
 
 
+def test_fuel_of_a_start_is_counted() -> None:
+    island = problem([80.0, 80.0], sets=gensets([unit(1)], start_fuel_l=3.0))
+
+    (point,) = trade_off(island, title="x", prices_per_t=(100.0,), gap_frac=0.0).points
+
+    assert point.genset_starts == 1
+    assert point.fuel_l == pytest.approx(2.0 * 19.5 + 3.0)
+    assert point.emitted_kgco2e == pytest.approx(2.5 * 42.0)
+
+
 def test_a_point_is_dominated_by_one_that_is_no_worse_and_better_in_one() -> None:
     cheap, clean = _point(cost=100.0, emitted_kgco2e=50.0), _point(cost=110.0, emitted_kgco2e=40.0)
     as_dear_but_dirty, worse = _point(cost=110.0, emitted_kgco2e=45.0), _point(cost=120.0, emitted_kgco2e=60.0)

@@ -6,6 +6,7 @@ price of missing reserve stands with reserve, which knows the shortfalls.
 
 from collections.abc import Iterable, Iterator
 
+from ems.dispatch.check.carbon import emitted, running_l
 from ems.dispatch.check.cluster import job_cost, over_curtailed_cost
 from ems.dispatch.check.commitment import broken_times
 from ems.dispatch.check.cooling import heat_missing_cost, low_load_cost, starts_cost, tank_floor_cost
@@ -95,6 +96,7 @@ def _terms(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]) -
             "starts_cost": _starts(problem, units),
             "genset_wear_cost": _wear(problem, units),
             "low_load_cost": _low_load(problem, plan, units),
+            **emitted(problem, plan, units),
             "change_cost": _change(problem, units),
             "limit_cost": _limits(problem, plan, units),
             "exercise_cost": _exercises(problem, plan, units),
@@ -132,17 +134,10 @@ def _peak_kw(plan: Plan, month: DemandProblem) -> float:
 
 
 def _burnt(problem: PlanningProblem, plan: Plan) -> dict[str, float]:
-    """Fuel, and the carbon of fuel and of imported energy with what exceeds its budget."""
-    litres = sum(step.duration_h * genset.fuel_l_per_h for step in plan.steps for genset in step.gensets)
-    fuel, grid, budget = problem.fuel, problem.connection, problem.carbon_budget
-    kgco2e = 0.0 if fuel is None else litres * fuel.kgco2e_per_l
-    if grid is not None:
-        kgco2e += sum(step.duration_h * step.import_kw * grid.kgco2e_at(t) for t, step in enumerate(plan.steps))
+    """Fuel and what comes out of the exhaust; the price of what starts burn is in that of a start."""
     return {
-        "fuel_cost": 0.0 if fuel is None else litres * fuel.price_per_l,
+        "fuel_cost": 0.0 if problem.fuel is None else running_l(plan) * problem.fuel.price_per_l,
         "pollutant_cost": pollutant_cost(problem, plan),
-        "co2_cost": kgco2e * problem.prices.co2_per_kg,
-        "carbon_budget_cost": 0.0 if budget is None else budget.price_per_kg * max(0.0, kgco2e - budget.kgco2e),
     }
 
 

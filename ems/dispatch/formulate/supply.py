@@ -25,7 +25,7 @@ def genset_problem(
 ) -> GensetProblem:
     """Return one class with the history of its units; one with a base load of its own has no other power."""
     lowest_kw, highest_kw = _range_kw(genset, ambient_degc)
-    start_cost = genset.start_wear_cost + genset.start_fuel_l * site.economics.fuel_cost_per_l
+    start_cost = genset.start_wear_cost + genset.start_fuel_l * site.economics.diesel_price_per_l
     return GensetProblem(
         id=genset.id,
         units=state.units,

@@ -22,6 +22,9 @@ def objective(problem: PlanningProblem, steps: tuple[PlanStep, ...]) -> Objectiv
     price = 0.0 if problem.fuel is None else problem.fuel.price_per_l
     factor = 0.0 if problem.fuel is None else problem.fuel.kgco2e_per_l
     litres = sum(genset.fuel_l_per_h * step.duration_h for step in steps for genset in step.gensets)
+    starts_l = sum(
+        step.gensets[c].n_started * data.start_fuel_l for step in steps for c, data in enumerate(problem.gensets)
+    )
     grid = problem.connection
     bought = carbon = 0.0
     if grid is not None:
@@ -44,7 +47,7 @@ def objective(problem: PlanningProblem, steps: tuple[PlanStep, ...]) -> Objectiv
             for step in steps
             for p, pool in enumerate(problem.pools)
         ),
-        co2_cost=(litres * factor + carbon) * problem.prices.co2_per_kg,
+        co2_cost=((litres + starts_l) * factor + carbon) * problem.prices.co2_per_kg,
         chiller_cost=_chiller_cost(problem, steps),
     )
 

@@ -16,6 +16,7 @@ def add_carbon(m: pyo.ConcreteModel, shape: ModelShape) -> None:
         return
     declare(m, "run_kgco2e", index=(m.CLASS, m.T))
     declare(m, "segment_kgco2e", index=(m.SEGMENT, m.T))
+    declare(m, "start_kgco2e", index=(m.CLASS,))
     declare(m, "import_kgco2e", index=(m.GRID,))
     declare(m, "carbon_budget_kgco2e", "carbon_excess_price")
     m.carbon_excess_kgco2e = pyo.Var(bounds=(0, None))
@@ -24,7 +25,7 @@ def add_carbon(m: pyo.ConcreteModel, shape: ModelShape) -> None:
 
 
 def carbon_values(problem: PlanningProblem) -> ParameterValues:
-    """Return what each running unit, segment and imported kW emits in a step, and the budget."""
+    """Return what each running unit, segment and imported kW emits in a step, each start at once, and the budget."""
     budget = problem.carbon_budget
     if budget is None:
         return {}
@@ -33,6 +34,7 @@ def carbon_values(problem: PlanningProblem) -> ParameterValues:
     return {
         "run_kgco2e": [per_l * genset.min_fuel_l_per_h * h for genset in gensets for h in dt],
         "segment_kgco2e": [per_l * s.fuel_l_per_kwh * h for genset in gensets for s in genset.segments for h in dt],
+        "start_kgco2e": [per_l * genset.start_fuel_l for genset in gensets],
         "import_kgco2e": () if grid is None else [grid.kgco2e_at(t) * h for t, h in enumerate(dt)],
         "carbon_budget_kgco2e": (budget.kgco2e,),
         "carbon_excess_price": (budget.price_per_kg,),
@@ -40,8 +42,9 @@ def carbon_values(problem: PlanningProblem) -> ParameterValues:
 
 
 def _budget(m: pyo.ConcreteModel) -> Any:  # a Pyomo relation
-    """Carbon of fuel (E5) and import (E14) over the horizon - excess <= budget."""
+    """Carbon of fuel (E5), that of starts included, and import (E14) over the horizon - excess <= budget."""
     burnt = sum(m.run_kgco2e[c, t] * delivering(m, c, t) for c in m.CLASS for t in m.T)
     burnt += sum(m.segment_kgco2e[c, k, t] * m.genset_segment_kw[c, k, t] for c, k in m.SEGMENT for t in m.T)
+    burnt += sum(m.start_kgco2e[c] * m.genset_start[c, t] for c in m.CLASS for t in m.T)
     bought = sum(m.import_kgco2e[t] * m.import_kw[t] for t in m.GRID)
     return burnt + bought - m.carbon_excess_kgco2e <= m.carbon_budget_kgco2e

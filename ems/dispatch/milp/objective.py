@@ -67,7 +67,7 @@ def carbon_at_price_one(problem: PlanningProblem) -> ParameterValues:
 def _parameters(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     declare(m, "import_cost", "export_earning", "import_co2_cost", index=(m.GRID,))
     declare(m, "demand_price", index=(m.MONTH,))
-    declare(m, "start_cost", index=(m.CLASS,))
+    declare(m, "start_cost", "start_co2_cost", index=(m.CLASS,))
     declare(m, "run_fuel_cost", "run_co2_cost", "run_wear_cost", index=(m.CLASS, m.T))
     declare(m, "segment_fuel_cost", "segment_co2_cost", index=(m.SEGMENT, m.T))
     priced = [c for c, genset in enumerate(shape.gensets) if genset.pollutes]
@@ -106,7 +106,9 @@ def _add_gensets(m: pyo.ConcreteModel) -> None:
     """Fuel, CO2, starts, wear of run hours, wet stacking and changes of commitment."""
     m.fuel_cost = pyo.Expression(expr=_burnt(m, m.run_fuel_cost, m.segment_fuel_cost))
     m.co2_cost = pyo.Expression(
-        expr=_burnt(m, m.run_co2_cost, m.segment_co2_cost) + sum(m.import_co2_cost[t] * m.import_kw[t] for t in m.GRID)
+        expr=_burnt(m, m.run_co2_cost, m.segment_co2_cost)
+        + sum(m.start_co2_cost[c] * m.genset_start[c, t] for c in m.CLASS for t in m.T)
+        + sum(m.import_co2_cost[t] * m.import_kw[t] for t in m.GRID)
     )
     m.pollutant_cost = pyo.Expression(
         expr=sum(m.run_pollutant_cost[c, t] * delivering(m, c, t) for c in m.POLLUTING for t in m.T)
@@ -205,6 +207,7 @@ def _genset_values(problem: PlanningProblem) -> ParameterValues:
     n_change = problem.n_change_steps
     return {
         "start_cost": [genset.start_cost for genset in gensets],
+        "start_co2_cost": [co2 * genset.start_fuel_l for genset in gensets],
         "run_fuel_cost": [price * litres for litres in run],
         "run_co2_cost": [co2 * litres for litres in run],
         "run_wear_cost": [genset.run_wear_cost_per_h * h for genset in gensets for h in dt],

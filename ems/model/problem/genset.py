@@ -75,7 +75,7 @@ class GensetProblem:
     min_up_h: float = 0.0
     min_down_h: float = 0.0
     start_cost: float = 0.0
-    # drawn from the stock by a start; its price is part of `start_cost`
+    # burnt by a start; its price is part of `start_cost`, its CO2 is counted like that of any litre
     start_fuel_l: float = 0.0
     run_wear_cost_per_h: float = 0.0
     # load that one unit accepts within R1; None: all of its headroom
