@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ems.dispatch.repair_fit import Fit, fit_is_asked
 from ems.dispatch.repair_needs import POWER_KW, Needs
-from ems.dispatch.unit_history import n_initial_on, n_must_stay, n_present
+from ems.dispatch.unit_history import Leavers, leavers, n_initial_on, n_must_stay, n_present
 from ems.model.problem import GensetProblem, PlanningProblem
 from ems.model.problem.values import at
 
@@ -62,6 +62,7 @@ class _Class:
     least: tuple[int, ...]
     most: tuple[int, ...]
     initial: int
+    leavers: Leavers
     # what a unit can deliver
     usable_kw: tuple[float, ...]
     # litres per kWh at full load: which class is added first
@@ -78,12 +79,17 @@ class _Class:
             min(n, at(genset.n_permitted, t, n)) if usable_kw[t] >= genset.min_kw else 0 for t, n in enumerate(present)
         ]
         resting, bound = (n_must_stay(problem, genset, on=on) for on in (False, True))
-        most = [int(max(0, min(n, here - rest))) for n, here, rest in zip(usable, present, resting, strict=True)]
+        most = [
+            # a set that history binds runs on in quiet hours: it cannot be stopped, they can be broken
+            int(max(0, min(n, here - rest), held if kw >= genset.min_kw else 0))
+            for n, here, rest, held, kw in zip(usable, present, resting, bound, usable_kw, strict=True)
+        ]
         offset_h, kept_on_h = problem.grid.offset_h, max(genset.min_up_h, genset.warm_up_h)
         return cls(
             least=tuple(min(n, high) for n, high in zip(bound, most, strict=True)),
             most=tuple(most),
             initial=n_initial_on(problem, genset),
+            leavers=leavers(problem, genset),
             usable_kw=usable_kw,
             l_per_kwh=genset.full_load_l_per_h / max(1e-9, genset.max_kw),
             min_down_h=genset.min_down_h,
@@ -162,25 +168,42 @@ def _keep_times(offset_h: Sequence[float], each: _Class, row: list[int]) -> None
     """Keep units on for their minimum up time, and over gaps that are shorter than their minimum down time."""
     _keep_on(each, row)
     for t in range(1, len(row)):
-        if row[t] > row[t - 1]:
-            _bridge(offset_h, each, row, t)
+        if row[t] <= row[t - 1] and not each.leavers.ran[t]:
+            continue
+        began = _began(each, row[:t])
+        if row[t] > began[t]:
+            _bridge(offset_h, each, row, began)
 
 
 def _keep_on(each: _Class, row: list[int]) -> None:
     """Keep on, in each step, the units that have started too recently to be stopped, history included."""
-    before = each.initial
+    before, n_stopped = each.initial, 0
     # starts before each step
     started = [0]
     for t, since in enumerate(each.bound_since):
         bound = each.least[t] + started[t] - started[since]
         row[t] = max(row[t], min(each.most[t], bound))
+        before = max(0, before - each.leavers.surely_running(t, n_stopped=n_stopped))
         started.append(started[t] + max(0, row[t] - before))
+        n_stopped += max(0, before - row[t])
         before = row[t]
 
 
-def _bridge(offset_h: Sequence[float], each: _Class, row: list[int], t: int) -> None:
+def _began(each: _Class, row: list[int]) -> list[int]:
+    """Return with how many units running each step begins, and the next one: those that leave running are gone."""
+    if not any(each.leavers.ran):
+        return [each.initial, *row]
+    began = []
+    n_stopped = 0
+    for t, before in enumerate((each.initial, *row)):
+        began.append(max(0, before - each.leavers.surely_running(t, n_stopped=n_stopped)))
+        n_stopped += max(0, began[t] - row[t]) if t < len(row) else 0
+    return began
+
+
+def _bridge(offset_h: Sequence[float], each: _Class, row: list[int], began: Sequence[int]) -> None:
     """Keep on, up to step t, units that are to start there less than their minimum down time after they stop."""
-    began = [each.initial, *row]
+    t = len(began) - 1
     inside = [s for s in range(t) if offset_h[s] + each.min_down_h > offset_h[t] + _TIME_H]
     stopped = {s: began[s] - row[s] for s in inside if row[s] < began[s]}
     n_missing = row[t] + sum(stopped.values()) - each.most[t]

@@ -11,6 +11,8 @@ from typing import Final
 
 from ems.dispatch.milp.screening import fuel_stock_can_bind
 from ems.dispatch.unit_history import (
+    Leavers,
+    leavers,
     n_initial_on,
     n_present,
     n_still_warming,
@@ -48,6 +50,7 @@ class Fit:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Class:
     initial: int
+    leavers: Leavers
     available: tuple[int, ...]
     min_kw: float
     # what a unit at minimum burns in each step, and a start
@@ -65,6 +68,7 @@ class _Class:
         steps = range(problem.grid.n_steps)
         return cls(
             initial=n_initial_on(problem, genset),
+            leavers=leavers(problem, genset),
             available=tuple(
                 n if genset.usable_at(t) >= genset.min_kw else 0 for t, n in enumerate(n_present(problem, genset))
             ),
@@ -92,6 +96,7 @@ class _Forward:
         self._groups = groups
         self._stock = stock
         self._before = [each.initial for each in classes]
+        self._n_stopped = [0] * len(classes)
         # units that must run because they warm up, and the sum of their shares, per class and step
         self._bound = [list(each.unsettled) for each in classes]
         self._warming = [list(each.still_warming_frac) for each in classes]
@@ -102,6 +107,7 @@ class _Forward:
 
     def step(self, t: int, wanted: Sequence[int]) -> list[int]:
         """Return the counts of step t, close to what is wanted."""
+        self._leave(t)
         n_on = [self._within(c, t, n) for c, n in enumerate(wanted)]
         for group in self._groups:
             while not self._passes(group, t, n_on) and self._take_off(t, n_on, group.classes):
@@ -112,8 +118,17 @@ class _Forward:
             self._start(c, t, n)
         if self._stock is not None:
             self._left_l = max(0.0, self._left_l - self._burnt_l(t, n_on)) + self._stock.delivered_at(t)
+        self._n_stopped = [
+            stopped + max(0, was - n) for stopped, was, n in zip(self._n_stopped, self._before, n_on, strict=True)
+        ]
         self._before = n_on
         return n_on
+
+    def _leave(self, t: int) -> None:
+        """Take off the units that leave running at the beginning of step t: others start in their place."""
+        for c, each in enumerate(self._classes):
+            gone = each.leavers.surely_running(t, n_stopped=self._n_stopped[c])
+            self._before[c] = max(0, self._before[c] - gone)
 
     def _within(self, c: int, t: int, n: int) -> int:
         """Return a count that is available, with no start whose warm-up a later step cuts off."""

@@ -3,6 +3,8 @@
 All of it is data per step; durations are mapped to steps by comparing instants. Units without windows cost nothing.
 """
 
+from dataclasses import dataclass
+
 from ems.model.problem import GensetProblem, PlanningProblem, UnitHistory
 
 _TOUCH_H = 1e-9
@@ -28,6 +30,41 @@ def n_leaving(problem: PlanningProblem, genset: GensetProblem) -> list[int]:
         sum(t in steps_out and t - 1 not in steps_out for steps_out in out) if t else 0
         for t in range(problem.grid.n_steps)
     ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leavers:
+    """E2: units that leave at the beginning of each step, by what is known of their state then, from before the plan.
+
+    `ran` and `rested` count them by their state at the start: one that ran leaves running unless a unit has stopped
+    meanwhile, one that rested leaves at rest unless one has started. `held_on` and `held_off` are those of them that a
+    minimum time holds until then: the window wins over that time, and they leave in the state that they are held in.
+    """
+
+    ran: tuple[int, ...]
+    rested: tuple[int, ...]
+    held_on: tuple[int, ...]
+    held_off: tuple[int, ...]
+
+    def surely_running(self, t: int, *, n_stopped: int) -> int:
+        """Return how many units leave running at the least, where so many have stopped before."""
+        return max(self.held_on[t], self.ran[t] - n_stopped)
+
+
+def leavers(problem: PlanningProblem, genset: GensetProblem) -> Leavers:
+    """Return the units that leave a class, by step."""
+    n_steps, offset_h = problem.grid.n_steps, problem.grid.offset_h
+    known = {on: [0] * n_steps for on in (True, False)}
+    held = {on: [0] * n_steps for on in (True, False)}
+    for unit in _usable(genset):
+        leaves = _first_out(problem, genset, unit)
+        if 0 < leaves < n_steps:
+            minimum_h = genset.min_up_h if unit.on else genset.min_down_h
+            known[unit.on][leaves] += 1
+            held[unit.on][leaves] += minimum_h - unit.since_h > offset_h[leaves - 1] + _TOUCH_H
+    return Leavers(
+        ran=tuple(known[True]), rested=tuple(known[False]), held_on=tuple(held[True]), held_off=tuple(held[False])
+    )
 
 
 def n_initial_on(problem: PlanningProblem, genset: GensetProblem) -> int:

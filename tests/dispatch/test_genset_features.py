@@ -46,6 +46,18 @@ def test_a_problem_without_the_features_has_none_of_their_rows() -> None:
     assert rules == (False,) * 5
 
 
+def test_fractions_of_sets_that_warm_up_and_swap_are_held_to_the_fuel_that_they_can_burn() -> None:
+    # beyond the integer hours 0.68 of a set delivers at its rating, while another part of one warms up
+    cold = replace(gensets([unit(1)], start_cost=0.0), warm_up_h=0.1)
+    stated = problem([0.0, 67.9, 0.0], sets=cold, duration_h=(0.5, 0.25, 0.25), integer_h=0.0)
+
+    plan = solved(stated)
+
+    dry = with_class(plan, 1, fuel_l_per_h=17.5)
+    assert plan.steps[1].gensets[0].power_kw == pytest.approx(67.9)
+    assert any("step 1: diesel fuel_l_per_h is 17.5" in sentence for sentence in refusals(stated, dry))
+
+
 def test_hot_hours_leave_a_set_less_power() -> None:
     hot = replace(gensets([unit(1), unit(2)]), usable_kw=(100.0, 80.0))
 
@@ -214,6 +226,34 @@ def test_a_set_that_leaves_for_maintenance_breaks_no_minimum_time_of_the_others(
     assert plan.relaxed == ("unserved",)
 
 
+def test_a_set_that_its_minimum_run_holds_on_leaves_running_and_another_starts_in_its_place() -> None:
+    away = gensets([out(1, (1.0, 9.0), on=True, since_h=0.5), unit(2)], min_up_h=2.0)
+    stated = problem([100.0] * 3, sets=away)
+
+    plan = solved(stated)
+
+    change = plan.steps[1].gensets[0]
+    assert n_on(plan) == [1, 1, 1]
+    assert (change.n_started, change.n_left, change.n_stopped) == (1, 1, 1)
+    assert plan.objective.starts_cost == pytest.approx(5.0)
+    assert plan.relaxed == ()
+    unseen = with_class(plan, 1, n_started=0, n_left=0, n_stopped=0)
+    assert "step 1: diesel units that left is 0, allowed 1" in refusals(stated, unseen)
+
+
+def test_a_set_that_its_minimum_rest_holds_off_does_not_leave_running() -> None:
+    away = gensets([unit(1, on=True), out(2, (1.0, 2.0), since_h=0.5)], min_down_h=3.0)
+    stated = problem([100.0, 0.0, 100.0], sets=away, prices=replace(PRICES, limit_per_kwh=50.0))
+
+    plan = solved(stated)
+
+    # the set that runs would have to rest: it runs on at 30 kW that nothing takes
+    assert n_on(plan) == [1, 1, 1]
+    assert plan.relaxed == ("surplus",)
+    gone = with_class(plan, 1, n_on=0, n_left=1, n_stopped=1, power_kw=0.0, units_on=())
+    assert "step 1: diesel units that left is 1, allowed 0" in refusals(stated, gone)
+
+
 def test_a_set_comes_back_from_a_short_window_rested() -> None:
     away = gensets([out(1, (1.0, 1.5), on=True)], min_down_h=2.0)
 
@@ -308,6 +348,22 @@ def test_an_exercise_is_left_out_where_it_costs_less_and_the_plan_says_so() -> N
     assert plan.relaxed == ("exercise run",)
     assert plan.objective.exercise_cost == pytest.approx(3.0)
     assert any("exercise" in sentence for sentence in refusals(stated, replace(plan, relaxed=())))
+
+
+def test_an_exercise_that_costs_nothing_to_miss_is_left_out_beside_one_that_has_a_price() -> None:
+    free = replace(exercised(missed_cost=0.0), id="free")
+    stated = idle(exercised(missed_cost=100.0))
+    stated = replace(stated, gensets=(*stated.gensets, free))
+
+    plan = solved(stated)
+
+    assert [sum(step.gensets[c].n_on for step in plan.steps) for c in (0, 1)] == [1, 0]
+    assert plan.relaxed == ("exercise run",)
+    assert plan.objective.exercise_cost == 0.0
+    # what is declared has been missed
+    priced = replace(stated, gensets=stated.gensets[:1])
+    alone = replace(solved(priced), relaxed=("exercise run",))
+    assert "plan: price of the declared 'exercise run' is 0, allowed 0" in refusals(priced, alone)
 
 
 def test_a_set_that_runs_through_the_window_is_no_exercise() -> None:

@@ -22,7 +22,7 @@ from ems.model.problem import (
 )
 from tests.dispatch.problems import connection, gensets, loss, plant, pool, problem, reserve, unit
 from tests.dispatch.rich import rich_problem
-from tests.dispatch.solving import engine, refusals, solved
+from tests.dispatch.solving import engine, n_on, refusals, solved
 from tests.dispatch.test_random_gensets import featured
 from tests.dispatch.test_random_problems import PLANNING, problems
 
@@ -213,14 +213,24 @@ def test_rounded_relaxation_of_featured_sets_passes_the_check(stated: PlanningPr
     assert [violation.sentence() for violation in evaluate(narrow, plan).violations] == []
 
 
-def test_unit_that_history_holds_on_in_quiet_hours_is_stopped_at_a_price() -> None:
+def test_unit_that_history_holds_on_runs_on_in_quiet_hours_at_a_price() -> None:
     sets = replace(gensets([unit(1, on=True, since_h=0.1)], min_up_h=1.0), n_permitted=(0,))
     stated = problem([150.0], sets=sets)
 
     plan = engine().relax(stated)
 
     assert refusals(stated, plan) == []
-    assert "minimum up time" in plan.relaxed
+    assert n_on(plan) == [1]
+    assert "quiet hours" in plan.relaxed
+    assert "minimum up time" not in plan.relaxed
+
+
+def test_unit_that_minimum_up_holds_on_until_its_window_leaves_and_another_starts() -> None:
+    leaving = replace(unit(1, on=True, since_h=0.5), out=(OutWindow(start_h=1.0, end_h=9.0),))
+    stated = problem([80.0, 80.0, 0.0, 0.0], sets=gensets([leaving, unit(2)], min_up_h=2.0))
+
+    # the second one starts with the second hour and is bound for another
+    assert repaired(stated, [[1, 1, 0, 0]]) == ((1, 1, 1, 0),)
 
 
 def test_rounded_relaxation_costs_no_less_than_the_optimum() -> None:

@@ -36,8 +36,10 @@ def gensets(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...], 
             least_kw = delivering.low * data.min_kw
             if genset.power_kw < least_kw - tolerance_kw(least_kw):
                 yield Violation(step=t, what=f"{genset.id} power_kw", value=genset.power_kw, limit=least_kw)
+        # fewer fractions than these cannot deliver the power; the rate is convex in their number
+        fewest = 0.0 if is_firm(problem, t) or usable_kw <= 0.0 else genset.power_kw / usable_kw
         rates = [
-            curve_at(data, n, genset.power_kw, at_min=data.min_fuel_l_per_h, slopes=_fuel_slopes(data))
+            curve_at(data, max(n, fewest), genset.power_kw, at_min=data.min_fuel_l_per_h, slopes=_fuel_slopes(data))
             for n in delivering
         ]
         lowest = min(rates) if is_firm(problem, t) else genset.power_kw * best_l_per_kwh(data)
@@ -73,8 +75,10 @@ def _replay(problem: PlanningProblem, plan: Plan, data: GensetProblem, c: int) -
             )
             break
         gone = [unit.id for unit in leaving(problem, data, t)]
-        if genset.n_left > min(len(gone), len(running)):
-            yield Violation(step=t, what=f"{data.id} units that left", value=genset.n_left, limit=len(gone))
+        least, most = _leaves_running(problem, plan, data, c, gone, t)
+        if not least <= genset.n_left <= min(most, len(running)):
+            limit = least if genset.n_left < least else most
+            yield Violation(step=t, what=f"{data.id} units that left", value=genset.n_left, limit=limit)
             break
         _remove(running, gone, genset.n_left)
         _remove(resting, gone, len(gone) - genset.n_left)
@@ -89,6 +93,29 @@ def _replay(problem: PlanningProblem, plan: Plan, data: GensetProblem, c: int) -
                 if now - unit.since_h < minimum_h - TIME_TOLERANCE_H and name not in plan.relaxed:
                     yield Violation(step=t, what=f"{data.id} {name}, h", value=now - unit.since_h, limit=minimum_h)
                 other.append(_Unit(now, unit.id))
+
+
+def _leaves_running(
+    problem: PlanningProblem, plan: Plan, data: GensetProblem, c: int, gone: list[str], t: int
+) -> tuple[int, int]:
+    """Return the least and the most units that leave running.
+
+    A unit with a window leaves in either case. Its state is known where nothing can have changed it: where no unit
+    of the class has stopped (or started) before, and where a minimum time holds it until then.
+    """
+    count = {True: 0, False: 0}
+    held = {True: 0, False: 0}
+    for unit in data.units if gone else ():
+        if unit.id in gone and not any(is_away(problem, data, unit, before) for before in range(t)):
+            wish, minimum_h = ("minimum up time", data.min_up_h) if unit.on else ("minimum down time", data.min_down_h)
+            age_h = problem.grid.offset_h[t - 1] + unit.since_h
+            count[unit.on] += 1
+            held[unit.on] += wish not in plan.relaxed and age_h < minimum_h - TIME_TOLERANCE_H
+    earlier = [step.gensets[c] for step in plan.steps[:t]]
+    n_stopped = sum(each.n_stopped - each.n_left for each in earlier)
+    n_started = sum(each.n_started for each in earlier)
+    least = max(held[True], count[True] - n_stopped)
+    return least, len(gone) - max(held[False], count[False] - n_started)
 
 
 def broken_times(problem: PlanningProblem, data: GensetProblem, units: UnitRange) -> Iterator[CountRange]:

@@ -59,10 +59,12 @@ def objective(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]
 def _declared(problem: PlanningProblem, plan: Plan, reported: dict[str, float]) -> Iterator[Violation]:
     """What is declared broken has its price, and what has a price is declared."""
     prices = problem.prices
-    price = {"floor_cost": prices.floor_per_kwh, "reserve_cost": prices.reserve_per_kwh}
+    own = [each.price_per_kwh for each in problem.reserve.classes if each.price_per_kwh is not None]
+    price = {"floor_cost": prices.floor_per_kwh, "reserve_cost": min([prices.reserve_per_kwh, *own])}
     price["limit_cost"] = prices.limit_per_kwh
     due = (genset.exercise for genset in problem.gensets)
-    price["exercise_cost"] = max((exercise.missed_cost for exercise in due if exercise is not None), default=0.0)
+    # where one of them costs nothing, it may be the one that is left out
+    price["exercise_cost"] = min((exercise.missed_cost for exercise in due if exercise is not None), default=0.0)
     for wish in plan.relaxed:
         term = _term_of(problem, wish)
         if term is None or (reported[term] <= 0.0 and price.get(term, prices.unserved_per_kwh) > 0.0):
@@ -94,9 +96,9 @@ def _terms(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]) -
         | {name: (cost, cost) for name, cost in known.items()}
         | {
             "starts_cost": _starts(problem, units),
+            **emitted(problem, plan, units),
             "genset_wear_cost": _wear(problem, units),
             "low_load_cost": _low_load(problem, plan, units),
-            **emitted(problem, plan, units),
             "change_cost": _change(problem, units),
             "limit_cost": _limits(problem, plan, units),
             "exercise_cost": _exercises(problem, plan, units),

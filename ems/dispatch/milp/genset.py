@@ -4,12 +4,12 @@ from typing import Any
 
 import pyomo.environ as pyo
 
+from ems.dispatch.milp.leaving import add_leaving, declare_leaving, leaving_values
 from ems.dispatch.milp.parameters import ParameterValues, declare
 from ems.dispatch.milp.shape import ModelShape, n_binding
 from ems.dispatch.unit_history import (
     n_available_at_most,
     n_initial_on,
-    n_leaving,
     n_must_stay,
     n_present,
     n_still_warming,
@@ -38,7 +38,7 @@ def add_gensets(m: pyo.ConcreteModel, shape: ModelShape) -> None:
         bounds=lambda m, c, t: (0, m.genset_available[c, t]),
     )
     m.genset_stop = pyo.Var(m.CLASS, m.T, bounds=lambda m, c, t: (0, m.genset_most[c]))
-    m.genset_left = pyo.Var(m.LEAVES, m.T, bounds=lambda m, c, t: (0, m.genset_leaving[c, t]))
+    declare_leaving(m, shape)
     m.genset_segment_kw = pyo.Var(m.SEGMENT, m.T, bounds=lambda m, c, k, t: (0, m.genset_segment_total_kw[c, k]))
     m.BAND = pyo.Set(initialize=[c for c, genset in enumerate(shape.gensets) if genset.low_load])
     m.genset_low_load_kw = pyo.Var(m.BAND, m.T, bounds=lambda m, c, t: (0, m.genset_band_low_total_kw[c]))
@@ -53,6 +53,7 @@ def add_gensets(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     m.genset_kw = pyo.Expression(m.CLASS, m.T, rule=_output)
     m.genset_fuel_l_per_h = pyo.Expression(m.CLASS, m.T, rule=_fuel)
     m.genset_commitment = pyo.Constraint(m.CLASS, m.T, rule=_commitment)
+    add_leaving(m)
     m.genset_segment_limit = pyo.Constraint(m.SEGMENT, m.T, rule=_segment_limit)
     m.genset_min_up = pyo.Constraint(m.CLASS, m.T, rule=lambda m, c, t: _min_up(m, shape, c, t))
     m.genset_min_down = pyo.Constraint(m.CLASS, m.T, rule=lambda m, c, t: _min_down(m, shape, c, t))
@@ -71,7 +72,7 @@ def genset_values(problem: PlanningProblem, shape: ModelShape) -> ParameterValue
     gensets = problem.gensets
     n_units = [len(genset.units) for genset in gensets]
     steps = range(problem.grid.n_steps)
-    leaves, warms = leaving_classes(shape), warming_classes(shape)
+    warms = warming_classes(shape)
     previous = {commitment.id: commitment.n_on for commitment in problem.previous}
     return {
         "genset_n_units": n_units,
@@ -83,7 +84,7 @@ def genset_values(problem: PlanningProblem, shape: ModelShape) -> ParameterValue
             for genset in gensets
             for t, n in enumerate(n_present(problem, genset))
         ],
-        "genset_leaving": [n for c, genset in enumerate(gensets) if c in leaves for n in n_leaving(problem, genset)],
+        **leaving_values(problem, shape),
         "genset_initial_on": [n_initial_on(problem, genset) for genset in gensets],
         "genset_min_kw": [genset.min_kw for genset in gensets],
         "genset_max_kw": [genset.usable_at(t) for genset in gensets for t in steps],
@@ -148,8 +149,6 @@ def _parameters(m: pyo.ConcreteModel, shape: ModelShape) -> None:
         "genset_must_off",
         index=(m.CLASS, m.T),
     )
-    m.LEAVES = pyo.Set(initialize=leaving_classes(shape))
-    declare(m, "genset_leaving", index=(m.LEAVES, m.T))
     m.WARMS = pyo.Set(initialize=warming_classes(shape))
     declare(m, "genset_still_warming", "genset_unsettled", index=(m.WARMS, m.T))
     m.WARM_LAG = pyo.Set(dimen=3, initialize=_lags(shape, [genset.n_warm_lags for genset in shape.gensets]))
@@ -160,11 +159,6 @@ def _parameters(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     declare(m, "genset_down_window", index=(m.DOWN_LAG,))
     m.CHANGE = pyo.RangeSet(0, shape.n_change_steps - 1)
     declare(m, "genset_previous_on", index=(m.CLASS, m.CHANGE))
-
-
-def leaving_classes(shape: ModelShape) -> list[int]:
-    """Return the classes of which a unit leaves within the horizon."""
-    return [c for c, genset in enumerate(shape.gensets) if genset.leaves]
 
 
 def warming_classes(shape: ModelShape) -> list[int]:

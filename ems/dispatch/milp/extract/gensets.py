@@ -43,7 +43,7 @@ def _class_steps(
     above_l_per_h = (slopes @ above).tolist()
     # units that leave do so whatever is decided, and others may start in their place
     left = np.rint(counts.left[c]).astype(int).tolist()
-    # units swap only where their warm-up tells a start from a unit that runs on
+    # units swap only where their warm-up, or their window, tells a start from a unit that runs on
     swapped = np.rint(counts.started[c]).astype(int).tolist()
     before = n_initial_on(problem, genset)
     steps = []
@@ -74,6 +74,7 @@ def counts_of(shape: ModelShape, columns: Columns) -> Counts:
     leaving = [c for c, genset in enumerate(shape.gensets) if genset.leaves]
     if leaving:
         left[leaving] = columns.table("genset_left")
+        started[leaving] = columns.table("genset_start")[leaving]
     warming = [c for c, genset in enumerate(shape.gensets) if genset.n_warm_lags]
     if warming:
         started[warming] = columns.table("genset_start")[warming]
