@@ -122,7 +122,7 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "min_up_h": "Least time that a started unit runs.",
             "min_down_h": "Least time that a stopped unit rests.",
             "start_cost": "Cost of a start: fuel without its CO2, and wear.",
-            "start_fuel_l": "Fuel that a start burns, drawn from the tank; its price is in `start_cost`, its CO2 apart.",
+            "start_fuel_l": "Fuel that a start burns, drawn from the tank; its price is in `start_cost`, its CO2 not.",
             "run_wear_cost_per_h": "Wear of a running unit.",
             "step_kw": "Load that one unit accepts within R1; left out: all of its headroom.",
             "band_low_kw": "Lower edge of the economic band of one unit.",

@@ -13,14 +13,15 @@ from ems.cli import execute
 from ems.dispatch.check import evaluate
 from ems.dispatch.document import plan_document
 from ems.dispatch.explain import explained
-from ems.dispatch.milp.engine import DispatchEngine
 from ems.model.fuel import FuelSegment
-from ems.model.problem import OfferKind, OfferProblem
+from ems.model.plan import Plan
+from ems.model.problem import OfferKind, OfferProblem, PlanningProblem
 from ems.model.timegrid import TimeGrid
 from ems.runtime.codec import to_json
 from ems.runtime.planning_fields import FIELDS
 from ems.runtime.planning_schema import plan_schema, problem_schema
 from ems.runtime.problem_file import problem_of, read_problem
+from ems.runtime.worker_client import WorkerClient
 from tests.conventions.sources import ROOT
 from tests.dispatch.problems import pool, problem
 from tests.dispatch.rich import rich_problem
@@ -149,14 +150,14 @@ def test_wrong_usage_is_refused(arguments: list[str], capsys: pytest.CaptureFixt
 
 
 def test_refused_plan_ends_with_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    solve = DispatchEngine.solve
+    solve = WorkerClient.solve
 
-    def spoilt(engine: DispatchEngine, stated: Json) -> Json:
-        plan = solve(engine, stated)
+    async def spoilt(worker: WorkerClient, stated: PlanningProblem) -> Plan:
+        plan = await solve(worker, stated)
         first = replace(plan.steps[0], import_kw=plan.steps[0].import_kw + 50.0)
         return replace(plan, steps=(first, *plan.steps[1:]))
 
-    monkeypatch.setattr(DispatchEngine, "solve", spoilt)
+    monkeypatch.setattr(WorkerClient, "solve", spoilt)
 
     assert execute(["plan", str(EXAMPLE), "--out", str(tmp_path / "plan.json")]) == 1
     written = json.loads((tmp_path / "plan.json").read_text(encoding="utf-8"))
