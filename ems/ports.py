@@ -14,6 +14,7 @@ from typing import Final, Protocol, runtime_checkable
 from ems.model.capability import Capability, Fallback, PowerLimits, SupplyLimits
 from ems.model.counters import CounterMemory
 from ems.model.device import DeviceSpec
+from ems.model.lease import LeaseRecord, SeenLease
 from ems.model.link_status import AttemptStatus, LinkStatus
 from ems.model.readings import GensetPhase, Reading
 from ems.model.setpoints import WriteOutcome
@@ -333,6 +334,20 @@ class DeviceLink(Protocol):
 
     async def run(self) -> None:
         """Poll and write until cancelled."""
+
+
+class LeasePlace(Protocol):
+    """A place outside of every controller that keeps one lease record."""
+
+    @property
+    def place_id(self) -> str:
+        """Return the name of the place in the configuration."""
+
+    def seen(self) -> SeenLease | None:
+        """Return the newest record that was read, None before the first."""
+
+    def put(self, record: LeaseRecord, *, valid_until_s: float) -> None:
+        """Write a record, unless it cannot be sent by then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

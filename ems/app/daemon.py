@@ -16,6 +16,7 @@ from ems.app.clocks import clock_for
 from ems.app.devices import build_fleet, check_own_drivers
 from ems.app.log_observer import LogObserver
 from ems.app.publishing import Publishing
+from ems.app.standby import Standby, lease_of, lease_places
 from ems.cluster.offers import OfferInbox
 from ems.config.build import Wiring, build_site, build_wiring
 from ems.config.files import ConfigFiles
@@ -30,8 +31,9 @@ from ems.runtime.footprint import ProcessLimits
 from ems.runtime.forecasts import ForecastMemory
 from ems.runtime.identities import IdentityBook
 from ems.runtime.inputs import load_climate, price_file_source, weather_file_source
+from ems.runtime.lease import Lease
 from ems.runtime.ledger_file import LedgerFiles
-from ems.runtime.lock import only_daemon
+from ems.runtime.lock import StateLock
 from ems.runtime.logs import configure_logging
 from ems.runtime.memory import restore_accounts
 from ems.runtime.notify import SystemdNotifier
@@ -75,11 +77,11 @@ def run_daemon(directory: Path, *, clock: str | None) -> None:
     check_own_drivers()
     files = load_files(directory)
     _configure_logging(files)
-    with only_daemon(state_home(files)):
-        asyncio.run(_serve(directory, files, clock))
+    with StateLock(state_home(files)) as lock:
+        asyncio.run(_serve(directory, files, clock, lock))
 
 
-async def _serve(directory: Path, files: ConfigFiles, clock_text: str | None) -> None:
+async def _serve(directory: Path, files: ConfigFiles, clock_text: str | None, lock: StateLock) -> None:
     machine, speed = clock_for(clock_text)
     clock = SteadyClock(machine)
     notifier = SystemdNotifier()
@@ -87,7 +89,10 @@ async def _serve(directory: Path, files: ConfigFiles, clock_text: str | None) ->
     while True:
         _configure_logging(files)
         try:
-            fresh = await _run_once(directory, files, clock, speed, notifier)
+            owner = await _in_command(files, clock, notifier, lock)
+            if owner is None:
+                return
+            fresh = await _run_once(directory, files, clock, speed, notifier, lease=owner.lease)
         except (EmsError, OSError) as error:
             # what only shows when everything is built: the files before this reload are known to work
             if last_good is None:
@@ -100,8 +105,39 @@ async def _serve(directory: Path, files: ConfigFiles, clock_text: str | None) ->
         files, last_good = fresh, files
 
 
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    """This daemon may command; `lease` is None on a site without one."""
+
+    lease: Lease | None
+
+
+async def _in_command(
+    files: ConfigFiles, clock: SteadyClock, notifier: SystemdNotifier, lock: StateLock
+) -> _Owner | None:
+    """Wait until this daemon may command; None where it was told to stop first."""
+    wiring = build_wiring(files)
+    standby = Standby(files, wiring, clock, notifier, version=version(DISTRIBUTION))
+    if not await standby.until_owner(lock, None):
+        return None
+    if not wiring.leases:
+        return _Owner(None)
+    store = StateStore(state_home(files) / "state.db")
+    try:
+        lease = lease_of(files, wiring, store, clock)
+    finally:
+        store.close()
+    return _Owner(lease) if await standby.until_owner(lock, lease) else None
+
+
 async def _run_once(
-    directory: Path, files: ConfigFiles, clock: SteadyClock, speed: float, notifier: SystemdNotifier
+    directory: Path,
+    files: ConfigFiles,
+    clock: SteadyClock,
+    speed: float,
+    notifier: SystemdNotifier,
+    *,
+    lease: Lease | None,
 ) -> ConfigFiles | None:
     """Build everything from the files, run until the end, close everything; return what to go on with, None to stop."""
     scaled = _scaled(files, speed)
@@ -171,7 +207,10 @@ async def _run_once(
             speed=scaled.speed,
             stretch=scaled.stretch,
             limits=_limits(files),
+            lease=lease,
         )
+        if lease is not None:
+            lease.at(lease_places(scaled.wiring, fleet.links))
         publishing = Publishing(files, scaled.site, clock, fleet.devices, state_directory, offers=offers)
         stack.callback(publishing.close)
         observers: Sequence[Observer] = (LogObserver(), publishing)
@@ -195,6 +234,9 @@ async def _until_ended(
         ending = await daemon.run()
         await publishing.finish()
         gateway.cancel()
+    if ending is Ending.PASSIVE:
+        # the same configuration, from the wait for the lease on
+        return files
     return reloader.fresh if ending is Ending.RELOAD else None
 
 
@@ -280,6 +322,7 @@ def _scaled(files: ConfigFiles, speed: float) -> _Scaled:
             links=tuple(stretched_link(link, factor) for link in wiring.links),
             devices=tuple(stretched_device(device, factor) for device in wiring.devices),
             brokers=tuple(stretched_broker(broker, factor) for broker in wiring.brokers),
+            leases=wiring.leases,
         ),
         speed=speed,
         stretch=factor,

@@ -52,6 +52,7 @@ from ems.model.genset_rules import (
     QuietHours,
 )
 from ems.model.grid import AnnouncedOutage, FlowGroup, GridConnection, OutageStatistics
+from ems.model.lease import LeaseSpec
 from ems.model.load import Auxiliaries, ChillerUnits, CoolingKind, CoolingPlant, CoolingUnits, ItCluster
 from ems.model.problem import Contingency, ContingencyKind, Loss
 from ems.model.pv import PvArray, PvMount, PvPlant
@@ -78,6 +79,7 @@ class Wiring:
     links: tuple[LinkSpec, ...]
     devices: tuple[DeviceSpec, ...]
     brokers: tuple[BrokerSpec, ...] = ()
+    leases: tuple[LeaseSpec, ...] = ()
 
 
 def build_site(files: ConfigFiles) -> Site:
@@ -179,6 +181,10 @@ def build_wiring(files: ConfigFiles) -> Wiring:
         links=tuple(link for _, link in expand_links(files.devices, resolve=files.resolve)),
         devices=tuple(device for _, device in expand_devices(files.devices)),
         brokers=tuple(broker for _, broker in expand_brokers(files.devices, resolve=files.resolve)),
+        leases=tuple(
+            LeaseSpec(id=table.id, link=table.link, unit=table.unit, register=table.first_register)
+            for table in files.devices.lease
+        ),
     )
 
 

@@ -34,6 +34,7 @@ from ems.contract.planning import (
 )
 from ems.contract.racks import RacksMessage
 from ems.contract.site import GuardMessage, ReadinessMessage, ReserveMessage, StateMessage
+from ems.contract.standby import StandbyMessage
 from ems.contract.status import StatusText
 
 
@@ -76,6 +77,7 @@ TOPICS: Final = (
     Topic(pattern="forecast/ambient", model=TemperatureForecastMessage, schema="forecast.temperature"),
     Topic(pattern="forecast/carbon", model=CarbonForecastMessage, schema="forecast.carbon"),
     Topic(pattern="event", model=EventMessage, schema="event", retain=False),
+    Topic(pattern="standby/<host>", model=StandbyMessage, schema="standby", retain=False),
     Topic(pattern="cluster/<id>/envelope", model=EnvelopeMessage, schema="cluster.envelope"),
 )
 # what the daemon reads; nothing else that arrives is looked at

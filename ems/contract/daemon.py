@@ -90,6 +90,7 @@ class HealthMessage(Message):
     historian: HistorianPart | None = Field(description="The historian; null: switched off.")
     watchdog: WatchdogPart = Field(description="What systemd's watchdog is fed by.")
     process: ProcessPart = Field(description="What the daemon takes of its machine.")
+    epoch: Count | None = Field(description="Epoch of the lease that this controller holds; null: a site without one.")
     failing_tasks: dict[str, Count] = Field(
         description="Tasks that fail again and again, with their failures in a row; control goes on without them."
     )

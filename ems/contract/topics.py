@@ -75,6 +75,11 @@ def forecast_topic(name: str) -> str:
     return f"forecast/{name}"
 
 
+def standby_topic(host: str) -> str:
+    """Return the topic on which a controller says that it does not command."""
+    return f"standby/{host}"
+
+
 def offer_topic(cluster_id: str) -> str:
     """Return the topic on which a cluster makes its offers; the only one that the daemon reads."""
     return f"cluster/{cluster_id}/offer"

@@ -60,13 +60,24 @@ class MqttPublisher:
     """
 
     def __init__(
-        self, settings: BrokerSettings, topics: Topics, *, receivers: Mapping[str, Receiver] | None = None
+        self,
+        settings: BrokerSettings,
+        topics: Topics,
+        *,
+        receivers: Mapping[str, Receiver] | None = None,
+        presence: bool = True,
     ) -> None:
-        """Build for a broker; `receivers` take what arrives, by topic below the root, and neither block nor raise."""
+        """Build for a broker; `receivers` take what arrives, by topic below the root, and neither block nor raise.
+
+        Without `presence` the topic `status` is left to the daemon that commands.
+        """
         self._receivers = {topics.full(name): receiver for name, receiver in (receivers or {}).items()}
         self._settings = settings
         self._topics = topics
-        self._kept: dict[str, _Kept] = {STATUS: _Kept(payload=Presence.ONLINE.value.encode())}
+        self._presence = presence
+        self._kept: dict[str, _Kept] = {}
+        if presence:
+            self._kept[STATUS] = _Kept(payload=Presence.ONLINE.value.encode())
         # an ordered set: topics in the order in which their news came
         self._due: dict[str, None] = {}
         self._events: deque[tuple[str, bytes]] = deque(maxlen=settings.queue_events)
@@ -123,6 +134,8 @@ class MqttPublisher:
         try:
             async with asyncio.timeout(deadline_s):
                 await self._sent()
+                if not self._presence:
+                    return
                 self.publish(STATUS, Presence.OFFLINE.value, retain=True)
                 await self._sent()
         except TimeoutError:
@@ -250,12 +263,17 @@ class MqttPublisher:
             tls_context=settings.tls,
             keepalive=settings.keepalive_s,
             timeout=settings.timeout_s,
-            will=aiomqtt.Will(self._topics.full(STATUS), Presence.OFFLINE.value.encode(), qos=_QOS, retain=True),
+            will=self._will(),
             # what comes faster than it is read is dropped by the client
             max_queued_incoming_messages=max(1, _INCOMING * len(self._receivers)),
         )
         client.pending_calls_threshold = _N_SENDERS + 1
         return client
+
+    def _will(self) -> aiomqtt.Will | None:
+        if not self._presence:
+            return None
+        return aiomqtt.Will(self._topics.full(STATUS), Presence.OFFLINE.value.encode(), qos=_QOS, retain=True)
 
     def _lost(self, error: BaseException) -> None:
         """Note a failure; log it once when it begins."""

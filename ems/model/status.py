@@ -59,6 +59,8 @@ class HealthStatus:
     footprint: FootprintStatus
     # tasks that fail again and again, with their failures
     failing_tasks: Mapping[str, int]
+    # of the lease under which this controller commands; None on a site without one
+    epoch: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ from ems.runtime.forecasts import ForecastMemory
 from ems.runtime.handback import hand_back
 from ems.runtime.identities import IdentityBook
 from ems.runtime.keeping import StateKeeper
+from ems.runtime.lease import Hold, Lease
 from ems.runtime.notify import SystemdNotifier
 from ems.runtime.observer import Event, Observer, cycle_events
 from ems.runtime.persistence import StateStore
@@ -53,6 +54,8 @@ class Ending(StrEnum):
 
     STOP = "stop"
     RELOAD = "reload"
+    # another controller commands now
+    PASSIVE = "passive"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +80,8 @@ class DaemonParts:
     speed: float
     stretch: float
     limits: ProcessLimits = field(default_factory=ProcessLimits)
+    # None for a site without a standby controller
+    lease: Lease | None = None
 
 
 class Daemon:
@@ -119,6 +124,7 @@ class Daemon:
         self._control_alarms: dict[str, str] = {}
         self._n_worker_restarts = 0
         self._n_unsaved_acts = 0
+        self._epoch = 0
         self._n_observer_failures = 0
         self._n_account_failures = 0
         self._record: CycleRecord | None = None
@@ -181,6 +187,7 @@ class Daemon:
             pulse=self._vitals.pulse(),
             footprint=self._vitals.footprint(),
             failing_tasks=self.supervisor.failing(),
+            epoch=None if parts.lease is None else self._epoch,
         )
 
     def watch(self, queues: Iterable[QueueSource]) -> None:
@@ -210,6 +217,8 @@ class Daemon:
 
     def _tick(self) -> None:
         self._look_at_the_clock()
+        if not self._commands():
+            return
         record = self._cycle.run(self._parts.planner.latest)
         self._record = record
         closed = self._account(record)
@@ -231,6 +240,20 @@ class Daemon:
             record, status=f"{record.decision.state.mode.value}, tick {self.statistics.n_ticks}"
         ):
             self._tell(event)
+
+    def _commands(self) -> bool:
+        """Return whether this controller commands; one that does not any more ends its run without another write."""
+        lease = self._parts.lease
+        if lease is None:
+            return True
+        verdict = lease.step(self._parts.clock.monotonic_s())
+        if verdict.hold is Hold.STANDBY and self._ending is not None and not self._ending.done():
+            self._event("daemon", f"this controller is passive: {verdict.reason}")
+            self.end(Ending.PASSIVE)
+        if not verdict.may_write:
+            self._parts.notifier.alive(f"not in command: {verdict.reason}")
+        self._epoch = verdict.epoch
+        return verdict.may_write
 
     def _account(self, record: CycleRecord) -> bool:
         """Remember, count and account for a cycle; return whether an interval closed. None of it may stop control."""

@@ -122,6 +122,7 @@ class TwinProcess:
                 clock=self._clock,
                 map_directories=self._maps,
                 rated_kw=rated_kw(self._plant),
+                leases=self._wiring.leases,
             )
             twin = await stack.enter_async_context(wire)
             behind = MqttTwin(brokers, specs, devices, clock=self._clock, map_directories=self._maps)

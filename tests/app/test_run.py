@@ -35,16 +35,31 @@ def _until(log: Path, words: str) -> None:
     raise AssertionError(f"'{words}' is not in the log:\n{log.read_text(encoding='utf-8')}")
 
 
-def test_second_daemon_is_refused_and_the_first_goes_on(site: Path, tmp_path: Path) -> None:
+def test_a_second_daemon_of_one_state_directory_is_passive_until_the_first_is_gone(site: Path, tmp_path: Path) -> None:
     with _run(site, tmp_path / "first.log") as first:
         _until(tmp_path / "first.log", "started, version")
 
         with _run(site, tmp_path / "second.log") as second:
-            assert second.wait(30) == 1
+            _until(tmp_path / "second.log", f"another daemon (process {first.pid})")
+            assert "started, version" not in (tmp_path / "second.log").read_text(encoding="utf-8")
+            assert first.poll() is None
 
-        words = (tmp_path / "second.log").read_text(encoding="utf-8")
-        assert f"another daemon (process {first.pid})" in words
-        assert "Traceback" not in words
+            first.terminate()
+            assert first.wait(30) == 0
+            _until(tmp_path / "second.log", "started, version")
+            second.terminate()
+            assert second.wait(30) == 0
+
+    assert "Traceback" not in (tmp_path / "second.log").read_text(encoding="utf-8")
+
+
+def test_a_passive_daemon_ends_when_it_is_told_to(site: Path, tmp_path: Path) -> None:
+    with _run(site, tmp_path / "first.log") as first:
+        _until(tmp_path / "first.log", "started, version")
+        with _run(site, tmp_path / "second.log") as second:
+            _until(tmp_path / "second.log", "another daemon (process")
+            second.terminate()
+            assert second.wait(30) == 0
         assert first.poll() is None
         first.terminate()
         assert first.wait(30) == 0

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,6 +18,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import paho.mqtt.client as mqtt
+import tomlkit
 from paho.mqtt.enums import CallbackAPIVersion
 
 from ems.app.clocks import SharedTime
@@ -91,7 +93,17 @@ class Listener:
 class RunningSite:
     """Starts, steers and ends the processes of one site."""
 
-    def __init__(self, home: Path, *, site: str, speed: float, start: datetime, mosquitto: bool = False) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        site: str,
+        speed: float,
+        start: datetime,
+        mosquitto: bool = False,
+        lease: bool = False,
+    ) -> None:
+        """Copy a site; with `lease` it has a PLC in which its controllers keep who of them commands."""
         self.home = home
         self.speed = speed
         self.start = start.astimezone(UTC)
@@ -101,6 +113,8 @@ class RunningSite:
         self._mosquitto = mosquitto
         protocol = "5" if mosquitto else "3.1.1"
         copy_site(files, self.directory, broker_host="127.0.0.1", broker_port=self.broker_port, protocol=protocol)
+        if lease:
+            _add_lease(self.directory / "devices.toml")
         self.files = load_files(self.directory)
         wiring = build_wiring(self.files)
         brokers = {broker.id for broker in wiring.brokers}
@@ -140,6 +154,14 @@ class RunningSite:
     def start_daemon(self) -> None:
         """Start the daemon; a second start adopts what the first one left."""
         self._start("daemon", self.daemon_command())
+
+    def start_second(self) -> None:
+        """Start another daemon of the same site, with a configuration and a state directory of its own."""
+        directory = self.home / "second"
+        if not directory.exists():
+            shutil.copytree(self.directory, directory, ignore=shutil.ignore_patterns("var"))
+            (directory / "var").mkdir()
+        self._start("second", _ems("run", str(directory), "--clock", self._time.text()))
 
     def kill(self, name: str) -> None:
         """SIGKILL a process and wait until it is gone."""
@@ -233,6 +255,15 @@ class RunningSite:
                 process.kill()
                 process.wait(5)
             _close_pipes(process)
+
+
+def _add_lease(file: Path) -> None:
+    """Give the site a unit with free registers behind a link of its own."""
+    tables = tomllib.loads(file.read_text(encoding="utf-8"))
+    link = {"id": "plc", "host": "127.0.0.1", "port": free_ports(1)[0], "timeout_s": 1.0}
+    tables["link"] = [*tables["link"], link]
+    tables["lease"] = [{"id": "plc", "link": "plc", "unit": 9, "first_register": 100}]
+    file.write_text(tomlkit.dumps(tables), encoding="utf-8")
 
 
 def _close_pipes(process: subprocess.Popen[bytes]) -> None:

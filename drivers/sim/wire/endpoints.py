@@ -10,10 +10,12 @@ from drivers.sim.standing import StandingTwin, placed
 from drivers.sim.wire.bank import TwinDevice, UnitRegisters
 from drivers.sim.wire.faults import Faults
 from drivers.sim.wire.panels import unit_registers
+from drivers.sim.wire.scratchpad import Scratchpad
 from drivers.sim.wire.serial import SerialServer
 from drivers.sim.wire.server import Endpoint, WireServer
 from drivers.sim.wire.sunspec.bank import SunSpecBank
 from ems.model.device import DeviceSpec, LinkSpec, SerialLine
+from ems.model.lease import LeaseSpec
 from ems.ports import Clock
 
 # of a meter, whose nameplate nobody asks for
@@ -37,12 +39,14 @@ class WireTwin(StandingTwin):
         map_directories: tuple[Path, ...] = (),
         tls: ssl.SSLContext | None = None,
         rated_kw: Mapping[str, float] | None = None,
+        leases: Iterable[LeaseSpec] = (),
     ) -> None:
         """Take the specifications of the site and its devices by id; devices that `plant` lacks are not served.
 
         `tls` is the server's side of links with TLS, whose own files are the client's.
 
-        `rated_kw` has the nameplates of assets; a device without a register map says its own.
+        `rated_kw` has the nameplates of assets; a device without a register map says its own. At `leases` are units
+        with registers that mean nothing to the plant.
         """
         super().__init__()
         units: dict[str, dict[int, UnitRegisters]] = {}
@@ -56,6 +60,8 @@ class WireTwin(StandingTwin):
                 models = self._sunspec.setdefault((spec.link, spec.unit), SunSpecBank(clock=clock))
                 models.add(spec, device, rated_kw=spec.rated_kw or (rated_kw or {}).get(spec.asset, _UNRATED_KW))
                 units.setdefault(spec.link, {})[spec.unit] = models
+        for lease in leases:
+            units.setdefault(lease.link, {})[lease.unit] = Scratchpad(lease.register, n_registers=4)
         self._servers = {link.id: _server(link, units.get(link.id, {}), clock=clock, tls=tls) for link in links}
 
     async def _stand_up(self, stack: AsyncExitStack) -> None:

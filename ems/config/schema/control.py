@@ -113,9 +113,21 @@ class ProcessTable(Table):
     max_queue_frac: PositiveFrac = Field(0.8, description="Share of its length to which a queue may be full.")
 
 
+class OwnershipTable(Table):
+    """The lease of a site with a standby controller; without places in devices.toml it means nothing."""
+
+    term_s: Annotated[float, Field(ge=2.0, le=120.0)] = Field(
+        8.0, description="A controller that could not renew the lease for this long writes nothing any more."
+    )
+    settle_s: Annotated[float, Field(ge=1.0, le=60.0)] = Field(
+        5.0, description="A claim must stand unchallenged for this long before its controller writes."
+    )
+
+
 class ControlFile(Table):
     """control.toml."""
 
     control: ControlTable = Field(default_factory=ControlTable)
     planning: PlanningTable = Field(default_factory=PlanningTable)
     process: ProcessTable = Field(default_factory=ProcessTable)
+    ownership: OwnershipTable = Field(default_factory=OwnershipTable)

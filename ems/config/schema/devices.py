@@ -232,9 +232,24 @@ class DeviceTable(Table):
     )
 
 
+class LeaseTable(Table):
+    """A place for the lease that decides which of several controllers commands: four free holding registers."""
+
+    id: Name = Field(description="Name of the place.")
+    link: Name = Field(description="Link of the unit; every controller must reach it.")
+    unit: UnitId = Field(1, description="Modbus unit; none of the devices.")
+    first_register: Annotated[int, Field(ge=0, le=65532)] = Field(
+        description="First of four holding registers that nothing else uses: epoch, holder (two), counter."
+    )
+
+
 class DevicesFile(Table):
     """devices.toml."""
 
     link: list[LinkTable] = Field(default_factory=list, description="Endpoints.")
     broker: list[BrokerTable] = Field(default_factory=list, description="MQTT brokers of devices.")
     device: list[DeviceTable] = Field(min_length=1, description="Devices.")
+    lease: list[LeaseTable] = Field(
+        default_factory=list,
+        description="Places of the lease, for a site with a standby controller: one, better three in different units.",
+    )

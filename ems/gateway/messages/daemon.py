@@ -66,6 +66,7 @@ def health_message(
         historian=None if historian is None else _historian(historian),
         watchdog=_watchdog(status.pulse),
         process=_process(status.footprint),
+        epoch=status.epoch,
         failing_tasks=dict(status.failing_tasks),
     )
 
