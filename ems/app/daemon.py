@@ -27,6 +27,7 @@ from ems.runtime.accounts import Accounts
 from ems.runtime.archive import ProblemArchive
 from ems.runtime.counters import CounterBook
 from ems.runtime.daemon import Daemon, DaemonParts, Ending
+from ems.runtime.disk import DiskWatch
 from ems.runtime.footprint import ProcessLimits
 from ems.runtime.forecasts import ForecastMemory
 from ems.runtime.identities import IdentityBook
@@ -188,6 +189,16 @@ async def _run_once(
             prices=prices,
             offers=None if offers is None else offers.offer_at,
         )
+        publishing = Publishing(files, scaled.site, clock, fleet.devices, state_directory, offers=offers)
+        stack.callback(publishing.close)
+        disk = DiskWatch(
+            state_directory,
+            low_frac=files.persistence.disk.low_frac,
+            ballast_mib=files.persistence.disk.ballast_mib,
+            pause=publishing.pause_history,
+        )
+        stack.callback(disk.close)
+        disk.start()
         parts = DaemonParts(
             site=scaled.site,
             clock=clock,
@@ -207,12 +218,11 @@ async def _run_once(
             speed=scaled.speed,
             stretch=scaled.stretch,
             limits=_limits(files),
+            disk=disk.status,
             lease=lease,
         )
         if lease is not None:
             lease.at(lease_places(scaled.wiring, fleet.links))
-        publishing = Publishing(files, scaled.site, clock, fleet.devices, state_directory, offers=offers)
-        stack.callback(publishing.close)
         observers: Sequence[Observer] = (LogObserver(), publishing)
         daemon = Daemon(parts, observers)
         publishing.watch(daemon, accounts)

@@ -34,6 +34,8 @@ def copy_site(files: ConfigFiles, directory: Path, *, broker_host: str, broker_p
     tables["mqtt.toml"]["mqtt"] = {**mqtt, "host": broker_host, "port": broker_port, "protocol": protocol}
     persistence = tables.setdefault("persistence.toml", {})
     persistence["state"] = {**persistence.get("state", {}), "directory": "var"}
+    # a directory that goes with the demo needs no reserve on the disk
+    persistence["disk"] = {**persistence.get("disk", {}), "ballast_mib": 0}
     weather = dict(tables["forecasts.toml"]["weather"])
     tables["forecasts.toml"]["weather"] = {**weather, "issued_file": "var/weather_issued.csv"}
     directory.mkdir(parents=True, exist_ok=True)

@@ -116,6 +116,11 @@ class Publishing:
         waiting = (self._publisher.events,)
         return waiting if self._historian is None else (*waiting, self._historian.queue)
 
+    def pause_history(self, paused: bool) -> None:  # noqa: FBT001 - the only argument there is
+        """Let the history wait while the disk has no room."""
+        if self._historian is not None:
+            self._historian.pause(paused)
+
     def on_cycle(self, record: CycleRecord) -> None:
         """Keep the cycle for the next publication and hand its points to the historian."""
         self._record = record

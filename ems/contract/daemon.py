@@ -47,6 +47,15 @@ class QueuePart(Payload):
     n_dropped: Count = Field(description="What was lost since the start.")
 
 
+class DiskPart(Payload):
+    """The disk of the state directory."""
+
+    free_frac: Share | None = Field(description="Free share; null: not known.")
+    low: bool = Field(description="Whether it is below its limit; the history pauses then.")
+    ballast: bool = Field(description="Whether the ballast is there.")
+    trouble: str | None = Field(description="Why nothing is known; null: it is.")
+
+
 class ProcessPart(Payload):
     """What the daemon's process takes of its machine."""
 
@@ -55,7 +64,8 @@ class ProcessPart(Payload):
     n_threads: Count = Field(description="Threads.")
     n_tasks: Count = Field(description="Tasks of the event loop.")
     queues: dict[str, QueuePart] = Field(description="Queues by name.")
-    over: tuple[str, ...] = Field(description="What is above its limit in control.toml.")
+    disk: DiskPart = Field(description="The disk of the state directory.")
+    over: tuple[str, ...] = Field(description="What is beyond its limit in control.toml or persistence.toml.")
 
 
 class HealthMessage(Message):

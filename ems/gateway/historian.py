@@ -85,6 +85,7 @@ class SqliteHistorian:
         self._lock = threading.Lock()
         self._waiting: deque[_Row] = deque(maxlen=settings.queue_rows)
         self._closing = threading.Event()
+        self._paused = False
         self._newest_ms: int | None = None
         self._n_handed_over = 0
         self._n_rows = 0
@@ -114,6 +115,10 @@ class SqliteHistorian:
                 trouble=self._trouble,
                 set_aside=self._set_aside,
             )
+
+    def pause(self, paused: bool) -> None:  # noqa: FBT001 - the only argument there is
+        """Write nothing for now: the room that is left on the disk is for state and ledger."""
+        self._paused = paused
 
     def queue(self) -> QueueStatus:
         """Return how many rows wait for the disk."""
@@ -202,7 +207,7 @@ class SqliteHistorian:
         """Write every waiting row in one transaction; they wait on when that fails."""
         with self._lock:
             rows = tuple(self._waiting)
-        if not rows:
+        if not rows or self._paused:
             return False
         samples = [(row.at_ms, name, value) for row in rows for name, value in _known(row.values)]
         with connection:

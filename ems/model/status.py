@@ -28,6 +28,16 @@ class QueueStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DiskStatus:
+    """The disk of the state directory; `low`: the history pauses. `trouble` is why nothing is known of it."""
+
+    free_frac: float | None = None
+    low: bool = False
+    ballast: bool = False
+    trouble: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FootprintStatus:
     """What the process takes; None where the machine does not tell. `over` names what is above its limit."""
 
@@ -35,6 +45,7 @@ class FootprintStatus:
     n_files: int | None = None
     n_threads: int = 0
     n_tasks: int = 0
+    disk: DiskStatus = DiskStatus()
     queues: tuple[QueueStatus, ...] = ()
     over: tuple[str, ...] = ()
 

@@ -14,7 +14,7 @@ from ems.model.alarm import AlarmPriority
 from ems.model.condition import SiteCondition
 from ems.model.link_status import LinkStatus
 from ems.model.site import Site
-from ems.model.status import HealthStatus, PlanCounts
+from ems.model.status import DiskStatus, HealthStatus, PlanCounts
 from ems.ports import Device, DeviceLink
 from ems.runtime.accounts import Accounts
 from ems.runtime.alarms import AlarmWatch
@@ -80,6 +80,7 @@ class DaemonParts:
     speed: float
     stretch: float
     limits: ProcessLimits = field(default_factory=ProcessLimits)
+    disk: Callable[[], DiskStatus] = DiskStatus
     # None for a site without a standby controller
     lease: Lease | None = None
 
@@ -97,6 +98,7 @@ class Daemon:
             parts.notifier,
             self.supervisor,
             limits=parts.limits,
+            disk=parts.disk,
             period_s=parts.site.control.period_s,
             speed=parts.speed,
         )

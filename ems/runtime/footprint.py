@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from ems.model.status import FootprintStatus, QueueStatus
+from ems.model.status import DiskStatus, FootprintStatus, QueueStatus
 
 _LOOK_EVERY_S: Final = 10.0
 # an alarm ends below this share of its limit, so that it does not flicker
@@ -36,6 +36,7 @@ class Footprint:
     """Looks at the process every ten seconds of real time at most."""
 
     limits: ProcessLimits
+    disk: Callable[[], DiskStatus] = DiskStatus
     queues: list[QueueSource] = field(default_factory=list)
     _looked_s: float | None = None
     _status: FootprintStatus = field(default_factory=FootprintStatus)
@@ -55,7 +56,7 @@ class Footprint:
     def _look(self, *, already: Sequence[str]) -> FootprintStatus:
         resident_mib, n_files = _resident_mib(), _n_files()
         n_tasks = len(asyncio.all_tasks())
-        queues = tuple(source() for source in self.queues)
+        queues, disk = tuple(source() for source in self.queues), self.disk()
         shares = {
             "resident memory": _share(resident_mib, self.limits.max_resident_mib),
             "open files": _share(n_files, self.limits.max_files),
@@ -63,14 +64,17 @@ class Footprint:
         }
         for queue in queues:
             shares[f"queue {queue.name}"] = _share(queue.n_waiting, self.limits.max_queue_frac * queue.length)
-        over = tuple(name for name, share in shares.items() if share >= (_CLEAR_FRAC if name in already else 1.0))
+        over = [name for name, share in shares.items() if share >= (_CLEAR_FRAC if name in already else 1.0)]
+        if disk.low:
+            over.append("disk of the state directory")
         return FootprintStatus(
             resident_mib=resident_mib,
             n_files=n_files,
             n_threads=threading.active_count(),
             n_tasks=n_tasks,
+            disk=disk,
             queues=queues,
-            over=over,
+            over=tuple(over),
         )
 
 

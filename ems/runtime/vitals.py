@@ -1,9 +1,9 @@
 """The daemon's signs of life: feeds the watchdog after a cycle, and tells what is wrong with the process itself."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 
-from ems.model.status import FootprintStatus, PulseStatus
+from ems.model.status import DiskStatus, FootprintStatus, PulseStatus
 from ems.ports import DeviceLink
 from ems.runtime.cycle import CycleRecord
 from ems.runtime.footprint import Footprint, ProcessLimits, QueueSource
@@ -23,6 +23,7 @@ class Vitals:
         supervisor: Supervisor,
         *,
         limits: ProcessLimits,
+        disk: Callable[[], DiskStatus],
         period_s: float,
         speed: float,
     ) -> None:
@@ -32,7 +33,7 @@ class Vitals:
         self._speed = speed
         self._pulse = PulseCheck(period_s=period_s / speed)
         self._lag = LoopLag()
-        self._footprint = Footprint(limits)
+        self._footprint = Footprint(limits, disk)
         self._withheld = False
         self._told: frozenset[str] = frozenset()
 

@@ -152,8 +152,8 @@ def test_every_message_is_a_topic() -> None:
     assert {model for model in _models(Message) if model not in heads} == topics - {StatusText}
 
 
-def test_only_events_are_not_retained() -> None:
-    assert [topic.pattern for topic in TOPICS if not topic.retain] == ["event"]
+def test_only_what_is_gone_with_its_moment_is_not_retained() -> None:
+    assert [topic.pattern for topic in TOPICS if not topic.retain] == ["event", "standby/<host>"]
 
 
 def test_the_directory_of_schemas_holds_what_the_contract_has() -> None:

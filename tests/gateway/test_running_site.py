@@ -24,6 +24,8 @@ NOT_THERE = {
     "device/<device>/cdu",
     "device/<device>/chiller",
     "device/<device>/dry_cooler",
+    # nor another controller
+    "standby/<host>",
 }
 
 

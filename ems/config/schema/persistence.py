@@ -34,6 +34,17 @@ class ProblemsTable(Table):
     keep: Annotated[int, Field(ge=0, le=1000)] = Field(200, description="How many; the oldest go first.")
 
 
+class DiskTable(Table):
+    """Room on the disk of the state directory."""
+
+    low_frac: Annotated[float, Field(ge=0.0, le=0.5)] = Field(
+        0.05, description="Below this free share the history pauses, and it is an alarm."
+    )
+    ballast_mib: Annotated[int, Field(ge=0, le=65536)] = Field(
+        64, description="File kept so that it can be deleted when the disk is full; 0: none."
+    )
+
+
 class PersistenceFile(Table):
     """persistence.toml."""
 
@@ -41,3 +52,4 @@ class PersistenceFile(Table):
     historian: HistorianTable = Field(default_factory=HistorianTable)
     ledger: LedgerTable = Field(default_factory=LedgerTable)
     problems: ProblemsTable = Field(default_factory=ProblemsTable)
+    disk: DiskTable = Field(default_factory=DiskTable)

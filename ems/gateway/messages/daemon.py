@@ -6,6 +6,7 @@ from math import isfinite
 
 from ems.contract.accounts import CarbonBudgetPart, CarbonMessage, EnergyMessage
 from ems.contract.daemon import (
+    DiskPart,
     EventMessage,
     HealthMessage,
     HistorianPart,
@@ -150,6 +151,12 @@ def _process(footprint: FootprintStatus) -> ProcessPart:
             queue.name: QueuePart(n_waiting=queue.n_waiting, length=queue.length, n_dropped=queue.n_dropped)
             for queue in footprint.queues
         },
+        disk=DiskPart(
+            free_frac=footprint.disk.free_frac,
+            low=footprint.disk.low,
+            ballast=footprint.disk.ballast,
+            trouble=footprint.disk.trouble,
+        ),
         over=footprint.over,
     )
 
