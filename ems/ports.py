@@ -104,6 +104,26 @@ class Curtails(Commanded, Protocol):
 
 
 @runtime_checkable
+class Energises(Commanded, Protocol):
+    """Can start on a bus without voltage, or join a live one, and forms it: a PCS after a trip."""
+
+    @property
+    def has_start(self) -> bool:
+        """Return whether this device can be started."""
+
+    def energise(self, *, valid_until_s: float) -> None:
+        """Ask for the start."""
+
+
+@runtime_checkable
+class ControlsTie(Commanded, Protocol):
+    """Closes the PCC breaker by a sync-check of its own, with a permit that expires; opens it when asked."""
+
+    def set_tie(self, *, permit_close: bool, request_open: bool, valid_until_s: float) -> None:
+        """Give or take back the permit, and ask for opening or not."""
+
+
+@runtime_checkable
 class SetsSupply(Commanded, Protocol):
     """Takes a setpoint for the temperature of the coolant that it supplies; it starts and stops by itself."""
 

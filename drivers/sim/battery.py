@@ -32,6 +32,8 @@ _CONVERSION_LOSS = (0.010, 0.004)
 # without a controller a PCS holds for some watchdog times; then a following one ramps to zero over as many, one that
 # forms an island stays on its droop without a setpoint
 _HOLD_PERIODS, _RAMP_PERIODS = 3.0, 6.0
+# closing, charging its DC side and raising the voltage
+_START_S = 5.0
 
 
 @dataclass(slots=True)
@@ -151,6 +153,9 @@ class TwinBlock:
     watchdog_s: float | None = None
     remote: bool = True
     in_operation: bool = True
+    # a trip lasts until the PCS is started again, which takes its time
+    tripped: bool = False
+    starts_in_s: float | None = None
     pending: list[tuple[float, float]] = field(default_factory=list)
 
     @property
@@ -168,12 +173,26 @@ class TwinBlock:
         """Return the voltage of the DC side, which its containers share."""
         return sum(container.voltage_v for container in self.containers) / len(self.containers)
 
+    def trip(self) -> None:
+        """Open the PCS, as its own protection does."""
+        self.tripped, self.in_operation, self.starts_in_s, self.power_kw = True, False, None, 0.0
+
+    def start(self) -> None:
+        """Start after a trip, on a dead bus or a live one; without effect on a PCS that works."""
+        if self.tripped and self.starts_in_s is None:
+            self.starts_in_s = _START_S
+
     def command(self, power_kw: float, effective_at_s: float) -> None:
         """Take a setpoint that acts after the command latency."""
         self.pending.append((effective_at_s, power_kw))
 
     def follow(self, at_s: float, dt_s: float, *, islanded: bool) -> None:
         """Apply commands that have become effective, and the watchdog's fall-back."""
+        if self.starts_in_s is not None:
+            self.starts_in_s -= dt_s
+            if self.starts_in_s <= 0.0:
+                self.tripped, self.starts_in_s, self.setpoint_kw = False, None, 0.0
+                self.in_operation = all(container.available_kwh > 0.0 for container in self.containers)
         while self.pending and self.pending[0][0] <= at_s:
             self.setpoint_kw = self.pending.pop(0)[1]
         self.silent_s += dt_s
@@ -214,7 +233,7 @@ class TwinBlock:
         share_kw = (power_kw + lost_kw) / len(self.containers)
         cells = sum(container.advance(share_kw, ambient_degc, dt_s) for container in self.containers)
         # an empty battery opens its contactors and takes the PCS with it
-        self.in_operation = all(container.available_kwh > 0.0 for container in self.containers)
+        self.in_operation = not self.tripped and all(container.available_kwh > 0.0 for container in self.containers)
         return cells + lost_kw * hours
 
 

@@ -7,9 +7,10 @@ from typing import Protocol
 from drivers.sim.bms import SimulatedBms
 from drivers.sim.cooling_devices import cooling_devices
 from drivers.sim.genset_devices import SimulatedGenset
-from drivers.sim.meter_devices import SimulatedCooling, SimulatedMeter, SimulatedPcc, SimulatedTank
+from drivers.sim.meter_devices import SimulatedCooling, SimulatedMeter, SimulatedTank
 from drivers.sim.plant import Plant
 from drivers.sim.source_devices import SimulatedPcs, SimulatedPvBlock
+from drivers.sim.tie_device import SimulatedPcc
 from ems.model.readings import Reading
 
 Shown = float | int | bool | str | tuple[str, ...] | None

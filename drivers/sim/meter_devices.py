@@ -2,36 +2,7 @@
 
 from drivers.sim.plant import Plant
 from drivers.sim.sensors import Instrument
-from ems.model.readings import CoolingReading, LoadReading, PccReading, TankReading
-
-
-class SimulatedPcc:
-    """The meter and breaker at the point of common coupling."""
-
-    def __init__(self, plant: Plant) -> None:
-        self._plant = plant
-        rated_kw = 0.0 if plant.site.grid is None else plant.site.grid.import_limit_kw
-        self._meter = Instrument(plant.spec.errors, rated_kw=rated_kw, seed=plant.seed, name="pcc")
-
-    def reading(self, device_id: str) -> PccReading:
-        """Return power, breaker, voltages on both sides and counters."""
-        plant, grid = self._plant, self._plant.grid
-        closed = grid is not None and grid.breaker_closed
-        return PccReading(
-            device_id=device_id,
-            at_s=plant.elapsed_s,
-            power_kw=self._meter.power_kw(grid.power_kw) if grid is not None and closed else 0.0,
-            breaker_closed=closed,
-            grid_voltage_frac=0.0 if grid is None or grid.lost else 1.0,
-            bus_voltage_frac=1.0,
-            frequency_hz=plant.frequency_hz,
-            import_wh=self._meter.counter_wh(0.0 if grid is None else grid.import_kwh),
-            export_wh=self._meter.counter_wh(0.0 if grid is None else grid.export_kwh),
-        )
-
-    def command(self, name: str, value: float) -> bool:  # noqa: ARG002 - the protocol's signature
-        """Refuse: the breaker belongs to its relays."""
-        return False
+from ems.model.readings import CoolingReading, LoadReading, TankReading
 
 
 class SimulatedMeter:

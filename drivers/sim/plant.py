@@ -4,7 +4,7 @@ Nothing here is imported from dispatch or control. All powers are means over a s
 up to some minutes works; commands and watchdogs are in seconds of the run.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from drivers.sim.pv_field import available_kw
 from drivers.sim.racks import TwinRack, split
 from drivers.sim.series import DayTable
 from drivers.sim.sky import FileFinder, Sky, first_day
+from drivers.sim.tie import TwinTie
 from ems.model.battery import BatteryPool
 from ems.model.genset import FuelTank
 from ems.model.site import Site
@@ -32,6 +33,9 @@ _NOMINAL_HZ = 60.0
 _DROOP_HZ = 0.6
 # steps shorter than this show the swings of synchronous training
 _SWING_S = 60.0
+# after a dead bus racks are switched on again by their own controllers, in turn, and PV waits for a steady grid
+_RACKS_AFTER_S, _RACKS_RAMP_S = 30.0, 120.0
+_PV_AFTER_S = 60.0
 _NO_OUTAGES = TwinOutages(share_of_year_frac=0.0, mean_h=1.0, shortest_h=1.0, longest_h=1.0, reclose_s=300.0)
 
 
@@ -111,6 +115,9 @@ class Plant:
         self.totals = Totals()
         self.frequency_hz = _NOMINAL_HZ if site.grid is None else site.grid.nominal_hz
         self.islanded = site.grid is None
+        self.bus_live = True
+        # how long the bus has been live; at the start the site has run for long
+        self.live_s = 1e9
         self.unserved_kw = 0.0
         self._files = FileFinder(search)
         n_pv = max((plant.n_blocks for plant in site.pv), default=1)
@@ -186,7 +193,7 @@ class Plant:
         available = [float(kw) for kw in means[2:]]
         demand = self._demand(float(means[1]), dt_s)
         if self.grid is not None:
-            self.grid.advance(at_s, dt_s)
+            self.grid.advance(at_s, dt_s, bus_live=self.bus_live, bus_hz=self.frequency_hz)
         self.islanded = self.grid is None or not self.grid.breaker_closed
         for block in self.blocks.values():
             block.follow(at_s, dt_s, islanded=self.islanded)
@@ -194,9 +201,23 @@ class Plant:
             genset.advance(at_s, dt_s)
         for pv, kw in zip(self.pv.values(), available, strict=True):
             pv.advance(kw, dt_s)
+        self._energise(dt_s)
         solved = self._solve(demand, dt_s)
         self._book(demand, solved, hours, dt_s)
         self.elapsed_s += dt_s
+
+    def _energise(self, dt_s: float) -> None:
+        """Say whether anything holds the bus: the grid, a forming PCS, or a set."""
+        forms = any(block.forming for block in self.blocks.values())
+        runs = any(genset.breaker_closed for genset in self.gensets.values())
+        self.bus_live = not self.islanded or forms or runs
+        self.live_s = self.live_s + dt_s if self.bus_live else 0.0
+
+    def _racks_frac(self) -> float:
+        """Return the share of the racks that are on."""
+        if not self.bus_live:
+            return 0.0
+        return min(1.0, max(0.0, (self.live_s - _RACKS_AFTER_S) / _RACKS_RAMP_S))
 
     def _demand(self, it_kw: float, dt_s: float) -> LoadNow:
         """Return the loads of the step; swings below a minute show only in steps below a minute."""
@@ -221,7 +242,31 @@ class Plant:
         nominal_kw = self.site.design_load_kw
         return self.site.economics.site_loss_frac * served_kw**2 / nominal_kw
 
+    def _dead(self, demand: LoadNow) -> Solved:
+        """Return the balance of a bus that nothing holds."""
+        served_kw = demand.it_kw + demand.cooling_kw + demand.aux_kw
+        return Solved(
+            blocks_kw=[0.0] * len(self.blocks),
+            gensets_kw=[0.0] * len(self.gensets),
+            pv_kw=[0.0] * len(self.pv),
+            grid_kw=0.0,
+            unserved_kw=served_kw + self._distribution_loss_kw(served_kw),
+            droop_frac=0.0,
+        )
+
     def _solve(self, demand: LoadNow, dt_s: float) -> Solved:
+        if not self.bus_live:
+            return self._dead(demand)
+        off_kw = (1.0 - self._racks_frac()) * demand.it_kw
+        if off_kw > 0.0:
+            racks = replace(demand, it_kw=demand.it_kw - off_kw, it_max_kw=demand.it_max_kw - off_kw)
+            served_kw = demand.it_kw + demand.cooling_kw + demand.aux_kw
+            saved_kw = self._distribution_loss_kw(served_kw) - self._distribution_loss_kw(served_kw - off_kw)
+            solved = self._carried(racks, dt_s)
+            return replace(solved, unserved_kw=solved.unserved_kw + off_kw + saved_kw)
+        return self._carried(demand, dt_s)
+
+    def _carried(self, demand: LoadNow, dt_s: float) -> Solved:
         served_kw = demand.it_kw + demand.cooling_kw + demand.aux_kw
         blocks = []
         for block in self.blocks.values():
@@ -238,7 +283,7 @@ class Plant:
             load_kw=served_kw + self._distribution_loss_kw(served_kw),
             blocks=blocks,
             gensets=[genset.range_kw() for genset in self.gensets.values()],
-            pv_kw=[pv.wanted_kw() for pv in self.pv.values()],
+            pv_kw=[pv.wanted_kw() if self.live_s >= _PV_AFTER_S else 0.0 for pv in self.pv.values()],
             rating_kw=sum(block.pool.pcs_kw for block in self.blocks.values() if block.forming),
             grid_closed=not self.islanded,
         )
@@ -277,8 +322,16 @@ class Plant:
             totals.grid_import, totals.grid_export = self.grid.import_kwh, self.grid.export_kwh
         if self.tank is not None:
             self.tank.advance(burnt, self.elapsed_s + dt_s)
+        self.frequency_hz = self._frequency_hz(solved)
+
+    def _frequency_hz(self, solved: Solved) -> float:
+        """Return the frequency of the bus: the grid's, that of the droop, or none."""
+        if not self.bus_live:
+            return 0.0
         nominal = _NOMINAL_HZ if self.site.grid is None else self.site.grid.nominal_hz
-        self.frequency_hz = nominal - _DROOP_HZ * solved.droop_frac
+        if not self.islanded and self.grid is not None and self.grid.tie is not None:
+            return self.grid.tie.grid_hz(self.elapsed_s, nominal)
+        return nominal - _DROOP_HZ * solved.droop_frac
 
     def _ensure_days(self, until: datetime) -> None:
         """Make per-minute tables (ambient, IT, PV blocks) up to the day that holds an instant."""
@@ -295,7 +348,17 @@ class Plant:
             return None
         outages = self.spec.outages or _NO_OUTAGES
         announced = announced_seconds(self.site.grid.announced, self.start.timestamp())
-        return TwinGrid(outages=outages, rng=generator(self.seed, "outages"), announced_s=announced)
+        rules = self.site.control.tie
+        tie = None
+        if rules is not None:
+            tie = TwinTie(rules=rules, phase_deg=360.0 * float(generator(self.seed, "tie").random()))
+        return TwinGrid(
+            outages=outages,
+            rng=generator(self.seed, "outages"),
+            announced_s=announced,
+            tie=tie,
+            nominal_hz=self.site.grid.nominal_hz,
+        )
 
 
 def _cut(amounts_kw: tuple[float, ...], short_kw: float) -> list[float]:

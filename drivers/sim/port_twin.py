@@ -61,6 +61,24 @@ class PortPcs(PortDevice):
         """Ask for a power into the site bus."""
         self._write("power_kw", power_kw)
 
+    @property
+    def has_start(self) -> bool:
+        """Return that it can be started after a trip."""
+        return True
+
+    def energise(self, *, valid_until_s: float) -> None:  # noqa: ARG002 - acts at once
+        """Ask for the start."""
+        self._write("energise", 1.0)
+
+
+class PortTie(PortDevice):
+    """A sync-check device in process."""
+
+    def set_tie(self, *, permit_close: bool, request_open: bool, valid_until_s: float) -> None:  # noqa: ARG002
+        """Give or take back the permit, and ask for opening or not; the device forgets both in its watchdog time."""
+        self._write("permit_close", float(permit_close))
+        self._write("request_open", float(request_open))
+
 
 class PortStartStop(PortDevice):
     """A genset controller without power setpoint in process."""
@@ -102,6 +120,7 @@ _KINDS = {
     "cooling.cdu": PortSupply,
     "cooling.chiller": PortSupply,
     "battery.pcs": PortPcs,
+    "meter.tie": PortTie,
     "genset.controller": PortGenset,
     "genset.start_stop": PortStartStop,
     "pv.block": PortPv,

@@ -42,13 +42,15 @@ class SimulatedPcs:
         )
 
     def command(self, name: str, value: float) -> bool:
-        """Take `power_kw`, `heartbeat` and `watchdog_s`."""
+        """Take `power_kw`, `energise`, `heartbeat` and `watchdog_s`."""
         block = self._block
         match name:
             case "power_kw":
                 if abs(value) > block.pool.pcs_kw:
                     return False
                 block.command(value, self._plant.elapsed_s + self._plant.spec.errors.command_latency_s)
+            case "energise":
+                block.start()
             case "heartbeat":
                 pass
             case "watchdog_s":

@@ -12,7 +12,6 @@ from ems.contract.cluster import EnvelopeInterval, EnvelopeMessage, EnvelopeStat
 from ems.contract.outgoing import Outgoing
 from ems.contract.topics import envelope_topic
 from ems.control.measurement import Storage
-from ems.control.state import Mode
 from ems.control.step import Decision
 from ems.model.forecast import SignalForecast
 from ems.model.plan import Plan, PlanSource, PlanStep
@@ -136,7 +135,7 @@ def _state(situation: Situation, step: PlanStep, *, is_kept: bool) -> tuple[Enve
     """Return the site in one word, the gravest that applies, and why."""
     site, decision = situation.site, situation.decision
     storage = decision.storage
-    if decision.state.mode is not Mode.GRID and storage is not None and _is_below_floor(storage):
+    if not decision.state.mode.is_parallel and storage is not None and _is_below_floor(storage):
         return "islanded-survival", f"the site is an island and SoC {storage.soc_pct:.1f} % is below its floor"
     short = [item for item in decision.assessments if item.id is not ReserveId.DOWN and item.margin_kw < -_SHORT_KW]
     if short:

@@ -54,6 +54,7 @@ from ems.model.genset_rules import (
 from ems.model.grid import AnnouncedOutage, FlowGroup, GridConnection, OutageStatistics
 from ems.model.lease import LeaseSpec
 from ems.model.load import Auxiliaries, ChillerUnits, CoolingKind, CoolingPlant, CoolingUnits, ItCluster
+from ems.model.modes import ModeSettings, TieRules
 from ems.model.problem import Contingency, ContingencyKind, Loss
 from ems.model.pv import PvArray, PvMount, PvPlant
 from ems.model.rotation import Rotation
@@ -70,6 +71,7 @@ from ems.model.site import (
 from ems.model.tariff import DemandCharge, Tariff, TariffSeason, TouWindow
 from ems.model.timegrid import GridShape
 from ems.model.twin import TwinErrors, TwinForecasts, TwinLoad, TwinOutages, TwinRacks, TwinSpec, TwinWeather
+from ems.model.units import SECONDS_PER_MINUTE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +111,7 @@ def build_site(files: ConfigFiles) -> Site:
         economics=_economics(files),
         penalties=Penalties(**tariffs.penalties.model_dump()),
         planning=_planning(files),
-        control=ControlSettings(**files.control.control.model_dump()),
+        control=_control(files),
         groups=tuple(
             FlowGroup(id=name, members=tuple(group.members), limit_kw=group.limit_kw)
             for name, group in limits.group.items()
@@ -338,6 +340,17 @@ def _tank(files: ConfigFiles) -> FuelTank | None:
         **tank.model_dump(),
         reserve_l=limits.reserve_l,
         deliveries=tuple(sorted(deliveries, key=lambda delivery: delivery.at_utc)),
+    )
+
+
+def _control(files: ConfigFiles) -> ControlSettings:
+    modes, tie = files.control.modes, files.control.tie
+    return ControlSettings(
+        **files.control.control.model_dump(),
+        modes=ModeSettings(
+            **modes.model_dump(exclude={"planned_lead_min"}), planned_lead_s=SECONDS_PER_MINUTE * modes.planned_lead_min
+        ),
+        tie=None if tie is None else TieRules(**tie.model_dump()),
     )
 
 

@@ -4,6 +4,7 @@ from pydantic import Field
 
 from ems.contract.message import Message
 from ems.contract.quantities import (
+    Angle,
     Count,
     Current,
     Flow,
@@ -125,6 +126,13 @@ class PccMessage(DeviceMessage):
     voltage_thd_pct: Percentage | None = Field(description="Harmonics of the voltage, worst phase; % of fundamental.")
     current_thd_pct: Percentage | None = Field(description="Harmonics of the current, worst phase; % of fundamental.")
     voltage_unbalance_pct: Percentage | None = Field(description="Unbalance of the voltages; %.")
+    grid_frequency_hz: Frequency | None = Field(description="Frequency on the grid's side; Hz.")
+    angle_deg: Angle | None = Field(description="Bus ahead of the grid; degrees, -180 to 180.")
+    island_group: int | None = Field(description="Group of protection settings that is ready for an island.")
+    permitted: bool | None = Field(description="Whether the sync-check device has a permit to close.")
+    open_requested: bool | None = Field(description="Whether it has a request to open.")
+    remote: bool | None = Field(description="Whether it takes commands.")
+    fallback_armed: bool | None = Field(description="Whether it forgets permit and request when we go silent.")
 
 
 class LoadMessage(DeviceMessage):

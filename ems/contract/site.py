@@ -21,7 +21,20 @@ from ems.contract.quantities import (
 from ems.model.readings import GensetPhase
 from ems.model.setpoints import Cause
 
-ModeName = Literal["init", "grid", "island", "degraded"]
+ModeName = Literal[
+    "init",
+    "grid",
+    "planned_islanding",
+    "unplanned_islanding",
+    "island",
+    "resync",
+    "dead_bus",
+    "black_start",
+    "degraded",
+    "e_stop",
+]
+FormingName = Literal["grid", "pcs", "genset", "none"]
+IslandName = Literal["battery", "hybrid", "gensets"]
 ReserveName = Literal["r0", "r1", "down"]
 
 
@@ -47,6 +60,17 @@ class StateMessage(Message):
     mode: ModeName = Field(description="Operating mode.")
     mode_reason: str = Field(description="The measured condition behind the mode.")
     mode_for_s: Duration = Field(description="How long the mode has lasted; s.")
+    forming: FormingName | None = Field(
+        description="What holds voltage and frequency of the bus, as measured; `none`: nothing does."
+    )
+    island: IslandName | None = Field(
+        description="Who works in an island: storage, storage with sets, or sets that form it; null: no island."
+    )
+    islanding_refusal: str | None = Field(
+        description="Why a planned islanding would not be begun now; null: nothing speaks against it."
+    )
+    black_start_step: str | None = Field(description="Step of a black start; null: none is under way.")
+    black_start_hold: str | None = Field(description="Why a black start waits for an operator; null: none does.")
     pv_kw: Power | None = Field(description="Power of all PV blocks; kW.")
     pv_available_kw: Power | None = Field(description="What all PV blocks could deliver without a limit; kW.")
     curtailed_kw: Power | None = Field(description="Available PV that is not taken; kW, never negative.")

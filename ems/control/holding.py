@@ -4,6 +4,7 @@ The devices hear a heartbeat again before their fall-back begins or soon after i
 started, stopped or switched by it.
 """
 
+from ems.control.modes import Condition
 from ems.control.state import ControlState
 from ems.model.setpoints import BlockSetpoint, Cause, Reason, Setpoints
 from ems.model.snapshot import SiteSnapshot
@@ -17,7 +18,7 @@ def found_setpoints(snapshot: SiteSnapshot, state: ControlState) -> Setpoints:
     A grid-forming unit is steered by the offset of its droop, which its power does not tell: without a shown setpoint
     it is not written.
     """
-    if state.complete_since_s is None:
+    if Condition.COMPLETE not in state.held_since_s:
         return Setpoints()
     found = (
         (block.id, block.power_kw if block.setpoint_kw is None and block.forming is False else block.setpoint_kw)

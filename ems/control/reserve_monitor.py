@@ -1,7 +1,7 @@
 """Reserve required and held, from actual values, each cycle."""
 
 from ems.control.measurement import Storage, live_charge_kw, live_discharge_kw
-from ems.control.state import ControlState, Mode
+from ems.control.state import ControlState
 from ems.model.genset import GensetClass
 from ems.model.site import Site
 from ems.model.snapshot import GensetState, PvState, SiteSnapshot
@@ -117,7 +117,7 @@ def _available_kw(now: PvState, power_kw: float) -> float:
 
 
 def _grid(site: Site, snapshot: SiteSnapshot, state: ControlState) -> GridUnit | None:
-    if site.grid is None or snapshot.pcc is None or snapshot.pcc.power_kw is None or state.mode is not Mode.GRID:
+    if site.grid is None or snapshot.pcc is None or snapshot.pcc.power_kw is None or not state.mode.is_parallel:
         return None
     return GridUnit(
         import_kw=snapshot.pcc.power_kw,

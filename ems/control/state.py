@@ -9,12 +9,49 @@ from ems.model.setpoints import Cause
 
 
 class Mode(StrEnum):
-    """Operating modes after IEEE 2030.7: what the EMS knows and may do."""
+    """Operating modes after IEEE 2030.7; `ems.control.modes.table` says what each may do and how it ends."""
 
     INIT = "init"
     GRID = "grid"
+    PLANNED_ISLANDING = "planned_islanding"
+    UNPLANNED_ISLANDING = "unplanned_islanding"
     ISLAND = "island"
+    RESYNC = "resync"
+    DEAD_BUS = "dead_bus"
+    BLACK_START = "black_start"
     DEGRADED = "degraded"
+    E_STOP = "e_stop"
+
+    @property
+    def is_parallel(self) -> bool:
+        """Return whether the site is measured to run parallel to the grid, which carries what the units leave."""
+        return self in (Mode.GRID, Mode.PLANNED_ISLANDING)
+
+    @property
+    def may_plan(self) -> bool:
+        """Return whether the measured state is one that a plan can begin with."""
+        return self not in (Mode.INIT, Mode.DEGRADED, Mode.E_STOP)
+
+
+class Forming(StrEnum):
+    """What holds voltage and frequency of the bus, as measured."""
+
+    GRID = "grid"
+    PCS = "pcs"
+    GENSET = "genset"
+    NONE = "none"
+
+
+class BlackStartStep(StrEnum):
+    """The steps of a black start in their order; each is confirmed by measurement before the next begins."""
+
+    ENERGISE = "energise"
+    CONTROLS = "controls"
+    COOLING = "cooling"
+    RACKS = "racks"
+    PV = "pv"
+    GENSETS = "gensets"
+    DONE = "done"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,15 +94,41 @@ class DeclaredContingency:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ResyncTrack:
+    """Attempts to return to the grid: those of the last hour, how many failed in a row, when the last one ended.
+
+    `match_kw` is how far the forming units' setpoints are shifted to match the grid's frequency.
+    """
+
+    tries_s: tuple[float, ...] = ()
+    n_failed: int = 0
+    ended_s: float | None = None
+    match_kw: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlackStartTrack:
+    """Where a black start is: its step, since when, which try, and whether an operator has to release another."""
+
+    step: BlackStartStep = BlackStartStep.ENERGISE
+    since_s: float | None = None
+    n_tries: int = 0
+    hold: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ControlState:
-    """Everything that must survive a cycle."""
+    """Everything that must survive a cycle.
+
+    `held_since_s` has the conditions of the mode table that hold now, each with the time since when.
+    `islanding_refusal` is why a planned islanding is not begun; None: nothing speaks against it, or it is not known.
+    """
 
     mode: Mode = Mode.INIT
     mode_since_s: float = 0.0
     mode_reason: str = "start"
     last_s: float | None = None
-    complete_since_s: float | None = None
-    cause_free_since_s: float | None = None
+    held_since_s: Mapping[str, float] = field(default_factory=dict)
     load_kw: float | None = None
     swing_kw: float = 0.0
     trim_kw: float = 0.0
@@ -79,6 +142,13 @@ class ControlState:
     block_setpoints_kw: Mapping[str, float] = field(default_factory=dict)
     pv_limits_kw: Mapping[str, float] = field(default_factory=dict)
     billed: BilledImport = field(default_factory=BilledImport)
+    e_stop_latched: bool = False
+    islanding_refusal: str | None = None
+    # a planned islanding that has timed out is not tried again before
+    planned_until_s: float | None = None
+    exchange_small_since_s: float | None = None
+    resync: ResyncTrack = field(default_factory=ResyncTrack)
+    black_start: BlackStartTrack = field(default_factory=BlackStartTrack)
     # when each block was last full
     full_utc: Mapping[str, datetime] = field(default_factory=dict)
     contingency: DeclaredContingency | None = None

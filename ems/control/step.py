@@ -1,8 +1,10 @@
-"""One control cycle: mode, energy, reserve, gensets, targets, allocation, guard."""
+"""One control cycle: mode, energy, reserve, gensets, targets, allocation, tie, guard."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
+from ems.control.black_start import advanced, energised, pv_is_back
 from ems.control.contingency import declared
 from ems.control.full_charge import last_full, opened
 from ems.control.genset_sequencer import Situation, adopted, sequence
@@ -18,16 +20,22 @@ from ems.control.measurement import (
     stored_energy,
     swing,
 )
-from ems.control.modes import ModeChange, next_mode
+from ems.control.modes import IslandKind, ModeChange, Write, allows, forming_role, island_kind, next_mode
+from ems.control.modes.conditions import scene_of
 from ems.control.reserve_monitor import held_on_by_reserve, operation_now, required_now
 from ems.control.shares import held_setpoints, shared_setpoints
-from ems.control.state import ControlState, Mode
-from ems.control.targets import Course, Flows, decide_targets
+from ems.control.state import ControlState, Forming, Mode
+from ems.control.targets import Course, Flows, Targets, decide_targets
+from ems.control.tie import exchange_small_since, islanding_refusal, match_kw, tie_setpoint
 from ems.model.plan import Plan
+from ems.model.requests import NO_REQUESTS, OperatorRequests
 from ems.model.setpoints import Cause, Reason, Setpoints
 from ems.model.site import Site
 from ems.model.snapshot import BlockState, GensetState, PvState, SiteSnapshot
-from ems.reserve import Assessment, ReserveId, assess
+from ems.reserve import Assessment, Operation, Requirement, ReserveId, assess
+
+_ADOPTS: Final = "reading only: the measured state is adopted"
+_READS_ONLY: Final = {Mode.E_STOP: "reading only: an emergency stop stands"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,23 +56,41 @@ class Decision:
     context: GuardContext | None = None
     # units that ought to be disconnected
     isolations: tuple[Isolation, ...] = ()
+    # what holds the bus as measured, None where nothing tells; and who works in an island
+    forming: Forming | None = None
+    island: IslandKind | None = None
 
 
-def step(site: Site, snapshot: SiteSnapshot, plan: Plan | None, state: ControlState) -> Decision:
+def step(
+    site: Site,
+    snapshot: SiteSnapshot,
+    plan: Plan | None,
+    state: ControlState,
+    requests: OperatorRequests = NO_REQUESTS,
+) -> Decision:
     """Decide one cycle from a frozen snapshot.
 
     `plan` may be any plan, the rules' own included; one that is too old is taken as a forecast only. The caller
-    passes the state of the cycle before and keeps the one returned.
+    passes the state of the cycle before and keeps the one returned. `requests` are what people ask for now.
     """
+    decision = _decided(site, snapshot, plan, state, requests)
+    role = forming_role(site, snapshot)
+    island = None if decision.state.mode.is_parallel else island_kind(role, snapshot)
+    return replace(decision, forming=role, island=island)
+
+
+def _decided(
+    site: Site, snapshot: SiteSnapshot, plan: Plan | None, state: ControlState, requests: OperatorRequests
+) -> Decision:
     site = opened(site, _fresh(site, plan, snapshot), snapshot)
     now_s = snapshot.at_s
     dt_s = site.control.period_s if state.last_s is None else max(1e-3, now_s - state.last_s)
     powers = measure_powers(site, snapshot)
-    state, change = next_mode(site, snapshot, powers, state)
+    state, change = next_mode(site, snapshot, powers, state, requests)
     state = _followed(site, snapshot, powers, state, change, dt_s)
     state = declared(site, snapshot, state)
     load_kw = state.load_kw
-    if load_kw is None:
+    if load_kw is None or state.mode is Mode.E_STOP:
         return _nothing(replace(state, last_s=now_s), change, powers)
     storage = measure_storage(site, snapshot, stored_kwh=state.stored_kwh, load_kw=load_kw)
     operation = operation_now(site, snapshot, state)
@@ -114,7 +140,7 @@ def step(site: Site, snapshot: SiteSnapshot, plan: Plan | None, state: ControlSt
         operation=operation,
         required=required,
         assessments=assessments,
-        may_stop=not blind,
+        may_stop=allows(state.mode, Write.SETS_STOP),
     )
     commitment = sequence(situation, state)
     state = replace(
@@ -124,11 +150,13 @@ def step(site: Site, snapshot: SiteSnapshot, plan: Plan | None, state: ControlSt
         short_since_s=commitment.short_since_s,
     )
     course = Course(step=None if fresh is None else fresh.step_at(snapshot.utc), followed=followed is not None)
+    state = _transitions(site, snapshot, operation, required, storage, state, dt_s=dt_s)
     targets = decide_targets(site, snapshot, course, storage, flows, state)
-    if blind:
-        requested = held_setpoints(site, snapshot, state)
-    else:
-        requested = shared_setpoints(site, snapshot, targets, state, dt_s=dt_s)
+    held = held_setpoints(site, snapshot, state) if blind else None
+    requested = held or _asked(site, snapshot, targets, state, dt_s=dt_s)
+    scene = scene_of(site, snapshot, powers, state, requests)
+    requested = replace(requested, tie=tie_setpoint(scene, state))
+    state = replace(state, exchange_small_since_s=exchange_small_since(scene, state))
     guarded = guard(requested, site, snapshot, replace(context, tracks=state.gensets))
     state = replace(
         state,
@@ -167,9 +195,9 @@ def _followed(
     if powers.load_kw is not None:
         load_kw = filtered(state.load_kw, powers.load_kw, dt_s=dt_s, time_s=site.control.load_filter_s)
     lost_since_s = state.grid_lost_since_s
-    if state.mode is Mode.GRID:
+    if state.mode.is_parallel:
         lost_since_s = None
-    elif change is not None and change.before is Mode.GRID:
+    elif change is not None and change.before.is_parallel:
         lost_since_s = snapshot.at_s
     billed = state.billed
     if site.grid is not None:
@@ -192,12 +220,56 @@ def _followed(
     )
 
 
+def _transitions(
+    site: Site,
+    snapshot: SiteSnapshot,
+    operation: Operation,
+    required: Requirement,
+    storage: Storage,
+    state: ControlState,
+    *,
+    dt_s: float,
+) -> ControlState:
+    """Return the state with what the passing modes need: steps confirmed, frequency matched, precheck of an island."""
+    if state.mode is Mode.BLACK_START:
+        state = advanced(site, snapshot, state, forming_role(site, snapshot))
+    if site.control.tie is None:
+        return state
+    islanded = assess(replace(operation, grid=None), required)
+    refusal = islanding_refusal(
+        site,
+        snapshot,
+        margin_kw=min((item.margin_kw for item in islanded if item.id is ReserveId.R0), default=None),
+        soc_above_pct=storage.soc_pct - storage.floor_pct,
+    )
+    if state.planned_until_s is not None and snapshot.at_s < state.planned_until_s:
+        refusal = refusal or "the last planned islanding has timed out"
+    return replace(
+        state,
+        islanding_refusal=refusal,
+        resync=replace(state.resync, match_kw=match_kw(site, snapshot, state, dt_s=dt_s)),
+    )
+
+
+def _asked(site: Site, snapshot: SiteSnapshot, targets: Targets, state: ControlState, *, dt_s: float) -> Setpoints:
+    """Return the setpoints of the cycle's totals, as far as the mode has any use for them."""
+    asked = shared_setpoints(site, snapshot, targets, state, dt_s=dt_s)
+    match state.mode:
+        case Mode.DEAD_BUS:
+            return Setpoints(gensets=asked.gensets)
+        case Mode.BLACK_START:
+            pv = asked.pv if pv_is_back(state) else tuple(replace(each, limit_kw=0.0) for each in asked.pv)
+            return replace(asked, pv=pv, energise=energised(site, snapshot))
+        case _:
+            return asked
+
+
 def _nothing(state: ControlState, change: ModeChange | None, powers: Powers) -> Decision:
     """Return a decision that writes nothing."""
     return Decision(
         setpoints=Setpoints(),
         state=state,
-        reasons=(Reason(cause=Cause.ADOPTED, text="reading only: the measured state is adopted"),),
+        reasons=(Reason(cause=Cause.ADOPTED, text=_READS_ONLY.get(state.mode, _ADOPTS)),),
         change=change,
         clips=(),
         powers=powers,

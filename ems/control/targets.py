@@ -82,7 +82,7 @@ def decide_targets(
 ) -> Targets:
     """Return the totals of this cycle."""
     room_kw = charge_room_kw(site, storage, dt_s=flows.dt_s)
-    if state.mode is Mode.GRID and site.grid is not None:
+    if state.mode.is_parallel and site.grid is not None:
         return _on_grid(site, site.grid, snapshot, course, storage, flows, state, room_kw=room_kw)
     trim_kw = _island_trim(site, snapshot, course, storage, flows, state)
     gensets = _gensets(site, snapshot, course, storage, flows, state, trim_kw=trim_kw)
@@ -93,7 +93,8 @@ def decide_targets(
             Reason(cause=Cause.SURPLUS, text=f"the store takes {room_kw:.0f} kW: PV up to {limit_kw:.0f} kW")
         )
     return Targets(
-        battery_kw=flows.net_load_kw - flows.gensets_kw,
+        # in RESYNC the droop's offset leads the frequency, not the power
+        battery_kw=flows.net_load_kw - flows.gensets_kw + state.resync.match_kw,
         gensets_kw=gensets,
         pv_limit_kw=limit_kw,
         import_kw=None,
@@ -132,6 +133,10 @@ def _on_grid(
     margin_kw = _NO_EXPORT_MARGIN_FRAC * flows.load_kw if grid.export_limit_kw <= 0.0 else 0.0
     lowest_kw = margin_kw - grid.export_limit_kw
     highest_kw, reason = _highest_import(site, grid, snapshot, course, state)
+    if state.mode is Mode.PLANNED_ISLANDING:
+        # nothing flows where the breaker is about to open
+        lowest_kw, highest_kw = 0.0, 0.0
+        reason = Reason(cause=Cause.TIE, text="the exchange is brought to zero before the PCC opens")
     without_kw = flows.net_load_kw - flows.gensets_kw
     target_kw = min(max(without_kw - course.battery_kw, lowest_kw), highest_kw)
     bound = target_kw in (lowest_kw, highest_kw)

@@ -9,13 +9,25 @@ from collections.abc import Iterator
 from typing import Final
 
 from ems.control.guard import Rule
-from ems.control.state import Mode
+from ems.control.state import Forming, Mode
 from ems.control.step import Decision
 from ems.model.readings import GensetPhase
 from ems.model.snapshot import SiteSnapshot
 
 # positions of names in these lists are what is recorded; new names go to the end
-MODES: Final = (Mode.INIT, Mode.GRID, Mode.ISLAND, Mode.DEGRADED)
+MODES: Final = (
+    Mode.INIT,
+    Mode.GRID,
+    Mode.ISLAND,
+    Mode.DEGRADED,
+    Mode.PLANNED_ISLANDING,
+    Mode.UNPLANNED_ISLANDING,
+    Mode.RESYNC,
+    Mode.DEAD_BUS,
+    Mode.BLACK_START,
+    Mode.E_STOP,
+)
+FORMING: Final = (Forming.GRID, Forming.PCS, Forming.GENSET, Forming.NONE)
 PHASES: Final = (
     GensetPhase.STOPPED,
     GensetPhase.STARTING,
@@ -59,6 +71,7 @@ def rack_points(snapshot: SiteSnapshot) -> dict[str, float | None]:
 def _site(snapshot: SiteSnapshot, decision: Decision) -> Iterator[tuple[str, float | None]]:
     powers, storage, pcc = decision.powers, decision.storage, snapshot.pcc
     yield "site.mode", float(MODES.index(decision.state.mode))
+    yield "site.forming", None if decision.forming is None else float(FORMING.index(decision.forming))
     yield "site.pv_kw", powers.pv_kw
     yield "site.pv_available_kw", powers.pv_available_kw
     yield "site.genset_kw", powers.gensets_kw

@@ -199,7 +199,9 @@ class PccReading:
     """The meter and breaker at the point of common coupling; power > 0 imports.
 
     Total harmonic distortion is that of the worst phase, in % of the fundamental; it and the unbalance of the voltages
-    are given by meters of power quality only.
+    are given by meters of power quality only. What follows them is given by sync-check devices only: the frequency of
+    the grid, the bus ahead of it by `angle_deg` (-180 to 180), the group of protection settings that is ready for an
+    island, and what the device has of our permit to close and of our request to open.
     """
 
     device_id: str
@@ -214,6 +216,13 @@ class PccReading:
     voltage_thd_pct: float | None = None
     current_thd_pct: float | None = None
     voltage_unbalance_pct: float | None = None
+    grid_frequency_hz: float | None = None
+    angle_deg: float | None = None
+    island_group: int | None = None
+    permitted: bool | None = None
+    open_requested: bool | None = None
+    remote: bool | None = None
+    fallback_armed: bool | None = None
     bad: Mapping[str, str] = field(default_factory=no_faults)
 
 

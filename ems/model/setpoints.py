@@ -27,6 +27,9 @@ class Cause(StrEnum):
     CLIPPED = "clipped"
     PROBE = "probe"
     CONFIGURED = "configured"
+    DEAD_BUS = "dead_bus"
+    BLACK_START = "black_start"
+    TIE = "tie"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +78,23 @@ class SupplySetpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EnergiseSetpoint:
+    """Start of a grid-forming PCS on a bus without voltage."""
+
+    id: str
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TieSetpoint:
+    """What the PCC breaker's sync-check device is told; it alone closes, and a permit that is not renewed expires."""
+
+    permit_close: bool
+    request_open: bool
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Setpoints:
     """All commands of one cycle; a device that is not listed is not written."""
 
@@ -82,6 +102,8 @@ class Setpoints:
     gensets: tuple[GensetSetpoint, ...] = ()
     pv: tuple[PvSetpoint, ...] = ()
     supplies: tuple[SupplySetpoint, ...] = ()
+    energise: tuple[EnergiseSetpoint, ...] = ()
+    tie: TieSetpoint | None = None
 
 
 def joined(one: Setpoints, other: Setpoints) -> Setpoints:
@@ -91,6 +113,8 @@ def joined(one: Setpoints, other: Setpoints) -> Setpoints:
         gensets=(*one.gensets, *other.gensets),
         pv=(*one.pv, *other.pv),
         supplies=(*one.supplies, *other.supplies),
+        energise=(*one.energise, *other.energise),
+        tie=one.tie if other.tie is None else other.tie,
     )
 
 

@@ -1,12 +1,13 @@
 """The site: everything that is fixed between two edits of the configuration."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ems.model.battery import BatteryPool
 from ems.model.carbon_budget import CarbonAllowance
 from ems.model.genset import FuelTank, GensetClass
 from ems.model.grid import FlowGroup, GridConnection
 from ems.model.load import Auxiliaries, CoolingPlant, ItCluster
+from ems.model.modes import ModeSettings, TieRules
 from ems.model.problem import Contingency, ContingencyKind
 from ems.model.pv import PvPlant
 from ems.model.timegrid import GridShape
@@ -144,6 +145,9 @@ class ControlSettings:
     balance_s: float = 10.0
     soc_jump_pct: float = 2.0
     soc_blend_s: float = 1800.0
+    modes: ModeSettings = field(default_factory=ModeSettings)
+    # None: the relays of the PCC breaker close it by themselves
+    tie: TieRules | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -105,9 +105,12 @@ class PvState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PccState:
-    """The point of common coupling.
+    """The point of common coupling; what follows the counters is not given by every device.
 
-    `metered_kw` is what its meter shows where that contradicts all other meters and `power_kw` is derived from them.
+    `angle_deg` is the bus ahead of the grid, -180 to 180. `island_group` is the group of protection settings that is
+    ready for an island. `permitted` reads back whether the sync-check device has our permit to close; `controllable`
+    is whether it takes permits and requests. `metered_kw` is what its meter shows where that contradicts all other
+    meters and `power_kw` is derived from them.
     """
 
     power_kw: float | None
@@ -118,6 +121,20 @@ class PccState:
     import_wh: int | None
     export_wh: int | None
     metered_kw: float | None = None
+    grid_frequency_hz: float | None = None
+    angle_deg: float | None = None
+    island_group: int | None = None
+    permitted: bool | None = None
+    controllable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SafetyState:
+    """The safety chain's inputs; None where they are not known."""
+
+    e_stop: bool | None = None
+    fire: bool | None = None
+    earth_fault: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,3 +177,5 @@ class SiteSnapshot:
     problems: tuple[Problem, ...]
     # difference between the oldest and the youngest sample that enters the power balance
     spread_s: float
+    # None: the site has no safety inputs
+    safety: SafetyState | None = None

@@ -2,22 +2,28 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from ems.control.guard import Clip, guarded_supplies
-from ems.control.state import ControlState
+from ems.control.state import ControlState, Mode
 from ems.control.step import Decision, step
 from ems.control.supplies import supply_setpoints
 from ems.model.plan import Plan
 from ems.model.readings import no_faults
-from ems.model.setpoints import GensetSetpoint, Setpoints
+from ems.model.requests import NO_REQUESTS, OperatorRequests
+from ems.model.setpoints import EnergiseSetpoint, GensetSetpoint, Setpoints, TieSetpoint
 from ems.model.site import Site
 from ems.model.snapshot import SiteSnapshot
-from ems.ports import Clock, Curtails, Device, SetsPower, SetsSupply, StartsAndStops
+from ems.ports import Clock, ControlsTie, Curtails, Device, Energises, SetsPower, SetsSupply, StartsAndStops
 from ems.runtime.acts import Acts, Journal
 from ems.runtime.control_alarms import control_alarms
 from ems.runtime.image import ImageBuilder
 from ems.runtime.obedience import Obedience
 from ems.runtime.plausibility import Plausibility
+
+# the asset of the point of common coupling
+_PCC: Final = "pcc"
+_TIE: Final = "pcc tie"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,20 +66,22 @@ class ControlCycle:
         self._run = {asset: device for asset, device in everything.items() if isinstance(device, StartsAndStops)}
         self._limit = {asset: device for asset, device in everything.items() if isinstance(device, Curtails)}
         self._supply = {asset: device for asset, device in everything.items() if isinstance(device, SetsSupply)}
+        self._energise = {asset: device for asset, device in everything.items() if isinstance(device, Energises)}
+        self._tie = {asset: device for asset, device in everything.items() if isinstance(device, ControlsTie)}
         self._supplies = supply_setpoints(site)
         self._scale_kw = _deadbands(site)
         self._written: dict[str, tuple[float, float]] = {}
         self.acts = Acts(journal, wait_s=site.control.period_s)
         self.state = state
 
-    def run(self, plan: Plan | None) -> CycleRecord:
-        """Run one cycle now."""
+    def run(self, plan: Plan | None, requests: OperatorRequests = NO_REQUESTS) -> CycleRecord:
+        """Run one cycle now, with what people ask for."""
         now_s = self._clock.monotonic_s()
         before_s = self.state.last_s
         image = self._image.snapshot(at_s=now_s, utc=self._clock.utc())
         snapshot = self._obedience.judge(self._plausibility.judge(image), self.state.mode)
-        decision = step(self._site, snapshot, plan, self.state)
-        if self._supplies:
+        decision = step(self._site, snapshot, plan, self.state, requests)
+        if self._supplies and decision.state.mode is not Mode.E_STOP:
             # cooling does not wait for a mode: it is commanded from the first cycle on
             clips: list[Clip] = []
             supplies = guarded_supplies(self._supplies, self._site, clips)
@@ -120,6 +128,40 @@ class ControlCycle:
         for unit in setpoints.supplies:
             if unit.id in self._supply and self._due(f"{unit.id} supply", unit.supply_degc, 0.0, now_s):
                 self._supply[unit.id].set_supply(unit.supply_degc, valid_until_s=until_s)
+        for start in setpoints.energise:
+            self._write_energise(start, now_s, until_s)
+        self._write_tie(setpoints.tie, now_s, until_s)
+
+    def _write_tie(self, tie: TieSetpoint | None, now_s: float, until_s: float) -> None:
+        """Renew permit and request; a new one goes out when the state behind it is on the disk."""
+        device = self._tie.get(_PCC)
+        if tie is None or device is None:
+            return
+        told = float(tie.permit_close) + 2.0 * float(tie.request_open)
+        last = self._written.get(_TIE)
+
+        def act() -> None:
+            self._written[_TIE] = (told, now_s)
+            device.set_tie(permit_close=tie.permit_close, request_open=tie.request_open, valid_until_s=until_s)
+
+        if told > 0.0 and (last is None or last[0] != told):
+            self.acts.do(_TIE, act, what=told)
+        elif self._due(_TIE, told, 0.0, now_s):
+            # a renewal, or permit and request taken back
+            act()
+
+    def _write_energise(self, start: EnergiseSetpoint, now_s: float, until_s: float) -> None:
+        """Ask a PCS to start once the state is on the disk; it is asked again every heartbeat until it has."""
+        key, unit = f"{start.id} energise", self._energise.get(start.id)
+        last = self._written.get(key)
+        if unit is None or (last is not None and now_s - last[1] < self._site.control.heartbeat_s):
+            return
+
+        def act() -> None:
+            self._written[key] = (1.0, now_s)
+            unit.energise(valid_until_s=until_s)
+
+        self.acts.do(key, act, what=True)
 
     def _write_run(self, genset: GensetSetpoint, now_s: float, until_s: float) -> None:
         """Renew a start or stop at once; a new one goes out when the state behind it is on the disk."""

@@ -29,11 +29,20 @@ from ems.model.snapshot import (
     SiteSnapshot,
 )
 from ems.model.units import frac
-from ems.ports import Device, KnowsSuspicion, Withholds
+from ems.ports import ControlsTie, Device, KnowsSuspicion, Withholds
 from ems.runtime.cooling_image import cooling_state
 from ems.runtime.refuted import without_refuted
 
 _UNKNOWN_LOAD = LoadState(load_kw=None, load_max_kw=None, energy_wh=None)
+_UNKNOWN_PCC = PccState(
+    power_kw=None,
+    breaker_closed=None,
+    grid_voltage_frac=None,
+    bus_voltage_frac=None,
+    frequency_hz=None,
+    import_wh=None,
+    export_wh=None,
+)
 
 
 _R = TypeVar("_R", bound=Reading)
@@ -66,7 +75,7 @@ class ImageBuilder:
             pv=tuple(
                 self._pv(block, fresh.of(block, PvReading)) for plant in self._site.pv for block in plant.block_ids
             ),
-            pcc=None if self._site.grid is None else _pcc(fresh.of("pcc", PccReading)),
+            pcc=None if self._site.grid is None else self._pcc(fresh.of("pcc", PccReading)),
             it=_load(fresh.of("it", LoadReading)),
             cooling_load=_load(fresh.of("cooling", LoadReading)),
             aux=_load(fresh.of("aux", LoadReading)),
@@ -224,6 +233,25 @@ class ImageBuilder:
             fallback_armed=reading.fallback_armed,
         )
 
+    def _pcc(self, reading: PccReading | None) -> PccState:
+        if reading is None:
+            return _UNKNOWN_PCC
+        takes = isinstance(self._devices.get("pcc"), ControlsTie)
+        return PccState(
+            power_kw=reading.power_kw,
+            breaker_closed=reading.breaker_closed,
+            grid_voltage_frac=reading.grid_voltage_frac,
+            bus_voltage_frac=reading.bus_voltage_frac,
+            frequency_hz=reading.frequency_hz,
+            import_wh=reading.import_wh,
+            export_wh=reading.export_wh,
+            grid_frequency_hz=reading.grid_frequency_hz,
+            angle_deg=reading.angle_deg,
+            island_group=reading.island_group,
+            permitted=reading.permitted,
+            controllable=takes and self._controllable("pcc", remote=reading.remote),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Fresh:
@@ -247,28 +275,6 @@ def _total(values: Iterable[float | None]) -> float:
 def _tightest(batteries_kw: float | None, pcs_kw: float | None) -> float | None:
     """Return what batteries and PCS both allow; without the batteries' word nothing is known."""
     return batteries_kw if batteries_kw is None or pcs_kw is None else min(batteries_kw, pcs_kw)
-
-
-def _pcc(reading: PccReading | None) -> PccState:
-    if reading is None:
-        return PccState(
-            power_kw=None,
-            breaker_closed=None,
-            grid_voltage_frac=None,
-            bus_voltage_frac=None,
-            frequency_hz=None,
-            import_wh=None,
-            export_wh=None,
-        )
-    return PccState(
-        power_kw=reading.power_kw,
-        breaker_closed=reading.breaker_closed,
-        grid_voltage_frac=reading.grid_voltage_frac,
-        bus_voltage_frac=reading.bus_voltage_frac,
-        frequency_hz=reading.frequency_hz,
-        import_wh=reading.import_wh,
-        export_wh=reading.export_wh,
-    )
 
 
 def _load(reading: LoadReading | None) -> LoadState:

@@ -5,14 +5,22 @@ What the forecasts have learnt comes back from here too; it knows its own docume
 
 from dataclasses import asdict
 from datetime import datetime
+from typing import TypedDict
 
 import structlog
 
-from ems.control.state import BilledImport, ControlState, GensetTrack
+from ems.control.state import BilledImport, BlackStartTrack, ControlState, GensetTrack, ResyncTrack
 from ems.model.setpoints import Cause
 from ems.runtime.accounts import Accounts
 from ems.runtime.forecasts import ForecastMemory
 from ems.runtime.persistence import StateStore
+
+
+class _ModeMemory(TypedDict, total=False):
+    e_stop_latched: bool
+    resync: ResyncTrack
+    black_start: BlackStartTrack
+
 
 _TIMES = ("wanted_since_s", "carries_since_s", "rests_since_s", "failed_until_s")
 
@@ -33,6 +41,7 @@ def control_document(state: ControlState, *, now_s: float) -> dict[str, object]:
         "stored_kwh": dict(state.stored_kwh),
         "full_utc": {name: instant.isoformat() for name, instant in state.full_utc.items()},
         "grid_lost_ago_s": None if state.grid_lost_since_s is None else now_s - state.grid_lost_since_s,
+        "mode": _mode_document(state, now_s),
     }
 
 
@@ -65,6 +74,7 @@ def restored_control(document: dict[str, object], *, saved_ago_s: float, now_s: 
         stored_kwh={str(name): float(kwh) for name, kwh in stored.items()},
         full_utc=_instants(document.get("full_utc")),
         grid_lost_since_s=origin_s - float(lost) if isinstance(lost, int | float) else None,
+        **_modes(document.get("mode"), origin_s),
     )
 
 
@@ -93,6 +103,41 @@ def restore_forecasts(memory: ForecastMemory, store: StateStore, *, now: datetim
         structlog.get_logger("daemon").warning("forecasts_not_restored", error=str(error))
         return False
     return True
+
+
+def _mode_document(state: ControlState, now_s: float) -> dict[str, object]:
+    """Return the mode with what outlives it; a restart adopts by measurement and only keeps what people must lift."""
+    resync = state.resync
+    return {
+        "name": state.mode.value,
+        "reason": state.mode_reason,
+        "for_s": now_s - state.mode_since_s,
+        "e_stop_latched": state.e_stop_latched,
+        "resync_tries_ago_s": [now_s - at_s for at_s in resync.tries_s],
+        "n_resync_failed": resync.n_failed,
+        "resync_ended_ago_s": None if resync.ended_s is None else now_s - resync.ended_s,
+        "black_start_step": state.black_start.step.value,
+        "black_start_hold": state.black_start.hold,
+    }
+
+
+def _modes(document: object, origin_s: float) -> _ModeMemory:
+    """Return what is kept of the mode; documents of before it have none."""
+    if not isinstance(document, dict):
+        return {}
+    tries = document["resync_tries_ago_s"]
+    hold = document["black_start_hold"]
+    if not isinstance(tries, list):
+        raise TypeError("not a mode's document")
+    return {
+        "e_stop_latched": bool(document["e_stop_latched"]),
+        "resync": ResyncTrack(
+            tries_s=tuple(origin_s - float(ago) for ago in tries),
+            n_failed=int(document["n_resync_failed"]),
+            ended_s=_since(document["resync_ended_ago_s"], origin_s),
+        ),
+        "black_start": BlackStartTrack(hold=None if hold is None else str(hold)),
+    }
 
 
 def _track_document(track: GensetTrack, now_s: float) -> dict[str, object]:

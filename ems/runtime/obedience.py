@@ -214,7 +214,7 @@ def _states(snapshot: SiteSnapshot) -> Iterator[_State]:
 
 def _on_grid(snapshot: SiteSnapshot, mode: Mode) -> bool:
     """Return whether the grid carries what the units leave; the breaker is known before the mode follows it."""
-    return mode is Mode.GRID and snapshot.pcc is not None and snapshot.pcc.breaker_closed is True
+    return mode.is_parallel and snapshot.pcc is not None and snapshot.pcc.breaker_closed is True
 
 
 def _is_free(state: _State, *, on_grid: bool, sets_follow: bool) -> bool:

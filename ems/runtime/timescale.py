@@ -7,6 +7,7 @@ watchdogs and time-outs stretch together, so that the number of cycles per real 
 from dataclasses import replace
 
 from ems.model.device import BrokerSpec, DeviceSpec, LinkSpec
+from ems.model.modes import ModeSettings, TieRules
 from ems.model.site import Site
 
 NATIVE_SPEED = 10.0
@@ -48,10 +49,27 @@ def stretched_site(site: Site, *, factor: float, plan_period_s: float) -> Site:
             trim_period_s=control.trim_period_s * factor,
             reserve_start_delay_s=control.reserve_start_delay_s * factor,
             balance_s=control.balance_s * factor,
+            modes=_stretched_modes(control.modes, factor),
+            tie=_stretched_tie(control.tie, factor),
         ),
         gensets=tuple(replace(kind, start_timeout_s=kind.start_timeout_s + later_s) for kind in site.gensets),
         planning=replace(site.planning, period_s=plan_period_s),
     )
+
+
+def _stretched_modes(modes: ModeSettings, factor: float) -> ModeSettings:
+    """Return the modes with their time-outs stretched, which hold cycles; spans of the plant's own stay."""
+    return replace(
+        modes,
+        islanding_timeout_s=modes.islanding_timeout_s * factor,
+        planned_timeout_s=modes.planned_timeout_s * factor,
+        black_start_step_s=modes.black_start_step_s * factor,
+        black_start_timeout_s=modes.black_start_timeout_s * factor,
+    )
+
+
+def _stretched_tie(tie: TieRules | None, factor: float) -> TieRules | None:
+    return None if tie is None else replace(tie, timeout_s=tie.timeout_s * factor)
 
 
 def stretched_device(device: DeviceSpec, factor: float) -> DeviceSpec:

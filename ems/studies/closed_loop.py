@@ -13,7 +13,7 @@ from drivers.sim.port_twin import port_device
 from drivers.sim.weather_service import WeatherService
 from ems.config.build import build_simulation, build_site, build_wiring
 from ems.config.files import ConfigFiles
-from ems.control.state import BilledImport, ControlState, Mode
+from ems.control.state import BilledImport, ControlState
 from ems.errors import ConfigError, ConfigProblem
 from ems.model.plan import Plan, PoolStep
 from ems.model.problem import PlanningProblem
@@ -172,7 +172,7 @@ class ClosedLoop:
         return self._summary()
 
     def _may_plan(self) -> bool:
-        return self._cycle.state.mode in (Mode.GRID, Mode.ISLAND)
+        return self._cycle.state.mode.may_plan
 
     def _advance(self, record: CycleRecord) -> None:
         """Let the plant run one step with what was decided, and write the row of that step."""

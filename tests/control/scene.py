@@ -8,6 +8,7 @@ from functools import cache
 from ems.config.build import build_site
 from ems.config.loader import load_files
 from ems.config.shipped import site_directory
+from ems.control.modes import Condition
 from ems.control.state import ControlState, GensetTrack, Mode
 from ems.control.step import Decision, step
 from ems.model.plan import GensetStep, ObjectiveTerms, Plan, PlanSource, PlanStatus, PlanStep, PoolStep, SolveTimings
@@ -210,8 +211,7 @@ def steady(site: Site, snapshot: SiteSnapshot, mode: Mode) -> ControlState:
         mode=mode,
         mode_since_s=since_s,
         last_s=snapshot.at_s - site.control.period_s,
-        complete_since_s=since_s,
-        cause_free_since_s=since_s,
+        held_since_s={Condition.COMPLETE: since_s, Condition.NOT_BLIND: since_s},
         load_kw=load_kw * (1.0 + site.economics.site_loss_frac),
         gensets={
             genset.id: GensetTrack(

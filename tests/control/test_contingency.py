@@ -116,7 +116,7 @@ def test_the_loss_of_the_grid_is_declared_in_the_cycle_in_which_the_mode_changes
     decision = step(CAMPUS, dark, None, state)
     next_ = step(CAMPUS, at(dark, dark.at_s + 1.0), None, decision.state)
 
-    assert decision.state.mode is Mode.ISLAND
+    assert decision.state.mode is Mode.UNPLANNED_ISLANDING
     assert decision.state.contingency is not None
     assert decision.state.contingency.reason == "loss of grid"
     assert next_.state.contingency == decision.state.contingency

@@ -264,7 +264,7 @@ def test_a_short_reserve_starts_a_set_after_the_delay() -> None:
 def test_a_lost_grid_is_ridden_on_a_full_store() -> None:
     decision = _grid_lost(soc_pct=95.0)
 
-    assert decision.state.mode is Mode.ISLAND
+    assert decision.state.mode is Mode.UNPLANNED_ISLANDING
     assert _wanted(decision) == []
 
 

@@ -1,4 +1,4 @@
-"""INIT, GRID, ISLAND, DEGRADED: changes follow what is measured, and nothing else."""
+"""Changes of mode follow what is measured, and nothing else."""
 
 from dataclasses import replace
 
@@ -84,20 +84,42 @@ def test_an_open_breaker_makes_an_island_in_the_same_cycle() -> None:
 
     decision = step(CAMPUS, _breaker_open(picture), None, steady(CAMPUS, picture, Mode.GRID))
 
-    assert decision.state.mode is Mode.ISLAND
+    assert decision.state.mode is Mode.UNPLANNED_ISLANDING
     assert decision.state.grid_lost_since_s == picture.at_s
     assert decision.import_target_kw is None
 
 
-@pytest.mark.parametrize(("voltage_frac", "mode"), [(0.79, Mode.ISLAND), (0.81, Mode.GRID)])
+def test_an_island_counts_as_formed_once_it_has_been_in_band_for_a_while() -> None:
+    picture = healthy(CAMPUS)
+
+    decisions = run_for(CAMPUS, _breaker_open(picture), steady(CAMPUS, picture, Mode.GRID), 12.0)
+
+    stable_s = round(CAMPUS.control.modes.island_stable_s)
+    modes = [decision.state.mode for decision in decisions]
+    assert modes == [Mode.UNPLANNED_ISLANDING] * stable_s + [Mode.ISLAND] * (12 - stable_s)
+
+
+@pytest.mark.parametrize(("voltage_frac", "mode"), [(0.79, Mode.UNPLANNED_ISLANDING), (0.81, Mode.GRID)])
 def test_lost_voltage_counts_as_lost_grid_while_the_breaker_still_reads_closed(voltage_frac: float, mode: Mode) -> None:
     picture = healthy(CAMPUS)
     assert picture.pcc is not None
     sagging = replace(picture, pcc=replace(picture.pcc, grid_voltage_frac=voltage_frac))
 
-    decision = step(CAMPUS, sagging, None, steady(CAMPUS, picture, Mode.GRID))
+    decisions = run_for(CAMPUS, sagging, steady(CAMPUS, picture, Mode.GRID), 2.0)
 
-    assert decision.state.mode is mode
+    assert decisions[0].state.mode is Mode.GRID
+    assert decisions[1].state.mode is mode
+
+
+def test_a_dip_that_every_unit_rides_through_changes_nothing() -> None:
+    picture = healthy(CAMPUS)
+    assert picture.pcc is not None
+    dip = replace(picture, pcc=replace(picture.pcc, grid_voltage_frac=0.3))
+
+    first = step(CAMPUS, dip, None, steady(CAMPUS, picture, Mode.GRID))
+    second = step(CAMPUS, at(picture, NOW_S + 1.0), None, first.state)
+
+    assert [first.change, second.change] == [None, None]
 
 
 def test_high_import_or_odd_frequency_make_no_island() -> None:
@@ -156,7 +178,7 @@ def test_half_of_the_blocks_are_enough_to_go_on() -> None:
 
 def test_degraded_is_left_through_init_after_the_cause_has_been_gone_for_a_while() -> None:
     picture = healthy(DESERT)
-    state = replace(steady(DESERT, picture, Mode.DEGRADED), cause_free_since_s=None, complete_since_s=None)
+    state = replace(steady(DESERT, picture, Mode.DEGRADED), held_since_s={})
     clear_s = DESERT.control.degraded_clear_s
 
     decisions = run_for(DESERT, picture, state, clear_s + WAIT_S + 1.0)
@@ -169,7 +191,7 @@ def test_degraded_is_left_through_init_after_the_cause_has_been_gone_for_a_while
 def test_a_cause_that_comes_back_starts_the_wait_again() -> None:
     picture = healthy(DESERT)
     lost = replace(picture, it=UNKNOWN, blocks=(*map(unheard_block, picture.blocks[:2]), picture.blocks[2]))
-    state = replace(steady(DESERT, picture, Mode.DEGRADED), cause_free_since_s=None)
+    state = replace(steady(DESERT, picture, Mode.DEGRADED), held_since_s={})
     state = run_for(DESERT, picture, state, 8.0)[-1].state
 
     state = step(DESERT, at(lost, NOW_S + 8.0), None, state).state

@@ -8,6 +8,7 @@ from ems.contract.message import Message
 from ems.contract.quantities import rfc3339_ms
 from ems.control.guard import Clip, Rule
 from ems.control.measurement import measure_powers
+from ems.control.state import Mode
 from ems.control.step import Decision
 from ems.gateway.historian import HistorianStatistics
 from ems.gateway.messages.daemon import carbon_message, energy_message, event_message, health_message
@@ -495,5 +496,5 @@ def test_a_point_that_is_unknown_is_none(desert: Operation) -> None:
 
 
 def test_every_mode_and_phase_has_a_number() -> None:
-    assert len(set(MODES)) == len(MODES) == 4
+    assert len(set(MODES)) == len(MODES) == len(Mode)
     assert set(PHASES) == set(GensetPhase)

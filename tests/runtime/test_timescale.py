@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from ems.config.build import build_wiring
+from ems.model.modes import ModeSettings
 from ems.model.site import ControlSettings
 from ems.runtime.clock import ManualClock, ScaledClock, wall_origin
 from ems.runtime.timescale import plan_period_s, stretch_factor, stretched_device, stretched_link, stretched_site
@@ -32,12 +33,23 @@ def test_every_period_and_limit_of_the_loop_stretches_and_nothing_else() -> None
     stretched = stretched_site(DESERT, factor=14.4, plan_period_s=864.0)
 
     for field in fields(ControlSettings):
+        if field.name in {"modes", "tie"}:
+            continue
         before, after = getattr(DESERT.control, field.name), getattr(stretched.control, field.name)
         stretches = field.name.endswith("_s") and field.name not in _NOT_STRETCHED
         assert after == pytest.approx(14.4 * before if stretches else before), field.name
+    time_outs = {name for name in fields_of(ModeSettings) if name.endswith("timeout_s")} | {"black_start_step_s"}
+    for name in fields_of(ModeSettings):
+        before, after = getattr(DESERT.control.modes, name), getattr(stretched.control.modes, name)
+        assert after == pytest.approx(14.4 * before if name in time_outs else before), name
     assert stretched.planning == replace(DESERT.planning, period_s=864.0)
     unchanged = {"control": DESERT.control, "planning": DESERT.planning, "gensets": DESERT.gensets}
     assert replace(stretched, **unchanged) == DESERT  # type: ignore[arg-type] # fields by name
+
+
+def fields_of(kind: type[ModeSettings]) -> list[str]:
+    """Return the names of the fields."""
+    return [field.name for field in fields(kind)]
 
 
 def test_a_start_is_given_the_time_in_which_a_slower_loop_can_see_it() -> None:

@@ -60,7 +60,7 @@ def test_the_campus_rides_through_an_outage_and_returns(tmp_path: Path) -> None:
     assert run.summary["outages"] == 1
     assert run.summary["mode_h"]["island"] == pytest.approx(1.08 + 300.0 / 3600.0, abs=0.05)
     modes = [mode for mode, before in zip(series["mode"], [None, *series["mode"]], strict=False) if mode != before]
-    assert modes == ["init", "grid", "island", "grid"]
+    assert modes == ["init", "grid", "unplanned_islanding", "island", "grid"]
     islanded = series[~series["grid_connected"]]
     assert (islanded["grid_kw"] == 0.0).all()
     assert (islanded["unserved_kw"] == 0.0).all()

@@ -63,6 +63,65 @@ class ControlTable(Table):
     soc_blend_s: DurationS = Field(1800.0, description="Time in which a SoC that has jumped is taken over.")
 
 
+BandFrac = Annotated[float, Field(gt=0.0, lt=1.0)]
+BandHz = Annotated[float, Field(gt=0.0, le=5.0)]
+
+
+class ModesTable(Table):
+    """When the operating modes change. Every value is an assumption of the design that the site's protection sets."""
+
+    grid_lost_frac: BandFrac = Field(
+        0.8, description="Grid voltage below this share of nominal, with the PCC closed, is a lost grid."
+    )
+    dip_s: ShortOrZeroS = Field(
+        1.0, description="... once it has lasted this long: a dip that every unit rides through changes nothing."
+    )
+    voltage_band_frac: BandFrac = Field(0.1, description="Normal deviation of voltage from nominal.")
+    frequency_band_hz: BandHz = Field(1.0, description="Normal deviation of frequency from nominal.")
+    dead_bus_frac: BandFrac = Field(0.1, description="Bus voltage below this share of nominal is a dead bus.")
+    dead_bus_s: ShortOrZeroS = Field(2.0, description="... once it has lasted this long.")
+    island_stable_s: ShortOrZeroS = Field(10.0, description="In band for this long, an island counts as formed.")
+    islanding_timeout_s: ShortS = Field(30.0, description="Unplanned islanding that lasts longer ends in DEGRADED.")
+    planned_lead_min: Annotated[int, Field(ge=0, le=1440)] = Field(
+        0, description="The PCC is opened this long before an announced outage; 0: it is left to the relays."
+    )
+    planned_timeout_s: ShortS = Field(120.0, description="Planned islanding that lasts longer is given up.")
+    planned_soc_margin_pct: SmallPct = Field(5.0, description="... and is begun only with this much SoC above floor.")
+    exchange_frac: BandFrac = Field(
+        0.02, description="The PCC is opened below this share of the import limit, in either direction."
+    )
+    exchange_s: ShortOrZeroS = Field(5.0, description="... held for this long.")
+    black_start_step_s: ShortS = Field(180.0, description="A step of a black start must be confirmed in this time.")
+    n_black_start_tries: Annotated[int, Field(ge=1, le=5)] = Field(
+        2, description="Tries of a step before an operator has to look."
+    )
+    black_start_timeout_s: DurationS = Field(1800.0, description="A black start as a whole is given up after this.")
+
+
+class TieTable(Table):
+    """A PCC breaker that a sync-check device closes with our permit; leave the table out where relays do it alone.
+
+    The windows are those set in the device: assumed values after the table of IEEE 1547 for above 1.5 MVA.
+    """
+
+    window_hz: BandHz = Field(0.1, description="Difference of frequency at which the device closes.")
+    window_voltage_frac: BandFrac = Field(0.03, description="Difference of voltage, share of nominal.")
+    window_deg: Annotated[float, Field(gt=0.0, le=60.0)] = Field(10.0, description="Difference of angle.")
+    healthy_s: DurationS = Field(300.0, description="The grid must have been healthy this long.")
+    confirm_s: ShortOrZeroS = Field(5.0, description="The breaker counts as closed after this.")
+    timeout_s: ShortS = Field(300.0, description="An attempt that lasts longer is given up; the pause then doubles.")
+    max_per_h: Annotated[int, Field(ge=1, le=20)] = Field(3, description="Attempts in an hour.")
+    slip_hz: Annotated[float, Field(gt=0.0, le=0.5)] = Field(
+        0.03, description="The island runs this much faster than the grid while it is matched; inside `window_hz`."
+    )
+    droop_hz: BandHz = Field(
+        description="Frequency deviation of the forming PCS when they are their whole rating off their setpoints."
+    )
+    island_group: Annotated[int, Field(ge=0, le=255)] | None = Field(
+        None, description="Group of protection settings that must be ready before the PCC is opened; missing: any."
+    )
+
+
 class PlanningTable(Table):
     """The rolling plan."""
 
@@ -128,6 +187,8 @@ class ControlFile(Table):
     """control.toml."""
 
     control: ControlTable = Field(default_factory=ControlTable)
+    modes: ModesTable = Field(default_factory=ModesTable)
+    tie: TieTable | None = None
     planning: PlanningTable = Field(default_factory=PlanningTable)
     process: ProcessTable = Field(default_factory=ProcessTable)
     ownership: OwnershipTable = Field(default_factory=OwnershipTable)

@@ -2,7 +2,7 @@
 
 from ems.control.genset_sequencer.situation import Situation
 from ems.control.outlook import net_outlook
-from ems.control.state import ControlState, Mode
+from ems.control.state import ControlState
 from ems.model.units import seconds
 from ems.reserve import ReserveId, lead_kwh, lead_time_s
 
@@ -13,7 +13,7 @@ _RELEASE_FRAC = 0.01
 def energy_run_now(situation: Situation, state: ControlState) -> tuple[bool, str]:
     """Rules 2, 3 and 5: whether sets must run because of the energy in the store."""
     site, storage = situation.site, situation.storage
-    if state.mode is Mode.GRID or not site.gensets:
+    if state.mode.is_parallel or not site.gensets:
         return False, ""
     available_kwh = storage.stored_kwh - storage.tech_kwh
     reserve_kwh = storage.floor_kwh - storage.tech_kwh

@@ -7,7 +7,7 @@ from datetime import timedelta
 from ems.control.genset_sequencer.energy import grid_lost_now
 from ems.control.genset_sequencer.situation import Situation
 from ems.control.outlook import net_outlook
-from ems.control.state import ControlState, GensetTrack
+from ems.control.state import ControlState, GensetTrack, Mode
 from ems.model.genset import GensetClass
 from ems.model.setpoints import Cause
 from ems.model.units import seconds
@@ -45,6 +45,8 @@ def need_of(
     short_since_s: float | None,
 ) -> Need:
     """Return the greatest count that any rule asks for."""
+    if state.mode is Mode.DEAD_BUS:
+        return Need(count=kind.n_units, cause=Cause.DEAD_BUS, text="the bus is dead", emergency=True)
     wanted = [unit for unit in kind.unit_ids if tracks[unit].wanted]
     need = _planned(situation, kind)
     if energy_run:

@@ -15,7 +15,7 @@ from ems.model.units import seconds
 from ems.reserve import ReserveId, assess, without_set
 
 # starts for these reasons wait neither for a set's rest nor for its starts per hour
-_EMERGENCIES: Final = frozenset({Cause.ENERGY_LOW, Cause.HEADROOM_LOW, Cause.GRID_LOST, Cause.DERATED})
+_EMERGENCIES: Final = frozenset({Cause.ENERGY_LOW, Cause.HEADROOM_LOW, Cause.GRID_LOST, Cause.DERATED, Cause.DEAD_BUS})
 
 
 def guarded_gensets(

@@ -94,10 +94,10 @@ class GuardContext:
 def on_grid(site: Site, snapshot: SiteSnapshot, context: GuardContext) -> bool:
     """Return whether the public grid carries what the units leave.
 
-    GRID and ISLAND say so; in every other mode it is what is measured at the PCC.
+    A parallel mode and ISLAND say so; in every other mode it is what is measured at the PCC.
     """
     pcc = snapshot.pcc
-    if context.mode is Mode.GRID:
+    if context.mode.is_parallel:
         return True
     if site.grid is None or pcc is None or context.mode is Mode.ISLAND:
         return False

@@ -11,7 +11,6 @@ from typing import Final
 from ems.control.balance import tolerance_kw
 from ems.control.guard.predicted import PCC, Limit, Scene
 from ems.control.guard.rules import CLIP_KW, Clip, GuardContext, Rule
-from ems.control.state import Mode
 
 # limits that share blocks settle in a few rounds; after those, what breaks a limit goes to zero, block by block
 _ROUNDS: Final = 8
@@ -92,7 +91,7 @@ def _keep_reserve(scene: Scene, context: GuardContext, blocks: Blocks) -> None:
 
     In an island every kW less of a following unit is one more of a forming one: there the rule acts on sets and PV.
     """
-    if context.r0_margin_kw >= 0.0 or context.mode is not Mode.GRID:
+    if context.r0_margin_kw >= 0.0 or not context.mode.is_parallel:
         return
     highest_kw = max(scene.movable_now_kw, 0.0)
     if blocks.total_kw > highest_kw + CLIP_KW:

@@ -29,6 +29,7 @@ from ems.reserve import UP_CLASSES, Assessment, ReserveId
 
 _MOST_PROBLEMS: Final = 50
 _NOT_YET: Final = "unknown: control has not taken over yet"
+_NOBODY_FORMS: Final = "unknown: no device tells what forms the bus"
 _NO_PLAN: Final = "unknown: there is no plan yet"
 # a margin counts as short beyond the noise of the meters, as the run's own counts have it
 _SHORT_KW: Final = 1.0
@@ -70,6 +71,8 @@ def state_message(
     reasons = _reasons_for_null(site, snapshot, missing)
     lacking = {name for name, value in values.items() if value is None} | ({"pcc_closed"} if closed is None else set())
     quality = {name: reasons[name] for name in reasons if name in lacking}
+    if decision.forming is None:
+        quality["forming"] = _NOBODY_FORMS
     quality |= {
         f"genset_phases.{genset.id}": missing.why(genset.id, "phase")
         for genset in snapshot.gensets
@@ -84,6 +87,11 @@ def state_message(
         mode=state.mode.value,
         mode_reason=state.mode_reason,
         mode_for_s=max(0.0, snapshot.at_s - state.mode_since_s),
+        forming=None if decision.forming is None else decision.forming.value,
+        island=None if decision.island is None else decision.island.value,
+        islanding_refusal=state.islanding_refusal,
+        black_start_step=state.black_start.step.value if state.mode is Mode.BLACK_START else None,
+        black_start_hold=state.black_start.hold,
         n_blocks=len(snapshot.blocks),
         n_blocks_ready=sum(block.ready for block in snapshot.blocks),
         n_blocks_forming=sum(block.forming is True for block in snapshot.blocks),
