@@ -59,6 +59,10 @@ class WireDevice:
         """Return the points of the device's map."""
         return shown_values(self._simulated.reading(self._id), serial=self._id)
 
+    def asked(self) -> None:
+        """Keep its watchdog quiet: it is a device that waits for any request."""
+        self._simulated.command("heartbeat", 0.0)
+
     def command(self, name: str, value: float) -> bool:
         """Take a command."""
         if self._note is not None:

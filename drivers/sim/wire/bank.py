@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
+from drivers.device.fallback import LifeSign
 from drivers.modbus.coding import Address, Coding, PointType, Table, factor_name
 from drivers.modbus.layout import Command, Point, RegisterMap
 from drivers.sim.wire.faults import NO_FAULTS, Faults
@@ -39,6 +40,14 @@ class TwinDevice(Protocol):
 
     def command(self, name: str, value: float) -> bool:
         """Take a command by its name in the map, or `heartbeat` or `watchdog_s`; False refuses it."""
+
+
+@runtime_checkable
+class HearsRequests(Protocol):
+    """A device of the plant whose watchdog any request keeps quiet, where its map says so."""
+
+    def asked(self) -> None:
+        """Take note that somebody asks."""
 
 
 class UnitRegisters(Protocol):
@@ -88,12 +97,18 @@ class RegisterBank:
         # the newest commands, which a deaf device shows without following them
         self._pretended: dict[str, float] = {}
         self._shown: Mapping[str, Value] = {}
+        rule = register_map.fallback
+        # whoever asks such a device is no silent controller
+        hears = rule is not None and rule.misses is LifeSign.REQUESTS
+        self._listener = device if hears and isinstance(device, HearsRequests) else None
 
     def read(self, function: int, register: int, count: int, faults: Faults = NO_FAULTS) -> list[int] | ExceptionCode:
         """Return registers; a frozen device shows the values of the last read when it was not."""
         places = self._plan(function, register, count)
         if places is None:
             return ExceptionCode.ADDRESS
+        if self._listener is not None:
+            self._listener.asked()
         if not (faults.frozen and self._shown):
             self._shown = self._image(faults)
         words = [0] * count
