@@ -221,6 +221,21 @@ def test_fuel_that_is_not_there_is_declared_and_paid() -> None:
     assert any("missing_cost" in sentence for sentence in refusals(stated, free))
 
 
+def test_fuel_that_is_not_there_is_not_bought_to_keep_the_reserve() -> None:
+    warming = replace(unit(1, on=True, since_h=0.1), warm_up_left_h=0.25)
+    stated = tank(stock_l=30.0, reserve_l=100.0)
+    stated = replace(
+        stated,
+        gensets=(replace(stated.gensets[0], units=(warming,), warm_up_h=0.35),),
+        prices=replace(stated.prices, limit_per_kwh=50.0),
+    )
+
+    plan = solved(stated)
+
+    assert plan.objective.missing_cost == 0.0
+    assert "fuel reserve" in plan.relaxed
+
+
 def test_starts_of_fractions_of_sets_draw_their_share() -> None:
     stated = starting(tank(stock_l=120.0), 20.0)
     stated = replace(stated, load=replace(stated.load, it_kw=(100.0, 20.0, 100.0, 100.0)))

@@ -46,16 +46,28 @@ def test_a_problem_without_the_features_has_none_of_their_rows() -> None:
     assert rules == (False,) * 5
 
 
-def test_fractions_of_sets_that_warm_up_and_swap_are_held_to_the_fuel_that_they_can_burn() -> None:
-    # beyond the integer hours 0.68 of a set delivers at its rating, while another part of one warms up
-    cold = replace(gensets([unit(1)], start_cost=0.0), warm_up_h=0.1)
-    stated = problem([0.0, 67.9, 0.0], sets=cold, duration_h=(0.5, 0.25, 0.25), integer_h=0.0)
+def test_a_set_cannot_start_and_stop_at_once_to_deliver_less() -> None:
+    units = [unit(1, on=True), unit(2), unit(3)]
+    cold = replace(gensets(units, start_cost=0.0), warm_up_h=0.5)
+
+    plan = solved(problem([100.0, 0.0, 100.0], sets=cold))
+
+    # with two false starts in the second hour a single set would do, and nothing would be left over
+    assert all(step.gensets[0].n_started <= step.gensets[0].n_on for step in plan.steps)
+    assert n_on(plan) == [2, 0, 3]
+
+
+def test_fractions_of_sets_that_warm_up_are_held_to_the_fuel_that_they_can_burn() -> None:
+    # beyond the integer hours 0.679 of a set delivers at its rating: fewer could not, a whole one would burn 16.58 l/h
+    units = [unit(1, on=True), unit(2)]
+    cold = replace(gensets(units, run_wear_cost_per_h=50.0), warm_up_h=0.1)
+    stated = problem([67.9], sets=cold, duration_h=(0.25,), integer_h=0.0)
 
     plan = solved(stated)
 
-    dry = with_class(plan, 1, fuel_l_per_h=17.5)
-    assert plan.steps[1].gensets[0].power_kw == pytest.approx(67.9)
-    assert any("step 1: diesel fuel_l_per_h is 17.5" in sentence for sentence in refusals(stated, dry))
+    assert plan.steps[0].gensets[0].fuel_l_per_h == pytest.approx(0.679 * 24.5)
+    thirsty = with_class(plan, 0, fuel_l_per_h=17.5)
+    assert any("step 0: diesel fuel_l_per_h is 17.5" in sentence for sentence in refusals(stated, thirsty))
 
 
 def test_hot_hours_leave_a_set_less_power() -> None:

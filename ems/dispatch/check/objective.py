@@ -85,8 +85,10 @@ def _term_of(problem: PlanningProblem, wish: str) -> str | None:
 
 def _terms(problem: PlanningProblem, plan: Plan, units: tuple[UnitRange, ...]) -> dict[str, CostRange]:
     known = {**_bought(problem, plan), **_burnt(problem, plan), **_stored(problem, plan), **_lost(problem, plan)}
+    # a litre that is not there is never the cheaper way to keep the reserve
+    dearest = max(problem.prices.unserved_per_kwh, problem.prices.limit_per_kwh)
     missing_l = missing_fuel_l(problem, plan, units)
-    known["missing_cost"] += missing_l * litre_price(problem, _MISSING_FACTOR * problem.prices.unserved_per_kwh)
+    known["missing_cost"] += missing_l * litre_price(problem, _MISSING_FACTOR * dearest)
     # a term that no part of the check knows belongs to no feature of the problem
     unknown = dict.fromkeys(plan.objective.terms(), (0.0, 0.0))
     # what reserve costs is known with its shortfalls, where there are classes

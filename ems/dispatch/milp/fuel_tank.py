@@ -96,8 +96,12 @@ def missing_fuel_cost(m: pyo.ConcreteModel) -> Any:  # a Pyomo expression
 
 
 def _missing_price(problem: PlanningProblem) -> float:
-    """Return the price of a litre that is not there: that of the energy which the best class makes of it."""
-    return _MISSING_FACTOR * problem.prices.unserved_per_kwh / _best_l_per_kwh(problem.gensets)
+    """Return the price of a litre that is not there: that of the energy which the best class makes of it.
+
+    It is dearer than a litre of the reserve as well, which it would else be bought for.
+    """
+    dearest = max(problem.prices.unserved_per_kwh, problem.prices.limit_per_kwh)
+    return _MISSING_FACTOR * dearest / _best_l_per_kwh(problem.gensets)
 
 
 def _best_l_per_kwh(gensets: tuple[GensetProblem, ...]) -> float:

@@ -46,9 +46,8 @@ def add_gensets(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     m.genset_up_slack = pyo.Var(m.CLASS, m.T, bounds=lambda m, c, t: (0, m.genset_up_slack_max[c, t]))
     m.genset_down_slack = pyo.Var(m.CLASS, m.T, bounds=lambda m, c, t: (0, m.genset_down_slack_max[c, t]))
     m.genset_delivering = pyo.Var(m.WARMS, m.T, bounds=lambda m, c, t: (0, m.genset_available[c, t]))
-    m.SETTLES = pyo.Set(initialize=warming_classes(shape) if shape.reserve.up_classes else [])
-    # a set runs through every step that its warm-up touches
-    m.genset_settled = pyo.Var(m.SETTLES, m.T, bounds=(0, None))
+    # a set runs through every step that its warm-up touches: else starts that stop at once would deliver less
+    m.genset_settled = pyo.Var(m.WARMS, m.T, bounds=(0, None))
     # E1: output of the class
     m.genset_kw = pyo.Expression(m.CLASS, m.T, rule=_output)
     m.genset_fuel_l_per_h = pyo.Expression(m.CLASS, m.T, rule=_fuel)
@@ -61,7 +60,6 @@ def add_gensets(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     if shape.warms:
         m.genset_warm_up = pyo.Constraint(m.WARMS, m.T, rule=lambda m, c, t: _warm_up(m, shape, c, t))
         m.genset_was_off = pyo.Constraint(m.WARMS, m.T, rule=_was_off)
-    if shape.warms and shape.reserve.up_classes:
         m.genset_settles = pyo.Constraint(m.WARMS, m.T, rule=lambda m, c, t: _settles(m, shape, c, t))
     _add_any_on(m, shape)
     _add_change(m, shape)
