@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
 from ems.model.capability import Capability, Fallback, PowerLimits, SupplyLimits
+from ems.model.cluster import ClusterView
 from ems.model.counters import CounterMemory
 from ems.model.device import DeviceSpec
 from ems.model.lease import LeaseRecord, SeenLease
@@ -34,6 +35,13 @@ class Clock(Protocol):
 
     def timeout(self, duration_s: float) -> AbstractAsyncContextManager[object]:
         """Return a context that raises `TimeoutError` when its body takes longer."""
+
+
+class Cluster(Protocol):
+    """The cluster as control sees it; what it knows comes from messages that arrived before."""
+
+    def view(self, utc: datetime) -> ClusterView:
+        """Return what the cluster can be counted on for at an instant."""
 
 
 @runtime_checkable

@@ -20,6 +20,7 @@ from drivers.sim.grid import TwinGrid, announced_seconds
 from drivers.sim.noise import generator
 from drivers.sim.pv_field import available_kw
 from drivers.sim.racks import TwinRack, split
+from drivers.sim.scheduler.cluster import TwinScheduler
 from drivers.sim.series import DayTable
 from drivers.sim.sky import FileFinder, Sky, first_day
 from drivers.sim.tie import TwinTie
@@ -123,6 +124,8 @@ class Plant:
         n_pv = max((plant.n_blocks for plant in site.pv), default=1)
         self._sky = Sky(spec.weather, site.place, find=self._files, n_blocks=n_pv, seed=seed)
         self._cluster = GpuCluster(site.it, spec.load, timezone=site.place.timezone, seed=seed)
+        # the cluster's own side, which moves with the plant; None: its load is nobody's to move
+        self.scheduler = None if spec.cluster is None else TwinScheduler(site.it, spec.cluster, start=start, seed=seed)
         self._first_day = first_day(start, site.place.longitude_deg)
         self._minutes = DayTable(self._first_day)
         self._swing = generator(seed, "swing")
@@ -191,7 +194,8 @@ class Plant:
         means = self._minutes.mean(now, dt_s)
         self.ambient_degc = float(means[0])
         available = [float(kw) for kw in means[2:]]
-        demand = self._demand(float(means[1]), dt_s)
+        base_kw = float(means[1])
+        demand = self._demand(base_kw if self.scheduler is None else self.scheduler.advance(base_kw, dt_s), dt_s)
         if self.grid is not None:
             self.grid.advance(at_s, dt_s, bus_live=self.bus_live, bus_hz=self.frequency_hz)
         self.islanded = self.grid is None or not self.grid.breaker_closed

@@ -13,11 +13,11 @@ import structlog
 
 from ems.app.checking import checked_files
 from ems.app.clocks import clock_for
+from ems.app.cluster_desk import ClusterDesk
 from ems.app.devices import build_fleet, check_own_drivers
 from ems.app.log_observer import LogObserver
 from ems.app.publishing import Publishing
 from ems.app.standby import Standby, lease_of, lease_places
-from ems.cluster.offers import OfferInbox
 from ems.config.build import Wiring, build_site, build_wiring
 from ems.config.files import ConfigFiles
 from ems.config.loader import load_files
@@ -176,9 +176,7 @@ async def _run_once(
         memory = ForecastMemory(scaled.site, climate)
         worker = WorkerClient(memory_mb=scaled.site.planning.worker_memory_mb)
         issued = files.forecasts.weather.issued_file
-        offers = (
-            OfferInbox(scaled.site.it, _offer_refused, on_return=_offer_taken) if scaled.site.it.takes_offers else None
-        )
+        desk = ClusterDesk(scaled.site, clock, store)
         planner = Planner(
             scaled.site,
             worker=worker,
@@ -187,9 +185,10 @@ async def _run_once(
             weather=weather_file_source(None if issued is None else files.directory / issued),
             archive=archive,
             prices=prices,
-            offers=None if offers is None else offers.offer_at,
+            offers=desk.offer_at if scaled.site.it.takes_offers else None,
+            cluster=desk.condition_at,
         )
-        publishing = Publishing(files, scaled.site, clock, fleet.devices, state_directory, offers=offers)
+        publishing = Publishing(files, scaled.site, clock, fleet.devices, state_directory, receivers=desk.receivers())
         stack.callback(publishing.close)
         disk = DiskWatch(
             state_directory,
@@ -207,6 +206,7 @@ async def _run_once(
             planner=planner,
             worker=worker,
             memory=memory,
+            cluster=desk,
             accounts=accounts,
             store=store,
             identities=identities,
@@ -223,10 +223,11 @@ async def _run_once(
         )
         if lease is not None:
             lease.at(lease_places(scaled.wiring, fleet.links))
-        observers: Sequence[Observer] = (LogObserver(), publishing)
+        observers: Sequence[Observer] = (LogObserver(), publishing, desk)
         daemon = Daemon(parts, observers)
         publishing.watch(daemon, accounts)
         daemon.watch((store.queue, ledger.queue, archive.queue, *publishing.queues()))
+        desk.connect(publish=publishing.publish, tell=daemon.tell)
         settle_memory()
         return await _until_ended(directory, files, daemon, publishing, notifier)
 
@@ -248,14 +249,6 @@ async def _until_ended(
         # the same configuration, from the wait for the lease on
         return files
     return reloader.fresh if ending is Ending.RELOAD else None
-
-
-def _offer_refused(reason: str) -> None:
-    structlog.get_logger("cluster").warning("offer_refused", reason=reason)
-
-
-def _offer_taken(n_refused: int) -> None:
-    structlog.get_logger("cluster").info("offer_taken", n_refused=n_refused)
 
 
 class _Reloader:

@@ -2,14 +2,11 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import structlog
 
-from ems.cluster.envelope import Situation, envelope
-from ems.cluster.offers import OfferInbox
 from ems.config.files import ConfigFiles
 from ems.contract.outgoing import Outgoing
 from ems.contract.topics import (
@@ -24,7 +21,6 @@ from ems.contract.topics import (
     STATE,
     Topics,
     link_topic,
-    offer_topic,
 )
 from ems.gateway.broker import broker_settings
 from ems.gateway.historian import HistorianSettings, SqliteHistorian
@@ -35,7 +31,7 @@ from ems.gateway.messages.planning import forecast_messages, plan_message
 from ems.gateway.messages.racks import rack_messages
 from ems.gateway.messages.setpoints import SetpointBook
 from ems.gateway.messages.site import guard_message, readiness_message, reserve_message, state_message
-from ems.gateway.mqtt import MqttPublisher
+from ems.gateway.mqtt import MqttPublisher, Receiver
 from ems.gateway.points import points, rack_points
 from ems.model.link_status import LinkStatus
 from ems.model.setpoints import joined
@@ -71,9 +67,9 @@ class Publishing:
         devices: Mapping[str, Device],
         state_directory: Path,
         *,
-        offers: OfferInbox | None = None,
+        receivers: Mapping[str, Receiver] | None = None,
     ) -> None:
-        """Build from a configuration; `devices` by the asset that they serve, `offers` takes what the cluster offers.
+        """Build from a configuration; `devices` by the asset that they serve, `receivers` take what arrives by topic.
 
         Raises:
             ConfigError: A file that mqtt.toml names cannot be used.
@@ -83,7 +79,6 @@ class Publishing:
         self._devices = devices
         self._period_s = files.mqtt.mqtt.publish_s
         topics = Topics(prefix=files.mqtt.mqtt.prefix, site_id=site.id)
-        receivers = {} if offers is None else {offer_topic(site.it.id): lambda data: offers.receive(data, clock.utc())}
         broker = broker_settings(files, refresh_s=_REFRESH_S)
         self._publisher = MqttPublisher(broker, topics, receivers=receivers)
         table = files.persistence.historian
@@ -102,7 +97,6 @@ class Publishing:
         self._record: CycleRecord | None = None
         self._planning: PlanningResult | None = None
         self._planned: tuple[PlanningResult | None, tuple[Outgoing, ...]] | None = None
-        self._n_envelopes = 0
         self._link_round = 0
         self._rack_round = 0
         self._racks_kept_s = -_RACKS_KEPT_EVERY_S
@@ -138,14 +132,12 @@ class Publishing:
         return kept
 
     def on_plan(self, result: PlanningResult) -> None:
-        """Keep the newest plan and its forecasts; the cluster gets an envelope with every plan."""
+        """Keep the newest plan and its forecasts."""
         self._planning = result
-        if self._record is None:
-            return
-        outgoing = self._envelope(replace(self._record, plan=result.plan))
-        if outgoing is not None:
-            self._n_envelopes += 1
-            self._publisher.publish(outgoing.topic, outgoing.message.payload(), retain=outgoing.retain)
+
+    def publish(self, outgoing: Outgoing) -> None:
+        """Publish a message of another part of the daemon at once."""
+        self._publisher.publish(outgoing.topic, outgoing.message.payload(), retain=outgoing.retain)
 
     def on_event(self, event: Event) -> None:
         """Publish an event at once."""
@@ -251,14 +243,3 @@ class Publishing:
         yield from device_messages(site, self._devices, now_s=self._clock.monotonic_s(), utc=self._clock.utc())
         yield from self._rack_messages(self._clock.utc())
         yield from self._book.messages(utc=snapshot.utc)
-
-    def _envelope(self, record: CycleRecord) -> Outgoing | None:
-        outlook = None if self._planning is None else self._planning.outlook
-        situation = Situation(
-            site=self._site,
-            decision=record.decision,
-            plan=record.plan,
-            carbon_kgco2e_per_kwh=None if outlook is None else outlook.carbon_kgco2e_per_kwh,
-            utc=record.snapshot.utc,
-        )
-        return envelope(situation, seq=self._n_envelopes + 1)

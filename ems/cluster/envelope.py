@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from ems.cluster.permits import Permission, permitted
 from ems.contract.cluster import EnvelopeInterval, EnvelopeMessage, EnvelopeState, RampPart
 from ems.contract.outgoing import Outgoing
 from ems.contract.topics import envelope_topic
@@ -41,6 +42,8 @@ class Situation:
     plan: Plan | None
     carbon_kgco2e_per_kwh: SignalForecast | None
     utc: datetime
+    # what the published limits respect beside the plan; None: nothing
+    permission: Permission | None = None
 
 
 def envelope(situation: Situation, *, seq: int) -> Outgoing | None:
@@ -59,6 +62,8 @@ def envelope(situation: Situation, *, seq: int) -> Outgoing | None:
     is_fresh = plan.age_s(utc) <= site.planning.max_age_periods * site.planning.period_s
     is_kept = is_fresh and plan.source is PlanSource.MILP
     intervals = tuple(_interval(situation, step, is_kept=is_kept) for step in steps)
+    if situation.permission is not None:
+        intervals = permitted(intervals, situation.permission, design_kw=site.it.design_kw)
     state, reason = _state(situation, steps[0], is_kept=is_kept)
     valid_s = site.planning.max_age_periods * site.planning.period_s
     message = EnvelopeMessage(
@@ -70,10 +75,16 @@ def envelope(situation: Situation, *, seq: int) -> Outgoing | None:
         after_expiry_limit_kw=min(interval.limit_kw for interval in intervals),
         state=state,
         reason=reason,
-        ramp_kw_per_min=RampPart(up=site.it.job_step_kw, down=site.it.largest_block_kw),
+        ramp_kw_per_min=_ramp(site),
         intervals=intervals,
     )
     return Outgoing(topic=envelope_topic(site.it.id), message=message)
+
+
+def is_survival(decision: Decision) -> bool:
+    """Return whether the site is an island whose store is below its floor."""
+    storage = decision.storage
+    return not decision.state.mode.is_parallel and storage is not None and _is_below_floor(storage)
 
 
 def _is_below_floor(storage: Storage) -> bool:
@@ -84,14 +95,16 @@ def _interval(situation: Situation, step: PlanStep, *, is_kept: bool) -> Envelop
     site, utc = situation.site, situation.utc
     start = max(step.start_utc, utc)
     lead_h = hours((start - utc).total_seconds())
+    limit_kw = _limit_kw(site, step)
+    is_firm = is_kept and lead_h < _FIRM_H
     return EnvelopeInterval(
         start=start,
         duration_min=MINUTES_PER_HOUR * hours((step.end_utc - start).total_seconds()),
-        limit_kw=_limit_kw(site, step),
-        firm=is_kept and lead_h < _FIRM_H,
+        limit_kw=limit_kw,
+        firm=is_firm,
         expected_kw=step.it_kw,
-        floor_kw=None,
-        limit_p10_kw=None,
+        floor_kw=_floor_kw(site, step, limit_kw=limit_kw),
+        limit_p10_kw=None if is_firm else _limit_p10_kw(site, step, limit_kw=limit_kw),
         price_per_kwh=None if site.grid is None else site.grid.tariff.price_per_kwh(start),
         gco2e_per_kwh=_intensity(situation, step),
     )
@@ -105,14 +118,44 @@ def _limit_kw(site: Site, step: PlanStep) -> float:
     limit_kw = step.it_kw
     if step.unserved_kw <= _UNSERVED_KW:
         margins = [item.held_kw - item.required_kw for item in step.reserve if item.id in _UP_NAMES]
-        # the mean ratio stands for the marginal one: cooling and auxiliaries have constant parts, so it errs low
-        bus_per_it = max(1.0, step.load_kw / step.it_kw) if step.it_kw > 0.0 else 1.0
+        bus_per_it = _bus_per_it(step)
         # what the plan takes back of the cluster's classes is not given again as the forecast's error
         asked_kw = step.load_kw + bus_per_it * sum(offer.cut_kw for offer in step.offers)
         error_kw = step.load_q90_kw - asked_kw
-        spare_kw = error_kw if step.offers else max(min(margins, default=0.0), error_kw)
+        is_shaped = bool(step.offers) or site.it.takes_offers
+        spare_kw = error_kw if is_shaped else max(min(margins, default=0.0), error_kw)
         limit_kw += max(0.0, spare_kw) / bus_per_it
     return min(site.it.design_kw, max(site.it.idle_kw, limit_kw))
+
+
+def _floor_kw(site: Site, step: PlanStep, *, limit_kw: float) -> float | None:
+    """Return the power that would take the PV which is left, None where there is none worth telling: a wish only."""
+    spare_kw = step.pv_available_kw - step.pv_kw
+    if spare_kw <= _SURPLUS_FRAC * site.it.design_kw:
+        return None
+    return min(limit_kw, step.it_kw + spare_kw / _bus_per_it(step))
+
+
+def _limit_p10_kw(site: Site, step: PlanStep, *, limit_kw: float) -> float:
+    """Return the limit if net load comes out as high as its 0.9 quantile: what is forecast is not all there."""
+    error_kw = max(0.0, step.net_q90_kw - (step.load_kw - step.pv_available_kw))
+    return max(min(site.it.idle_kw, limit_kw), limit_kw - error_kw / _bus_per_it(step))
+
+
+def _bus_per_it(step: PlanStep) -> float:
+    """Return the load at the bus that goes with a kW of IT.
+
+    The mean ratio stands for the marginal one: cooling and auxiliaries have constant parts, so it errs low.
+    """
+    return max(1.0, step.load_kw / step.it_kw) if step.it_kw > 0.0 else 1.0
+
+
+def _ramp(site: Site) -> RampPart:
+    """Return the agreed ramps, else a job step and the largest block in a minute."""
+    up, down = site.it.ramp_up_kw_per_min, site.it.ramp_down_kw_per_min
+    return RampPart(
+        up=site.it.job_step_kw if up is None else up, down=site.it.largest_block_kw if down is None else down
+    )
 
 
 def _intensity(situation: Situation, step: PlanStep) -> float | None:
@@ -135,7 +178,7 @@ def _state(situation: Situation, step: PlanStep, *, is_kept: bool) -> tuple[Enve
     """Return the site in one word, the gravest that applies, and why."""
     site, decision = situation.site, situation.decision
     storage = decision.storage
-    if not decision.state.mode.is_parallel and storage is not None and _is_below_floor(storage):
+    if storage is not None and is_survival(decision):
         return "islanded-survival", f"the site is an island and SoC {storage.soc_pct:.1f} % is below its floor"
     short = [item for item in decision.assessments if item.id is not ReserveId.DOWN and item.margin_kw < -_SHORT_KW]
     if short:

@@ -5,106 +5,77 @@ rule 1 of section 2.4).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from pydantic import ValidationError
-
+from ems.cluster.refusals import CLOCK_ERROR_S, MAX_BYTES, Refusals, Refused, read_message
 from ems.contract.cluster import FlexOfferMessage, OfferClassPart
 from ems.model.load import ItCluster
 from ems.model.offer import FastShed, FlexOffer, OfferClass, OfferForecast, ProgressPoint
 from ems.model.problem import OfferKind
 from ems.model.units import MINUTES_PER_HOUR
 
-# a full day of quarter hours and twenty classes are a tenth of this
-MAX_BYTES: Final = 65_536
-# clocks of two computers differ by less
-_CLOCK_ERROR_S: Final = 60.0
-# the same kind of mistake with other figures is told again after this time
-_TELL_AGAIN_S: Final = 600.0
+__all__ = ["MAX_BYTES", "OfferInbox", "Refused", "read_offer"]
+
 # classes may add up to design and the error of their meters, not to more
 _ROUNDING_FRAC: Final = 0.02
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
-    """An offer that is not used, and why; `kind` is the same for all that are wrong in the same way."""
-
-    kind: str
-    reason: str
+# offers come every 5 to 15 minutes; whatever one says of its validity, four missing ones are no dialogue
+_LONGEST_S: Final = 3600.0
 
 
 def read_offer(payload: bytes, *, cluster: ItCluster, utc: datetime) -> FlexOffer | Refused:
     """Return the offer in a payload as it arrived at `utc`."""
-    if len(payload) > MAX_BYTES:
-        return Refused(kind="size", reason=f"the offer has {len(payload)} bytes, more than {MAX_BYTES}")
-    try:
-        message = FlexOfferMessage.model_validate_json(payload)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        return Refused(kind="form", reason=f"{place or 'offer'}: {first['msg'].lower()}")
-    return _judged(_offer(message), cluster=cluster, utc=utc)
+    message = read_message(payload, FlexOfferMessage, name="offer")
+    return message if isinstance(message, Refused) else _judged(_offer(message), cluster=cluster, utc=utc)
 
 
 class OfferInbox:
     """Keeps the newest valid offer of one cluster.
 
-    A cluster repeats its mistakes with every message: `on_refusal` is told a reason when it is new, and no kind of it
-    twice within ten minutes; `on_return` how many were refused when one is used again after that.
+    `on_refusal` is told a reason when it is news, `on_return` how many were refused when one is used again.
     """
 
     def __init__(
         self, cluster: ItCluster, on_refusal: Callable[[str], None], *, on_return: Callable[[int], None] | None = None
     ) -> None:
         self._cluster = cluster
-        self._on_refusal = on_refusal
-        self._on_return = on_return
-        self._refused_as: Refused | None = None
-        self._is_told = False
-        self._n_refused = 0
-        # when each kind of reason was told last
-        self._told_utc: dict[str, datetime] = {}
+        self._refusals = Refusals(on_refusal, returned=on_return)
         self._newest: FlexOffer | None = None
         # each class as it was last seen
         self._classes: dict[str, OfferClass] = {}
 
-    def receive(self, payload: bytes, utc: datetime) -> None:
-        """Take a payload; an offer that is older than the one at hand changes nothing, one that is wrong ends it."""
+    @property
+    def n_refused(self) -> int:
+        """Return how many offers were refused so far."""
+        return self._refusals.n_total
+
+    def receive(self, payload: bytes, utc: datetime) -> bool:
+        """Take a payload and return whether it is used.
+
+        An offer that is older than the one at hand changes nothing, one that is wrong ends it. A cluster that was
+        started anew may count from the beginning: of two offers the later issued one counts, of one instant the one
+        with the higher number.
+        """
         offer = read_offer(payload, cluster=self._cluster, utc=utc)
         if isinstance(offer, Refused):
             # a cluster whose newest word cannot be read is not planned with by an older one
             self._newest = None
-            self._refuse(offer, utc)
-        elif self._newest is not None and offer.issued_utc < self._newest.issued_utc:
-            reason = f"offer {offer.seq} is older than offer {self._newest.seq}"
-            self._refuse(Refused(kind="older", reason=reason), utc)
-        else:
-            self._newest = self._with_turns(offer)
-            self._take()
+            self._refusals.refuse(offer, utc)
+            return False
+        newest = self._newest
+        if newest is not None and (offer.issued_utc, offer.seq) < (newest.issued_utc, newest.seq):
+            reason = f"offer {offer.seq} is older than offer {newest.seq}"
+            self._refusals.refuse(Refused(kind="older", reason=reason), utc)
+            return False
+        self._newest = self._with_turns(offer)
+        self._refusals.take()
+        return True
 
     def offer_at(self, utc: datetime) -> FlexOffer | None:
         """Return the offer to plan with, None without a valid one."""
         newest = self._newest
-        return newest if newest is not None and utc < newest.valid_until_utc else None
-
-    def _refuse(self, refused: Refused, utc: datetime) -> None:
-        """Count a refusal, and tell of it where it is news: no kind of reason twice within ten minutes."""
-        news = self._refused_as is None or refused.reason != self._refused_as.reason
-        told = self._told_utc.get(refused.kind)
-        self._refused_as = refused
-        self._n_refused += 1
-        if news and (told is None or (utc - told).total_seconds() >= _TELL_AGAIN_S):
-            self._told_utc[refused.kind] = utc
-            self._is_told = True
-            self._on_refusal(refused.reason)
-
-    def _take(self) -> None:
-        """Note that an offer is used, and tell of it after refusals that were told."""
-        if self._is_told and self._on_return is not None:
-            self._on_return(self._n_refused)
-        self._refused_as, self._n_refused, self._is_told = None, 0, False
+        return newest if newest is not None and utc < _ends_utc(newest) else None
 
     def _with_turns(self, offer: FlexOffer) -> FlexOffer:
         """Return the offer with the time at which each class began to run or to rest, as far as it was seen."""
@@ -117,6 +88,10 @@ class OfferInbox:
         return replace(offer, classes=tuple(classes))
 
 
+def _ends_utc(offer: FlexOffer) -> datetime:
+    return min(offer.valid_until_utc, offer.issued_utc + timedelta(seconds=_LONGEST_S))
+
+
 def _judged(offer: FlexOffer, *, cluster: ItCluster, utc: datetime) -> FlexOffer | Refused:
     if offer.cluster_id != cluster.id:
         return Refused(kind="cluster", reason=f"the offer is of cluster '{offer.cluster_id}', not of '{cluster.id}'")
@@ -124,7 +99,9 @@ def _judged(offer: FlexOffer, *, cluster: ItCluster, utc: datetime) -> FlexOffer
         return Refused(
             kind="expired", reason=f"the offer was valid until {offer.valid_until_utc:%Y-%m-%d %H:%M:%S} UTC"
         )
-    if (offer.issued_utc - utc).total_seconds() > _CLOCK_ERROR_S:
+    if utc >= _ends_utc(offer):
+        return Refused(kind="stale", reason=f"the offer is of {offer.issued_utc:%Y-%m-%d %H:%M:%S} UTC, an hour ago")
+    if (offer.issued_utc - utc).total_seconds() > CLOCK_ERROR_S:
         return Refused(
             kind="early", reason=f"the offer is of {offer.issued_utc:%Y-%m-%d %H:%M:%S} UTC, which is to come"
         )
@@ -137,6 +114,9 @@ def _judged(offer: FlexOffer, *, cluster: ItCluster, utc: datetime) -> FlexOffer
     large = next((each for each in offer.classes if each.max_kw > cluster.design_kw), None)
     if large is not None:
         return Refused(kind="power", reason=f"class {large.id} may draw {large.max_kw:.0f} kW, more than the design")
+    if offer.idle_kw > cluster.design_kw:
+        reason = f"the idle cluster draws {offer.idle_kw:.0f} kW, more than the design"
+        return Refused(kind="power", reason=reason)
     return offer
 
 
@@ -156,6 +136,7 @@ def _offer(message: FlexOfferMessage) -> FlexOffer:
         ),
         classes=tuple(_class(part) for part in message.classes),
         fast_shed=tuple(FastShed(within_s=part.within_s, load_kw=part.kw) for part in message.fast_shed),
+        idle_kw=message.idle_kw,
     )
 
 

@@ -70,7 +70,16 @@ from ems.model.site import (
 )
 from ems.model.tariff import DemandCharge, Tariff, TariffSeason, TouWindow
 from ems.model.timegrid import GridShape
-from ems.model.twin import TwinErrors, TwinForecasts, TwinLoad, TwinOutages, TwinRacks, TwinSpec, TwinWeather
+from ems.model.twin import (
+    TwinCluster,
+    TwinErrors,
+    TwinForecasts,
+    TwinLoad,
+    TwinOutages,
+    TwinRacks,
+    TwinSpec,
+    TwinWeather,
+)
 from ems.model.units import SECONDS_PER_MINUTE
 
 
@@ -216,6 +225,7 @@ def build_twin(twin: TwinFile) -> TwinSpec:
         errors=TwinErrors(**twin.errors.model_dump()),
         forecasts=TwinForecasts(**twin.forecasts.model_dump()),
         racks=None if twin.racks is None else TwinRacks(**twin.racks.model_dump()),
+        cluster=None if twin.cluster is None else TwinCluster(**twin.cluster.model_dump()),
         outages=None if twin.outages is None else TwinOutages(**twin.outages.model_dump()),
     )
 

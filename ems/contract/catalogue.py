@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode
 
 from ems.contract.accounts import CarbonMessage, EnergyMessage
-from ems.contract.cluster import EnvelopeMessage, FlexOfferMessage
+from ems.contract.cluster import AckMessage, EnvelopeMessage, FlexOfferMessage, ShedMessage, TelemetryMessage
 from ems.contract.daemon import EventMessage, HealthMessage
 from ems.contract.devices import (
     BmsMessage,
@@ -79,9 +79,14 @@ TOPICS: Final = (
     Topic(pattern="event", model=EventMessage, schema="event", retain=False),
     Topic(pattern="standby/<host>", model=StandbyMessage, schema="standby", retain=False),
     Topic(pattern="cluster/<id>/envelope", model=EnvelopeMessage, schema="cluster.envelope"),
+    Topic(pattern="cluster/<id>/shed", model=ShedMessage, schema="cluster.shed", retain=False),
 )
 # what the daemon reads; nothing else that arrives is looked at
-RECEIVED: Final = (Topic(pattern="cluster/<id>/offer", model=FlexOfferMessage, schema="cluster.offer"),)
+RECEIVED: Final = (
+    Topic(pattern="cluster/<id>/offer", model=FlexOfferMessage, schema="cluster.offer"),
+    Topic(pattern="cluster/<id>/ack", model=AckMessage, schema="cluster.ack", retain=False),
+    Topic(pattern="cluster/<id>/telemetry", model=TelemetryMessage, schema="cluster.telemetry", retain=False),
+)
 
 
 def schema_file_names() -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from ems.contract.message import Message, Payload
 from ems.contract.quantities import Count, Duration, Instant, Intensity, Power, Price
 
 EnvelopeState = Literal["normal", "surplus", "constrained", "emergency", "islanded-survival"]
+ShedCause = Literal["genset-trip", "grid-loss", "bess-low", "cooling-degraded", "cooling-lost", "operator"]
 
 
 class RampPart(Payload):
@@ -50,6 +51,24 @@ class EnvelopeMessage(Message):
     reason: str = Field(description="Why it is in that state; one sentence.")
     ramp_kw_per_min: RampPart = Field(description="How fast the cluster may change its power.")
     intervals: tuple[EnvelopeInterval, ...] = Field(description="In order and without gaps.")
+
+
+class ShedMessage(Message):
+    """An emergency: be at or below a power within a time. Renewed while its cause lasts, never retained."""
+
+    schema_name: Literal["power-shed/1"] = Field(
+        "power-shed/1", alias="schema", description="Name and version of this form."
+    )
+    seq: Count = Field(description="Rises with every envelope and shed.")
+    cluster: str = Field(description="Cluster.")
+    id: str = Field(description="Name of the shed; the same in each renewal and release.")
+    target_kw: Power | None = Field(
+        description="Be at or below this at the boundary; kW; null: it is over, the envelope alone counts again."
+    )
+    within_s: Duration = Field(description="Time from `ts` in which the power must be reached; s.")
+    until: Instant = Field(description="The shed ends then, unless it is renewed.")
+    reason: ShedCause = Field(description="Why.")
+    text: str = Field(description="Why, in one sentence.")
 
 
 # what comes from outside is bounded: no cluster is larger than this
@@ -148,4 +167,36 @@ class FlexOfferMessage(Payload):
             raise ValueError("two classes have the same id")
         if self.valid_until <= self.issued:
             raise ValueError("valid_until is not after issued")
+        for sooner, later in pairwise(self.fast_shed):
+            if later.within_s <= sooner.within_s or later.kw < sooner.kw:
+                raise ValueError("fast_shed is cumulative: later steps hold the sooner ones")
         return self
+
+
+class AckShedPart(Payload):
+    """What the cluster says to a shed."""
+
+    id: Annotated[str, Field(max_length=80)] = Field(description="Name of the shed.")
+    eta_s: Seconds = Field(description="Time until its power is reached; s.")
+    kw: OfferedPower = Field(description="Power that is given up; kW.")
+
+
+class AckMessage(Payload):
+    """What the cluster says to an envelope or a shed. Comes from the cluster, not retained."""
+
+    seq: Count = Field(description="Sequence number of the envelope or shed that is answered.")
+    accepted: bool = Field(description="Whether the limits are kept.")
+    expected_kw: Annotated[tuple[OfferedPower, ...], Field(max_length=1000)] = Field(
+        (), description="Expected power in the intervals of the envelope; kW; may be empty."
+    )
+    shed: AckShedPart | None = Field(None, description="Only in answer to a shed.")
+    reason: Annotated[str, Field(max_length=200)] | None = Field(None, description="Why it is not accepted.")
+
+
+class TelemetryMessage(Payload):
+    """What the cluster says of itself every 1 to 10 s; it explains, the meter is the truth. Not retained."""
+
+    ts: AwareDatetime = Field(description="When the values were true.")
+    it_kw: OfferedPower = Field(description="Power of the cluster; kW.")
+    enforced_limit_kw: OfferedPower | None = Field(None, description="Limit that is enforced; kW; null: none.")
+    held_jobs: Annotated[int, Field(ge=0, le=10_000_000)] = Field(0, description="Jobs that wait for power.")

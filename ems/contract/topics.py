@@ -81,8 +81,23 @@ def standby_topic(host: str) -> str:
 
 
 def offer_topic(cluster_id: str) -> str:
-    """Return the topic on which a cluster makes its offers; the only one that the daemon reads."""
+    """Return the topic on which a cluster makes its offers."""
     return f"cluster/{cluster_id}/offer"
+
+
+def ack_topic(cluster_id: str) -> str:
+    """Return the topic on which a cluster answers envelopes and sheds."""
+    return f"cluster/{cluster_id}/ack"
+
+
+def telemetry_topic(cluster_id: str) -> str:
+    """Return the topic on which a cluster tells of itself."""
+    return f"cluster/{cluster_id}/telemetry"
+
+
+def shed_topic(cluster_id: str) -> str:
+    """Return the topic on which load is asked to go at once."""
+    return f"cluster/{cluster_id}/shed"
 
 
 def envelope_topic(cluster_id: str) -> str:

@@ -32,7 +32,7 @@ def operation_now(site: Site, snapshot: SiteSnapshot, state: ControlState) -> Op
 
 def required_now(site: Site, state: ControlState) -> Requirement:
     """Return the requirement with the measured load swing."""
-    return requirement(site.reserve, job_step_kw=site.it.job_step_kw, swing_kw=state.swing_kw)
+    return requirement(site.reserve, job_step_kw=site.it.rise_kw, swing_kw=state.swing_kw)
 
 
 def held_on_by_reserve(site: Site, operation: Operation, required: Requirement, storage: Storage) -> bool:

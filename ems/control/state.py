@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from ems.model.cluster import ShedOrder
 from ems.model.setpoints import Cause
 
 
@@ -117,6 +118,19 @@ class BlackStartTrack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShedTrack:
+    """The shed that the cluster is asked for, None: none; since when its cause is away, and when power was given back.
+
+    Times are the monotonic clock's.
+    """
+
+    order: ShedOrder | None = None
+    calm_since_s: float | None = None
+    stepped_s: float | None = None
+    n_orders: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ControlState:
     """Everything that must survive a cycle.
 
@@ -154,3 +168,4 @@ class ControlState:
     contingency: DeclaredContingency | None = None
     # assets that a contingency took away and that are not back
     lost: frozenset[str] = frozenset()
+    shed: ShedTrack = field(default_factory=ShedTrack)

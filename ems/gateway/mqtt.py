@@ -27,7 +27,8 @@ _N_SENDERS: Final = 16
 # messages of one topic that may wait to be read
 _INCOMING: Final = 4
 
-Receiver = Callable[[bytes], None]
+# takes a payload, and whether the broker had kept it
+Receiver = Callable[[bytes, bool], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,7 +215,7 @@ class MqttPublisher:
             if receiver is None or not isinstance(message.payload, bytes):
                 self._log.debug("mqtt_unexpected", topic=str(message.topic))
             else:
-                receiver(message.payload)
+                receiver(message.payload, bool(message.retain))
 
     async def _send_retained(self, client: aiomqtt.Client) -> None:
         while True:

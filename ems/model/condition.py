@@ -1,9 +1,10 @@
 """The measured state from which a plan starts, and the beliefs about the time after it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from ems.model.carbon_budget import CarbonSpent
+from ems.model.cluster import ClusterCondition
 from ems.model.forecast import LoadForecast, PriceForecast, PvForecast, SignalForecast
 from ems.model.offer import FlexOffer
 from ems.model.problem import UnitHistory
@@ -71,6 +72,8 @@ class SiteCondition:
     grid: GridCondition | None
     # the cluster's newest offer that is valid at `utc`
     offer: FlexOffer | None = None
+    # what was promised to the cluster, and the shed that it has proven
+    cluster: ClusterCondition = field(default_factory=ClusterCondition)
     # diesel in the tank; None: not known, or no tank
     tank_l: float | None = None
     # emitted in the running period of the carbon budget; None: no budget, or nothing counted yet

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ems.model.units import SECONDS_PER_MINUTE
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItCluster:
@@ -15,13 +17,24 @@ class ItCluster:
     # the largest block that can drop or start at once, as a share of design
     largest_block_frac: float
     job_step_kw: float
-    # whether the cluster sends offers of what the site may do with its load
+    # whether the cluster speaks the contract: sends offers of what the site may do with its load, answers, tells
     takes_offers: bool = False
+    # ramps that are agreed with the cluster (r_cap); None: a job step, and the largest block, in a minute
+    ramp_up_kw_per_min: float | None = None
+    ramp_down_kw_per_min: float | None = None
+    # a cluster that has said nothing for so long is without a link
+    link_timeout_s: float = 60.0
 
     @property
     def idle_kw(self) -> float:
         """Return the power of the idle cluster."""
         return self.design_kw * self.idle_frac
+
+    @property
+    def rise_kw(self) -> float:
+        """Return the largest rise within ten seconds: an unannounced job, or the agreed ramp where that is more."""
+        ramp_kw = 0.0 if self.ramp_up_kw_per_min is None else self.ramp_up_kw_per_min * 10.0 / SECONDS_PER_MINUTE
+        return max(self.job_step_kw, ramp_kw)
 
     @property
     def largest_block_kw(self) -> float:
@@ -85,6 +98,10 @@ class CoolingPlant:
     room_fan_frac: float
     # the support lines of the plant curve may lie below it by this share of IT power (formulation E17)
     support_margin_frac: float
+    # supply temperatures of the racks' coolant: too warm for all work, for any work, and cool enough again
+    degraded_supply_degc: float = 44.0
+    lost_supply_degc: float = 46.0
+    recovered_supply_degc: float = 41.0
     cdus: CoolingUnits | None = None
     chillers: ChillerUnits | None = None
     dry_coolers: CoolingUnits | None = None

@@ -79,6 +79,17 @@ class FlexOffer:
     forecast: tuple[OfferForecast, ...] = ()
     classes: tuple[OfferClass, ...] = ()
     fast_shed: tuple[FastShed, ...] = ()
+    idle_kw: float = 0.0
+
+    @property
+    def least_kw(self) -> float:
+        """Return the idle cluster and its firm classes, below which no limit goes (cluster contract, 2.4 rule 7)."""
+        return self.idle_kw + sum(each.min_kw for each in self.classes if each.kind is OfferKind.FIRM)
+
+    @property
+    def notice_s(self) -> float:
+        """Return the longest notice that a class needs."""
+        return max((each.notice_s for each in self.classes), default=0.0)
 
     def is_valid_at(self, utc: datetime) -> bool:
         """Return whether the offer may be planned with at an instant."""

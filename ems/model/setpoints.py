@@ -30,6 +30,7 @@ class Cause(StrEnum):
     DEAD_BUS = "dead_bus"
     BLACK_START = "black_start"
     TIE = "tie"
+    LOAD_SHED = "load_shed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

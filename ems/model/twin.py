@@ -76,6 +76,36 @@ class TwinRacks:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TwinCluster:
+    """The cluster's own side: kinds of load as shares of its power, and its batch jobs.
+
+    `deferrable_frac` of the mean power is batch work in jobs of about `job_kw` for `job_h`, which may wait `slack_h`;
+    the rest of the load that is neither shapeable nor curtailable is firm. With `defers` false jobs start when they
+    arrive, whatever is expected. `offers` false: everything is offered as firm.
+    """
+
+    deferrable_frac: float
+    shapeable_frac: float
+    curtailable_frac: float
+    batch_peak_frac: float
+    job_kw: float
+    job_h: float
+    slack_h: float
+    min_run_min: float
+    min_pause_min: float
+    checkpoint_s: float
+    restart_kwh: float
+    react_s: float
+    offer_every_s: float
+    telemetry_every_s: float
+    batch_late_cost_per_kwh: float
+    training_cost_per_kwh: float
+    curtailed_cost_per_kwh: float
+    defers: bool = True
+    offers: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TwinSpec:
     """Everything the twin needs beside the site."""
 
@@ -90,4 +120,6 @@ class TwinSpec:
     forecasts: TwinForecasts
     outages: TwinOutages | None
     racks: TwinRacks | None = None
+    # None: the load is as the measured shapes have it, and nobody speaks for the cluster
+    cluster: TwinCluster | None = None
     start_failure_frac: float

@@ -2,19 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Final
 
 from ems.control.guard import Clip, guarded_supplies
+from ems.control.load_shed import with_load_shed
 from ems.control.state import ControlState, Mode
 from ems.control.step import Decision, step
 from ems.control.supplies import supply_setpoints
+from ems.model.cluster import ClusterView
 from ems.model.plan import Plan
 from ems.model.readings import no_faults
 from ems.model.requests import NO_REQUESTS, OperatorRequests
 from ems.model.setpoints import EnergiseSetpoint, GensetSetpoint, Setpoints, TieSetpoint
 from ems.model.site import Site
 from ems.model.snapshot import SiteSnapshot
-from ems.ports import Clock, ControlsTie, Curtails, Device, Energises, SetsPower, SetsSupply, StartsAndStops
+from ems.ports import Clock, Cluster, ControlsTie, Curtails, Device, Energises, SetsPower, SetsSupply, StartsAndStops
 from ems.runtime.acts import Acts, Journal
 from ems.runtime.control_alarms import control_alarms
 from ems.runtime.image import ImageBuilder
@@ -54,8 +57,13 @@ class ControlCycle:
         *,
         state: ControlState,
         journal: Journal | None = None,
+        cluster: Cluster | None = None,
     ) -> None:
-        """Take devices by the asset that they serve; without a journal starts and stops go out at once."""
+        """Take devices by the asset that they serve.
+
+        Without a journal starts and stops go out at once, without a cluster nobody is known to obey a shed.
+        """
+        self._cluster = cluster
         self._site = site
         self._clock = clock
         self._image = ImageBuilder(site, devices)
@@ -80,7 +88,8 @@ class ControlCycle:
         before_s = self.state.last_s
         image = self._image.snapshot(at_s=now_s, utc=self._clock.utc())
         snapshot = self._obedience.judge(self._plausibility.judge(image), self.state.mode)
-        decision = step(self._site, snapshot, plan, self.state, requests)
+        decided = step(self._site, snapshot, plan, self.state, requests)
+        decision = with_load_shed(self._site, snapshot, decided, self._view(snapshot.utc))
         if self._supplies and decision.state.mode is not Mode.E_STOP:
             # cooling does not wait for a mode: it is commanded from the first cycle on
             clips: list[Clip] = []
@@ -107,6 +116,11 @@ class ControlCycle:
             missed=self._obedience.missed,
             alarms={**self._plausibility.alarms(), **self._obedience.alarms(), **control_alarms(decision)},
         )
+
+    def _view(self, utc: datetime) -> ClusterView:
+        if self._cluster is None:
+            return ClusterView(is_linked=False, least_kw=self._site.it.idle_kw)
+        return self._cluster.view(utc)
 
     def _write(self, setpoints: Setpoints, now_s: float) -> None:
         """Hand changed setpoints, and those due for renewal, to their drivers; none of this waits."""

@@ -15,7 +15,7 @@ from ems.model.condition import SiteCondition
 from ems.model.link_status import LinkStatus
 from ems.model.site import Site
 from ems.model.status import DiskStatus, HealthStatus, PlanCounts
-from ems.ports import Device, DeviceLink
+from ems.ports import Cluster, Device, DeviceLink
 from ems.runtime.accounts import Accounts
 from ems.runtime.alarms import AlarmWatch
 from ems.runtime.condition import condition_of
@@ -69,6 +69,7 @@ class DaemonParts:
     planner: Planner
     worker: WorkerClient
     memory: ForecastMemory
+    cluster: Cluster
     accounts: Accounts
     store: StateStore
     identities: IdentityBook
@@ -113,7 +114,12 @@ class Daemon:
             devices=parts.devices.values(),
         )
         self._cycle = ControlCycle(
-            parts.site, parts.devices, parts.clock, state=self._keeper.restored(), journal=self._keeper
+            parts.site,
+            parts.devices,
+            parts.clock,
+            state=self._keeper.restored(),
+            journal=self._keeper,
+            cluster=parts.cluster,
         )
         self.statistics = RunStatistics(parts.site)
         self._began = parts.clock.utc()
@@ -169,6 +175,10 @@ class Daemon:
         """Ask the daemon to end; called by signal handlers."""
         if self._ending is not None and not self._ending.done():
             self._ending.set_result(ending)
+
+    def tell(self, event: Event) -> None:
+        """Tell all observers of an event of another part of the daemon."""
+        self._tell(event)
 
     def health(self) -> HealthStatus:
         """Return the daemon's own state."""

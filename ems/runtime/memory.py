@@ -9,7 +9,8 @@ from typing import TypedDict
 
 import structlog
 
-from ems.control.state import BilledImport, BlackStartTrack, ControlState, GensetTrack, ResyncTrack
+from ems.control.state import BilledImport, BlackStartTrack, ControlState, GensetTrack, ResyncTrack, ShedTrack
+from ems.model.cluster import ShedOrder, ShedReason
 from ems.model.setpoints import Cause
 from ems.runtime.accounts import Accounts
 from ems.runtime.forecasts import ForecastMemory
@@ -40,6 +41,7 @@ def control_document(state: ControlState, *, now_s: float) -> dict[str, object]:
         },
         "stored_kwh": dict(state.stored_kwh),
         "full_utc": {name: instant.isoformat() for name, instant in state.full_utc.items()},
+        "shed": _shed_document(state.shed, now_s),
         "grid_lost_ago_s": None if state.grid_lost_since_s is None else now_s - state.grid_lost_since_s,
         "mode": _mode_document(state, now_s),
     }
@@ -74,6 +76,7 @@ def restored_control(document: dict[str, object], *, saved_ago_s: float, now_s: 
         stored_kwh={str(name): float(kwh) for name, kwh in stored.items()},
         full_utc=_instants(document.get("full_utc")),
         grid_lost_since_s=origin_s - float(lost) if isinstance(lost, int | float) else None,
+        shed=_shed(document.get("shed"), origin_s),
         **_modes(document.get("mode"), origin_s),
     )
 
@@ -163,6 +166,48 @@ def _track(document: dict[str, object], origin_s: float) -> GensetTrack:
         cause=None if cause is None else Cause(str(cause)),
         power_kw=float(power),
         **times,
+    )
+
+
+def _shed_document(track: ShedTrack, now_s: float) -> dict[str, object]:
+    order = track.order
+    told = None
+    if order is not None:
+        told = asdict(order) | {
+            "reason": order.reason.value,
+            "until_utc": order.until_utc.isoformat(),
+            "ordered_utc": order.ordered_utc.isoformat(),
+        }
+    return {
+        "order": told,
+        "calm_since_s": None if track.calm_since_s is None else now_s - track.calm_since_s,
+        "stepped_s": None if track.stepped_s is None else now_s - track.stepped_s,
+        "n_orders": track.n_orders,
+    }
+
+
+def _shed(document: object, origin_s: float) -> ShedTrack:
+    """Return the shed that the cluster was asked for; documents of before it have none."""
+    if not isinstance(document, dict):
+        return ShedTrack()
+    told, order = document["order"], None
+    if isinstance(told, dict):
+        target_kw = told["target_kw"]
+        order = ShedOrder(
+            id=str(told["id"]),
+            target_kw=None if target_kw is None else float(target_kw),
+            within_s=float(told["within_s"]),
+            until_utc=datetime.fromisoformat(told["until_utc"]),
+            reason=ShedReason(told["reason"]),
+            text=str(told["text"]),
+            from_kw=float(told["from_kw"]),
+            ordered_utc=datetime.fromisoformat(told["ordered_utc"]),
+        )
+    return ShedTrack(
+        order=order,
+        calm_since_s=_since(document["calm_since_s"], origin_s),
+        stepped_s=_since(document["stepped_s"], origin_s),
+        n_orders=int(document["n_orders"]),
     )
 
 

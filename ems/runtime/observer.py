@@ -43,6 +43,11 @@ def cycle_events(record: CycleRecord) -> tuple[Event, ...]:
         events.append(
             Event(utc=utc, kind="mode", text=f"{change.before.value} to {change.after.value}: {change.reason}")
         )
+    events += [
+        Event(utc=utc, kind="cluster", text=reason.text, cause=reason.cause.value, urgent=True)
+        for reason in decision.reasons
+        if reason.cause is Cause.LOAD_SHED
+    ]
     figures = {} if decision.storage is None else {"soc_pct": round(decision.storage.soc_pct, 2)}
     events += [
         Event(utc=utc, kind="genset", text=reason.text, cause=reason.cause.value, figures=figures)

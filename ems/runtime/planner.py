@@ -12,6 +12,7 @@ from ems.dispatch.formulate import formulate, refused_deliveries
 from ems.dispatch.merit_order import merit_order_plan
 from ems.errors import DispatchError
 from ems.forecast.outlook import PvBasis
+from ems.model.cluster import ClusterCondition
 from ems.model.condition import Outlook, SiteCondition
 from ems.model.forecast import WeatherForecast
 from ems.model.offer import FlexOffer
@@ -29,6 +30,8 @@ ProblemSink = Callable[[PlanningProblem, Plan], None]
 PlanMaker = Callable[[PlanningProblem], Awaitable[Plan]]
 # returns the cluster's offer that is valid at an instant, None without one
 OfferSource = Callable[[datetime], FlexOffer | None]
+# returns what was promised to the cluster and what it has proven
+ClusterSource = Callable[[datetime], ClusterCondition]
 _KEPT_TIMES = 2000
 
 
@@ -91,10 +94,12 @@ class Planner:
         archive: ProblemSink,
         prices: SitePrices | None = None,
         offers: OfferSource | None = None,
+        cluster: ClusterSource | None = None,
         use_milp: bool = True,
     ) -> None:
         self._site = site
         self._offers = offers
+        self._cluster = cluster
         self._worker = worker
         self._memory = memory
         self._climate = climate
@@ -111,6 +116,8 @@ class Planner:
         trouble: list[str] = []
         if self._offers is not None:
             condition = replace(condition, offer=self._offers(condition.utc))
+        if self._cluster is not None:
+            condition = replace(condition, cluster=self._cluster(condition.utc))
         # files and checks take their time in a thread: control's loop goes on
         weather, why = await asyncio.to_thread(choose_weather, self._site, self._climate, self._weather, condition.utc)
         if why is not None:

@@ -52,6 +52,7 @@ def stretched_site(site: Site, *, factor: float, plan_period_s: float) -> Site:
             modes=_stretched_modes(control.modes, factor),
             tie=_stretched_tie(control.tie, factor),
         ),
+        it=replace(site.it, link_timeout_s=site.it.link_timeout_s * factor),
         gensets=tuple(replace(kind, start_timeout_s=kind.start_timeout_s + later_s) for kind in site.gensets),
         planning=replace(site.planning, period_s=plan_period_s),
     )

@@ -31,6 +31,7 @@ from ems.runtime.statistics import RunStatistics
 from ems.runtime.timescale import stretched_device, stretched_site
 from ems.runtime.worker_client import WorkerClient
 from ems.studies.books import GridBook, true_energies
+from ems.studies.cluster_line import ClusterLine
 from ems.studies.recorder import Recorder, reserve_columns
 from ems.studies.summary import RunFrame, summarise
 
@@ -119,7 +120,9 @@ class ClosedLoop:
             for device in build_wiring(files).devices
         }
         state = ControlState(billed=BilledImport(peak_kw=spec.peak_so_far_kw))
-        self._cycle = ControlCycle(self._site, devices, self._clock, state=state)
+        self._line = self._cluster_line(factor)
+        dialogue = None if self._line is None else self._line.dialogue
+        self._cycle = ControlCycle(self._site, devices, self._clock, state=state, cluster=dialogue)
         climate = load_climate(files)
         self._memory = ForecastMemory(self._site, climate)
         weather = WeatherService(spec, native.place, search=files.search, seed=self._seed)
@@ -133,6 +136,8 @@ class ClosedLoop:
             weather=weather.issue,
             archive=_no_archive if archive is None else archive,
             prices=prices,
+            offers=dialogue.offer_at if dialogue is not None and self._site.it.takes_offers else None,
+            cluster=None if dialogue is None else dialogue.condition_at,
             use_milp=request.policy is Policy.PLAN,
         )
         self._statistics = RunStatistics(self._site)
@@ -152,7 +157,11 @@ class ClosedLoop:
         n_steps = round(request.days * 86400.0 / request.step_s)
         next_plan_s = 0.0
         for number in range(n_steps):
+            if self._line is not None:
+                self._line.listen()
             record = self._cycle.run(self._planner.latest)
+            if self._line is not None:
+                self._line.on_cycle(record)
             self._memory.observe(record.snapshot)
             self._statistics.add(record)
             self._recorder.decisions(record)
@@ -161,7 +170,10 @@ class ClosedLoop:
                 condition = condition_of(
                     self._site, record.snapshot, self._cycle.state, carbon=self._accounts.carbon_spent()
                 )
-                self._recorder.planning(record.snapshot.utc, await self._planner.make(condition))
+                result = await self._planner.make(condition)
+                self._recorder.planning(record.snapshot.utc, result)
+                if self._line is not None:
+                    self._line.on_plan(result)
                 next_plan_s = self._clock.monotonic_s() + 60.0 * request.replan_min
             self._advance(record)
             if number % 60 == 0:
@@ -170,6 +182,13 @@ class ClosedLoop:
         self._accounts.observe(self._cycle.run(self._planner.latest))
         progress(1.0)
         return self._summary()
+
+    def _cluster_line(self, factor: float) -> ClusterLine | None:
+        """Return the line to the simulated cluster, None where nobody speaks for it."""
+        scheduler = self._plant.scheduler
+        if scheduler is None:
+            return None
+        return ClusterLine(self._site, scheduler, self._clock, stretch=factor, told=self._recorder.note)
 
     def _may_plan(self) -> bool:
         return self._cycle.state.mode.may_plan
@@ -189,10 +208,13 @@ class ClosedLoop:
         plant, decision = self._plant, record.decision
         running = [genset for genset in plant.gensets.values() if genset.breaker_closed]
         step = None if record.plan is None else record.plan.step_at(utc)
+        scheduler = plant.scheduler
+        batch = {} if scheduler is None else {"load_batch_kw": scheduler.served.batch_kw}
         return {
             "time_utc": utc,
             "mode": decision.state.mode.value,
             "load_it_kw": plant.load.it_kw,
+            **batch,
             "load_cooling_kw": plant.load.cooling_kw,
             "load_aux_kw": plant.load.aux_kw,
             "unserved_kw": plant.unserved_kw,
@@ -228,7 +250,7 @@ class ClosedLoop:
             replan_min=request.replan_min,
             seed=self._seed,
         )
-        return summarise(
+        summary = summarise(
             self._site,
             frame,
             true_energies(self._plant, stored_start_kwh=self._stored_start_kwh),
@@ -237,6 +259,7 @@ class ClosedLoop:
             planning=self._planner.statistics.counts(),
             began=request.start,
         )
+        return summary if self._line is None else {**summary, "cluster": self._line.summary()}
 
 
 def _planned_soc(pools: tuple[PoolStep, ...], site: Site) -> float:

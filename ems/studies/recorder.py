@@ -75,6 +75,10 @@ class Recorder:
             }
         self._write(self._decisions, line)
 
+    def note(self, at: datetime, text: str) -> None:
+        """Write what an operator would be told of the cluster."""
+        self._write(self._decisions, {"time_utc": _stamp(at), "kind": "cluster", "text": text})
+
     def ledger(self, record: dict[str, object]) -> None:
         """Write one ledger record."""
         self._write(self._ledger, record)

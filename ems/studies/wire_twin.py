@@ -17,6 +17,9 @@ from typing import NamedTuple
 from drivers.sim.devices import SimulatedDevice, rated_kw, shown_values, simulated_devices
 from drivers.sim.mqtt.twin import MqttTwin
 from drivers.sim.plant import Plant
+from drivers.sim.scheduler.cluster import TwinScheduler
+from drivers.sim.scheduler.station import ClusterStation
+from drivers.sim.scheduler.voice import ClusterVoice
 from drivers.sim.weather_service import WeatherService, issue_text
 from drivers.sim.wire.endpoints import WireTwin
 from drivers.sim.wire.faults import Faults
@@ -92,6 +95,8 @@ class TwinProcess:
         self._wiring = build_wiring(files)
         self._maps = tuple(home / "maps" for home in files.search)
         self._plant = Plant(site, spec, start=start, search=files.search, seed=self.seed)
+        self._broker = files.mqtt.mqtt.host, files.mqtt.mqtt.port
+        self._root = f"{files.mqtt.mqtt.prefix}/{site.id}"
         self._stored_start_kwh = self._plant.stored_kwh
         market = files.forecasts.price
         prices = SitePrices(site, None if market is None else price_file_source(files.resolve(market.file)))
@@ -132,6 +137,8 @@ class TwinProcess:
             behind = MqttTwin(brokers, specs, devices, clock=self._clock, map_directories=self._maps)
             published = await stack.enter_async_context(behind)
             endpoints: dict[str, Steerable] = {**twin.servers, **published.stations}
+            if self._plant.scheduler is not None:
+                endpoints[self._plant.site.it.id] = self._cluster(self._plant.scheduler, stack)
             ready: dict[str, object] = {"ready": True}
             if self._faults_port is not None:
                 steering = FaultSteering(endpoints, port=self._faults_port)
@@ -145,6 +152,23 @@ class TwinProcess:
 
     def _take(self, device: str, name: str, value: float) -> None:
         self._taken.append(Taken(at_s=self._clock.monotonic_s(), device=device, name=name, value=value))
+
+    def _cluster(self, scheduler: TwinScheduler, stack: AsyncExitStack) -> ClusterVoice:
+        """Let the cluster speak over the site's broker until the stack ends."""
+        voice = ClusterVoice(scheduler, clock=self._clock, stretch=self._factor)
+        host, port = self._broker
+        station = ClusterStation(
+            voice,
+            host=host,
+            port=port,
+            root=self._root,
+            cluster_id=scheduler.it.id,
+            clock=self._clock,
+            stretch=self._factor,
+        )
+        speaking = asyncio.create_task(station.run(), name="cluster")
+        stack.callback(speaking.cancel)
+        return voice
 
     async def _move(self, twin: WireTwin) -> None:
         """Let the plant follow the clock."""

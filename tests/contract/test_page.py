@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ems.contract.catalogue import TOPICS, Topic
+from ems.contract.catalogue import RECEIVED, TOPICS, Topic
 from ems.contract.message import Message
 from tests.conventions.sources import ROOT
 
@@ -22,7 +22,7 @@ IN_JSON = [topic for topic in TOPICS if issubclass(topic.model, Message)]
 
 
 def test_the_table_has_exactly_the_topics_of_the_contract() -> None:
-    assert {topic.pattern: (topic.retain, topic.schema) for topic in TOPICS} == ROWS
+    assert {topic.pattern: (topic.retain, topic.schema) for topic in (*TOPICS, *RECEIVED)} == ROWS
 
 
 def test_every_topic_in_json_has_an_example_and_no_other() -> None:

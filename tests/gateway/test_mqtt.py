@@ -57,17 +57,24 @@ def message(value: float, *, second: int = 0) -> bytes:
 @needs_mosquitto
 async def test_only_named_topics_are_read_and_what_is_retained_arrives_after_a_reconnect(broker: Mosquitto) -> None:
     received: list[bytes] = []
+    kept: list[bool] = []
+
+    def take(payload: bytes, retained: bool) -> None:  # noqa: FBT001 - as the gateway calls it
+        received.append(payload)
+        kept.append(retained)
+
     with subscriber(broker.port) as cluster:
         cluster.publish("other", b"no", retain=True)
         cluster.publish("cluster/hall/offer", b"kept", retain=True)
 
         for _ in range(2):
             received.clear()
-            async with running(settings(broker.port), receivers={"cluster/hall/offer": received.append}):
+            async with running(settings(broker.port), receivers={"cluster/hall/offer": take}):
                 await until(lambda: bool(received))
                 cluster.publish("cluster/hall/offer", b"newer")
                 await until(lambda: len(received) > 1)
             assert received == [b"kept", b"newer"]
+        assert kept == [True, False, True, False]
 
 
 @mosquitto

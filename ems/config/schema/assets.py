@@ -41,9 +41,18 @@ class ItTable(Table):
     takes_offers: bool = Field(
         False,
         description=(
-            "Whether the cluster's offers are taken from `cluster/<id>/offer`; without a valid one all load is then "
-            "planned as firm at its 0.9 quantile."
+            "Whether the cluster speaks the cluster contract: its offers, answers and telemetry are read; without a "
+            "valid offer all load is then planned as firm at its 0.9 quantile."
         ),
+    )
+    ramp_up_kw_per_min: PowerOrZeroKw | None = Field(
+        None, description="Agreed ramp of the cluster upwards, kW per minute; missing: `job_step_kw`."
+    )
+    ramp_down_kw_per_min: PowerOrZeroKw | None = Field(
+        None, description="The same downwards; missing: the largest block."
+    )
+    link_timeout_s: Annotated[float, Field(ge=5.0, le=3600.0)] = Field(
+        60.0, description="A cluster that has said nothing for so long is taken to be without a link."
     )
 
 
@@ -73,7 +82,10 @@ class DryCoolerTable(Table):
 
 
 class CoolingTable(Table):
-    """The cooling plant. Fractions of pumps and fans are electric kW per kW of heat at design."""
+    """The cooling plant. Fractions of pumps and fans are electric kW per kW of heat at design.
+
+    Limits of the racks' coolant are those of racks whose class allows 45 degC; assumptions until the maker's are known.
+    """
 
     kind: Literal["liquid", "air"] = Field(
         description="`liquid`: direct liquid cooling with dry cooler and trim chiller; `air`: chilled water only."
@@ -94,6 +106,15 @@ class CoolingTable(Table):
     room_fan_frac: Frac = Field(description="Fans of the room air units.")
     support_margin_frac: Frac = Field(
         description="How far the planning lines may lie below the plant's curve, as a share of IT power (E17)."
+    )
+    degraded_supply_degc: TemperatureDegC = Field(
+        44.0, description="Racks' coolant warmer than this at a CDU: power has to go within a minute."
+    )
+    lost_supply_degc: TemperatureDegC = Field(
+        46.0, description="Warmer than this: the cluster is asked to idle within ten seconds."
+    )
+    recovered_supply_degc: TemperatureDegC = Field(
+        41.0, description="Cooler than this for ten minutes: power is given back in steps."
     )
     cdu: CduTable | None = Field(None, description="Missing: no CDU is read by itself.")
     chiller: ChillerTable | None = Field(None, description="Missing: no chiller is read by itself.")

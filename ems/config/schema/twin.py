@@ -10,6 +10,7 @@ from ems.config.schema.fields import (
     DurationS,
     Frac,
     Pct,
+    PowerKw,
     PowerOrZeroKw,
     RelativePath,
     ShortOrZeroS,
@@ -88,6 +89,36 @@ class TwinRacksTable(Table):
     )
 
 
+class TwinClusterTable(Table):
+    """The cluster's own side of the cluster contract: kinds of load as shares of its power, and its batch jobs."""
+
+    deferrable_frac: Frac = Field(0.1, description="Share of the mean power that is batch work with deadlines.")
+    shapeable_frac: Frac = Field(0.2, description="Share of the load whose power may be capped.")
+    curtailable_frac: Frac = Field(0.05, description="Share of the load that may be stopped at a loss.")
+    batch_peak_frac: Frac = Field(0.2, description="Most batch work at once, as a share of design.")
+    job_kw: PowerKw = Field(250.0, description="Power of a batch job.")
+    job_h: DurationH = Field(4.0, description="Mean length of a batch job.")
+    slack_h: DurationH = Field(20.0, description="How long a job may wait: its deadline is so much after its length.")
+    min_run_min: Annotated[float, Field(ge=0.0, le=1440.0)] = Field(30.0, description="Least run of a started job.")
+    min_pause_min: Annotated[float, Field(ge=0.0, le=1440.0)] = Field(15.0, description="Least pause of a job.")
+    checkpoint_s: ShortOrZeroS = Field(60.0, description="A job that is paused draws power for this time.")
+    restart_kwh: Annotated[float, Field(ge=0.0, le=1e5)] = Field(5.0, description="Energy to load a paused job again.")
+    react_s: DurationS = Field(15.0, description="Time in which all of the power could be taken back.")
+    offer_every_s: DurationS = Field(300.0, description="An offer this often.")
+    telemetry_every_s: DurationS = Field(5.0, description="Telemetry this often.")
+    batch_late_cost_per_kwh: Annotated[float, Field(ge=0.0, le=1e4)] = Field(
+        5.0, description="Offered worth of batch energy that misses its deadline, in the site's currency."
+    )
+    training_cost_per_kwh: Annotated[float, Field(ge=0.0, le=1e4)] = Field(
+        1.9, description="Offered worth of training at full power, in the site's currency."
+    )
+    curtailed_cost_per_kwh: Annotated[float, Field(ge=0.0, le=1e4)] = Field(
+        1.0, description="Offered penalty of curtailed work, in the site's currency."
+    )
+    defers: bool = Field(True, description="Whether jobs wait for power; false: they start when they arrive.")
+    offers: bool = Field(True, description="Whether load is offered by its kinds; false: all of it as firm.")
+
+
 class TwinTable(Table):
     """Start values."""
 
@@ -108,4 +139,7 @@ class TwinFile(Table):
     errors: TwinErrorsTable
     forecasts: TwinForecastsTable
     racks: TwinRacksTable | None = Field(None, description="Missing: a container is one piece.")
+    cluster: TwinClusterTable | None = Field(
+        None, description="Missing: nobody speaks for the cluster, its load is as the measured shapes have it."
+    )
     outages: TwinOutagesTable | None = Field(None, description="Missing: the grid never fails unannounced.")

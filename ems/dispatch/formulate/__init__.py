@@ -11,6 +11,7 @@ from ems.dispatch.formulate.cooling import chiller_problem
 from ems.dispatch.formulate.demand import load_problem, on_steps, pv_problems
 from ems.dispatch.formulate.fuel import fuel_problem, refused_deliveries
 from ems.dispatch.formulate.gensets import rule_edges, with_rules
+from ems.dispatch.formulate.promises import with_promises
 from ems.dispatch.formulate.security import reserve_problem
 from ems.dispatch.formulate.storage import pool_problem
 from ems.dispatch.formulate.supply import cheap_hour_price_per_kwh, genset_problem, grid_problem
@@ -44,6 +45,7 @@ def formulate(
     pv = pv_problems(site, outlook, grid)
     offer = condition.offer if site.it.takes_offers else None
     load, offers = load_problem(site, outlook, grid, pv, offer=offer)
+    load = with_promises(load, condition.cluster, grid)
     # stores are valued by what the site takes as a whole
     whole_kw = tuple(kw + sum(each.asked_kw(t) for each in offers) for t, kw in enumerate(load.it_kw))
     whole = replace(load, it_kw=whole_kw)

@@ -1,7 +1,9 @@
 """Reserve requirements on the plan's steps: contingencies, variation, floor and lead energy (E19 to E24)."""
 
+from dataclasses import replace
 from math import hypot
 
+from ems.dispatch.formulate.promises import promised_rises_kw
 from ems.model.condition import Outlook, SiteCondition
 from ems.model.problem import (
     Contingency,
@@ -53,7 +55,12 @@ def reserve_problem(
     lead_s = lead_time_s(policy, site.gensets)
     classes = [_fast_class(site, reserve, grid) for reserve in UP_CLASSES]
     if policy.r2 is not None:
-        classes.append(_slow_class(site, policy.r2, forecast_errors_kw(site, outlook, load=load, pv=pv)))
+        errors_kw = forecast_errors_kw(site, outlook, load=load, pv=pv)
+        slow = _slow_class(
+            site, policy.r2, errors_kw, risen_kw=promised_rises_kw(site.it, condition.cluster, load, grid)
+        )
+        shed_kw = condition.cluster.credited_shed_kw
+        classes.append(replace(slow, credited_shed_kw=(shed_kw,) * grid.n_steps) if shed_kw > 0.0 else slow)
     return ReserveProblem(
         classes=tuple(classes),
         contingencies=(*_single_losses(site), *policy.contingencies),
@@ -66,7 +73,7 @@ def reserve_problem(
 
 
 def _fast_class(site: Site, reserve: ReserveId, grid: TimeGrid) -> ReserveClassProblem:
-    variation = variation_kw(site.reserve, reserve, job_step_kw=site.it.job_step_kw)
+    variation = variation_kw(site.reserve, reserve, job_step_kw=site.it.rise_kw)
     return ReserveClassProblem(
         id=reserve.value,
         gensets_count=reserve is not ReserveId.R0,
@@ -76,14 +83,16 @@ def _fast_class(site: Site, reserve: ReserveId, grid: TimeGrid) -> ReserveClassP
     )
 
 
-def _slow_class(site: Site, slow: SlowReserve, errors_kw: list[float]) -> ReserveClassProblem:
+def _slow_class(
+    site: Site, slow: SlowReserve, errors_kw: list[float], *, risen_kw: tuple[float, ...]
+) -> ReserveClassProblem:
     return ReserveClassProblem(
         id=ReserveId.R2.value,
         gensets_count=True,
         starts_count=True,
         variation_kw=tuple(
-            variation_kw(site.reserve, ReserveId.R2, job_step_kw=site.it.job_step_kw, forecast_error_kw=kw)
-            for kw in errors_kw
+            variation_kw(site.reserve, ReserveId.R2, job_step_kw=max(site.it.rise_kw, rise), forecast_error_kw=kw)
+            for kw, rise in zip(errors_kw, risen_kw, strict=True)
         ),
         pv_drop_frac=slow.pv_drop_frac,
         sustain_h=hours(slow.sustain_s),
