@@ -69,7 +69,7 @@ class DaemonParts:
     planner: Planner
     worker: WorkerClient
     memory: ForecastMemory
-    cluster: Cluster
+    cluster: Cluster | None
     accounts: Accounts
     store: StateStore
     identities: IdentityBook

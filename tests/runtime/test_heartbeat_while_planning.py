@@ -146,6 +146,7 @@ async def running(home: Path) -> "AsyncIterator[Running]":
         )
         store = StateStore(home / "state.db")
         parts = DaemonParts(
+            cluster=None,
             site=site,
             clock=SteadyClock(clock),
             devices=devices,
