@@ -155,6 +155,8 @@ class Plant:
         it_kw = float(self._minutes.mean(start, 60.0)[1])
         self.cooling = TwinCooling(plant=site.cooling, heat_kw_th=it_kw, felt_degc=self.ambient_degc)
         self.cooling_units = twin_units(site.cooling, ambient_degc=self.ambient_degc)
+        if self.scheduler is not None:
+            self.scheduler.begin(it_kw)
         # whoever reads before the first step sees the loads as they are, not zero
         self.load = self._demand(it_kw, _SWING_S)
         self._loads_kwh = {"it": 0.0, "cooling": 0.0, "aux": 0.0}

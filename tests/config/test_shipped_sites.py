@@ -7,7 +7,15 @@ from ems.config.loader import load_files
 from ems.config.shipped import shipped_site, shipped_sites, site_directory
 from ems.model.problem import ContingencyKind
 
-SITES = ("campus-derated", "desert-derated", "desert-offgrid", "edge-node", "liquid-cooled-hall", "weak-grid-campus")
+SITES = (
+    "campus-derated",
+    "desert-derated",
+    "desert-flexible",
+    "desert-offgrid",
+    "edge-node",
+    "liquid-cooled-hall",
+    "weak-grid-campus",
+)
 
 
 def test_the_schema_directory_is_no_site() -> None:

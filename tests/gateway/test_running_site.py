@@ -18,6 +18,7 @@ SITE = Topics(prefix="ems", site_id="edge-node")
 # an island has no PCC and no carbon forecast
 # what edge-node has not: a grid, racks, cooling units of their own
 NOT_THERE = {
+    "cluster/<id>/shed",
     "device/<device>/pcc",
     "forecast/carbon",
     "device/<device>/racks",

@@ -20,7 +20,7 @@ _DAY_H: Final = 24
 # how long a deviation from yesterday's hour lasts, on average; assumption
 _FORGET_H: Final = 6.0
 # what is expected is compared with the load of so many seconds: jobs do not chase its noise
-_NOISE_S: Final = 900.0
+_NOISE_S: Final = 3600.0
 # training at this share of its power is as slow as may be
 _CAP_FRAC: Final = 0.51
 
@@ -72,6 +72,11 @@ class TwinScheduler:
     def present(self) -> Present:
         """Return what counts now."""
         return self.limits.at(self.utc)
+
+    def begin(self, base_kw: float) -> None:
+        """Be under load from the first moment: who is asked before the first step says what runs."""
+        self._ask(base_kw)
+        self.served = self.asked
 
     def advance(self, base_kw: float, dt_s: float) -> float:
         """Move by a step with the load that would be there without batch work; return the power of the whole."""

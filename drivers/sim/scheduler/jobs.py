@@ -101,8 +101,8 @@ class JobQueue:
         for job in ordered:
             fresh_s = at_s - job.turned_s
             bound_kw = most_kw if job.urgent or (job.running and fresh_s < 60.0 * self._spec.min_run_min) else wanted_kw
-            # half a job more or less is no reason to pause one
-            spare_kw = 0.5 * job.power_kw if job.running else 0.0
+            # a job more or less is no reason to pause one
+            spare_kw = min(job.power_kw, wanted_kw) if job.running else 0.0
             fits = spent_kw + job.power_kw <= min(bound_kw + spare_kw, most_kw, self.peak_kw) + 1e-6
             rests = not job.running and job.n_pauses > 0 and fresh_s < 60.0 * self._spec.min_pause_min
             if fits and not rests:
