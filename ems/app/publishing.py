@@ -22,6 +22,7 @@ from ems.contract.topics import (
     Topics,
     link_topic,
 )
+from ems.control.readiness import readiness_of
 from ems.gateway.broker import broker_settings
 from ems.gateway.historian import HistorianSettings, SqliteHistorian
 from ems.gateway.messages.daemon import carbon_message, energy_message, event_message, health_message
@@ -32,7 +33,7 @@ from ems.gateway.messages.racks import rack_messages
 from ems.gateway.messages.setpoints import SetpointBook
 from ems.gateway.messages.site import guard_message, readiness_message, reserve_message, state_message
 from ems.gateway.mqtt import MqttPublisher, Receiver
-from ems.gateway.points import points, rack_points
+from ems.gateway.points import points, rack_points, readiness_points
 from ems.model.link_status import LinkStatus
 from ems.model.setpoints import joined
 from ems.model.site import Site
@@ -125,7 +126,7 @@ class Publishing:
 
     def _points(self, record: CycleRecord) -> Mapping[str, float | None]:
         snapshot = record.snapshot
-        kept = points(snapshot, record.decision)
+        kept = points(snapshot, record.decision) | readiness_points(readiness_of(self._site, snapshot, record.decision))
         if snapshot.at_s - self._racks_kept_s >= _RACKS_KEPT_EVERY_S:
             self._racks_kept_s = snapshot.at_s
             kept |= rack_points(snapshot)

@@ -18,6 +18,7 @@ UNITS: Final = {
     "frac_per_k": "per K",
     "degc": "°C",
     "k": "K",
+    "m3": "cubic metres",
     "l": "litres",
     "l_per_h": "litres per hour",
     "g_per_h": "g per hour",

@@ -11,6 +11,7 @@ from ems.contract.quantities import (
     Energy,
     Frequency,
     Hours,
+    Minutes,
     Percentage,
     Power,
     Price,
@@ -139,6 +140,18 @@ class ReserveMessage(Message):
     mode_h: dict[str, Hours] = Field(description="Time in each mode; h.")
 
 
+class LossPart(Payload):
+    """One thing that could fail now, and what would follow; PV counts for nothing after the first moment."""
+
+    kind: Literal["grid", "genset", "container", "pv_block", "cdu"] = Field(description="What kind of thing.")
+    asset: str = Field(description="The one of its kind whose loss is the largest.")
+    lost_kw: Power = Field(description="What it delivers now; kW; of a CDU the heat that it takes; kW thermal.")
+    short_kw: Power = Field(description="Load that nothing carries in the first moment; kW.")
+    it_carried_kw: Power | None = Field(description="IT load that is left; kW; cooling is kept before the racks.")
+    lives_h: Hours | None = Field(description="How long the rest lives; h; null: no end is in sight.")
+    ends_by: Literal["nothing", "energy", "fuel", "cooling"] = Field(description="What ends it.")
+
+
 class ReadinessMessage(Message):
     """What the site would survive now, from measured values only; what is not known stays null."""
 
@@ -177,6 +190,19 @@ class ReadinessMessage(Message):
     cooling_faults: tuple[str, ...] = Field(description="Units out of use with the reason, as `cdu02: leak`.")
     ride_through_h: Hours | None = Field(
         description="How long that energy alone would carry the present load at the bus; h."
+    )
+    index_pct: Percentage | None = Field(
+        None, description="Energy-resilience index: 100 times the weakest of its components (docs/formulation.md); %."
+    )
+    index_sentence: str = Field("", description="The index, and what holds it back, in words.")
+    index_weakest: str | None = Field(None, description="The component that is the index.")
+    index_components_frac: dict[str, Share] = Field({}, description="Components that are known, between 0 and 1.")
+    index_texts: dict[str, str] = Field({}, description="What every component means now, or why it is not known.")
+    losses: tuple[LossPart, ...] | None = Field(None, description="What would happen if one thing failed now.")
+    r2_held_kw: Power | None = Field(None, description="Reserve within 120 s, starts of sets counted; kW.")
+    r2_required_kw: Power | None = Field(None, description="What the worst loss takes within 120 s; kW.")
+    thermal_min: Minutes | None = Field(
+        None, description="How long the coolant in the loops alone takes the present heat; min."
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ems.control.guard import Rule
+from ems.control.readiness import Readiness
 from ems.control.state import Forming, Mode
 from ems.control.step import Decision
 from ems.model.readings import GensetPhase
@@ -55,6 +56,22 @@ def points(snapshot: SiteSnapshot, decision: Decision) -> dict[str, float | None
             *_setpoints(decision),
         )
     )
+
+
+def readiness_points(readiness: Readiness | None) -> dict[str, float | None]:
+    """Return the resilience index, its components and what each single loss would mean."""
+    if readiness is None:
+        return {}
+    values: dict[str, float | None] = {"readiness.index_pct": readiness.index_pct}
+    values["readiness.thermal_min"] = readiness.thermal_min
+    values |= {f"readiness.{each.name}_frac": each.share_frac for each in readiness.components}
+    for loss in readiness.survivals:
+        values[f"readiness.{loss.kind}.short_kw"] = loss.short_kw
+        values[f"readiness.{loss.kind}.lives_h"] = loss.lives_h
+    if readiness.r2 is not None:
+        values["reserve.r2.required_kw"] = readiness.r2.required_kw
+        values["reserve.r2.held_kw"] = readiness.r2.held_kw
+    return values
 
 
 def rack_points(snapshot: SiteSnapshot) -> dict[str, float | None]:

@@ -105,6 +105,8 @@ class CoolingPlant:
     cdus: CoolingUnits | None = None
     chillers: ChillerUnits | None = None
     dry_coolers: CoolingUnits | None = None
+    # water in the loops between racks and heat rejection
+    coolant_m3: float | None = None
 
     @property
     def unit_ids(self) -> tuple[str, ...]:

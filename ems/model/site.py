@@ -145,6 +145,7 @@ class ControlSettings:
     balance_s: float = 10.0
     soc_jump_pct: float = 2.0
     soc_blend_s: float = 1800.0
+    resilience_h: float = 24.0
     modes: ModeSettings = field(default_factory=ModeSettings)
     # None: the relays of the PCC breaker close it by themselves
     tie: TieRules | None = None

@@ -9,7 +9,7 @@ SUFFIXES: Final = frozenset(
         # shares
         "pct", "frac", "frac_per_s", "frac_per_h", "frac_per_day", "frac_per_k",
         # temperature, coolant
-        "degc", "k", "delta_k", "m3_per_h", "kpa",
+        "degc", "k", "delta_k", "m3", "m3_per_h", "kpa",
         # fuel, emissions
         "g_per_h", "l", "l_per_h", "l_per_kwh", "kgco2e", "kgco2e_per_kwh", "kgco2e_per_l", "mgco2e",
         # money

@@ -116,6 +116,9 @@ class CoolingTable(Table):
     recovered_supply_degc: TemperatureDegC = Field(
         41.0, description="Cooler than this for ten minutes: power is given back in steps."
     )
+    coolant_m3: Annotated[float, Field(gt=0.0, le=10_000.0)] | None = Field(
+        None, description="Water in the loops; missing: how long it stores the heat is not known."
+    )
     cdu: CduTable | None = Field(None, description="Missing: no CDU is read by itself.")
     chiller: ChillerTable | None = Field(None, description="Missing: no chiller is read by itself.")
     dry_cooler: DryCoolerTable | None = Field(None, description="Missing: no dry cooler is read by itself.")

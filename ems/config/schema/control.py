@@ -60,6 +60,9 @@ class ControlTable(Table):
         description="A reported SoC that moves by more than this and by more than three times the metered energy has "
         "jumped: it is taken over gradually. Above the step of the BMS's own resolution.",
     )
+    resilience_h: DurationH = Field(
+        24.0, description="Time that the site ought to live after its worst single loss: 1.0 of the index's endurance."
+    )
     soc_blend_s: DurationS = Field(1800.0, description="Time in which a SoC that has jumped is taken over.")
 
 

@@ -15,9 +15,11 @@ from ems.contract.site import (
     StateMessage,
 )
 from ems.control.measurement import Storage
+from ems.control.readiness import readiness_of
 from ems.control.state import Mode
 from ems.control.step import Decision
 from ems.gateway.messages.cooling import thermal_readiness
+from ems.gateway.messages.index import index_parts
 from ems.gateway.messages.quality import ABSENT, Missing
 from ems.model.plan import Plan
 from ems.model.readings import NO_FAULTS, GensetPhase
@@ -196,15 +198,17 @@ def readiness_message(site: Site, snapshot: SiteSnapshot, decision: Decision) ->
     if "ride_through_h" in quality and storage is not None:
         quality["ride_through_h"] = "unknown: the load is not measured" if site.batteries else ABSENT
     thermal, missing = thermal_readiness(snapshot)
+    index, not_told = index_parts(site, readiness_of(site, snapshot, decision))
     return ReadinessMessage.model_validate(
         {
             "ts": snapshot.utc,
-            "quality": {**quality, **missing},
+            "quality": {**quality, **missing, **not_told},
             "sentence": _sentence(snapshot, decision, worst, ride_h),
             "n_blocks": len(snapshot.blocks),
             "n_gensets": len(snapshot.gensets),
             **values,
             **thermal,
+            **index,
         }
     )
 
