@@ -1,7 +1,7 @@
 """SIGKILL at random instants, in real time: how soon the plant hears from the next daemon, and that nothing moves."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,17 +18,20 @@ _WINTER_DUSK = datetime(2025, 1, 9, 0, 0, tzinfo=UTC)
 _CAMPUS_NOON = datetime(2025, 7, 9, 3, 0, tzinfo=UTC)
 
 
-def kill_rows(*, n_kills: int = 200, seed: int = 5) -> Iterator[Row]:
-    """Kill the daemons of an off-grid site and of a campus, half the times each."""
+SITES = (("desert-offgrid", _WINTER_DUSK), ("weak-grid-campus", _CAMPUS_NOON))
+
+
+def kill_rows(*, n_kills: int = 200, seed: int = 5, sites: Sequence[tuple[str, datetime]] = SITES) -> Iterator[Row]:
+    """Kill the daemons of an off-grid site and of a campus, the same number of times each."""
     restarts: list[Restart] = []
     bumps_frac: list[float] = []
     unserved_kwh = 0.0
-    for site, start in (("desert-offgrid", _WINTER_DUSK), ("weak-grid-campus", _CAMPUS_NOON)):
+    for site, start in sites:
         rng = random.Random(seed)
         with TemporaryDirectory() as home, RunningSite(Path(home), site=site, speed=1.0, start=start) as running:
             running.until_controlling()
             has_grid = running.files.limits.grid is not None
-            for number in range(n_kills // 2):
+            for number in range(n_kills // len(sites)):
                 if has_grid and number % _GRID_EVERY == _GRID_EVERY - 1:
                     lost = number // _GRID_EVERY % 2 == 0
                     running.steer(do="grid", state="lost" if lost else "present")

@@ -13,6 +13,7 @@ from tests.campaigns.bench import PARTS
 from tests.campaigns.faults import DESERT, scenario_rows
 from tests.campaigns.faults import parts as fault_parts
 from tests.campaigns.fuzz import SUITES, fuzz_rows
+from tests.campaigns.kills import kill_rows
 from tests.campaigns.measure_commitment import Scope, commitment_rows, target_rows, was_crowded_out
 from tests.campaigns.measure_control import measure_control
 from tests.campaigns.measure_daemon import measure_daemon
@@ -81,6 +82,15 @@ def test_a_fault_scenario_reports_its_row() -> None:
 @running_site
 def test_a_short_soak() -> None:
     _judge(soak_rows(hours=0.05, speed=10.0, site="edge-node"), but="soak.cycles")
+
+
+@pytest.mark.wire
+@pytest.mark.slow
+@running_site
+def test_some_kills() -> None:
+    # how soon is measured by `make soak ONLY=kills`, not asserted here
+    dusk = datetime(2025, 1, 9, 0, 0, tzinfo=UTC)
+    _judge(kill_rows(n_kills=2, sites=(("edge-node", dusk),)), but="soak.kill.first-write")
 
 
 def test_a_fuzz_suite_counts_its_tests() -> None:

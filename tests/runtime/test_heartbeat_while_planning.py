@@ -1,7 +1,7 @@
 """The heartbeat of a commanded device depends neither on the planner nor on what the daemon shows of itself."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -31,7 +31,7 @@ from ems.runtime.forecasts import ForecastMemory
 from ems.runtime.identities import IdentityBook
 from ems.runtime.inputs import load_climate
 from ems.runtime.notify import SystemdNotifier
-from ems.runtime.observer import Event
+from ems.runtime.observer import Event, Observer
 from ems.runtime.persistence import StateStore
 from ems.runtime.planner import Planner
 from ems.runtime.prices import SitePrices
@@ -119,9 +119,11 @@ class Running:
 
 
 @asynccontextmanager
-async def running(home: Path) -> "AsyncIterator[Running]":
+async def running(
+    home: Path, *, observers: Sequence[Observer] = (BrokenPage(),), clock: SteppedClock | None = None
+) -> "AsyncIterator[Running]":
     """Run the daemon of the edge node, whose PCS is a driver on a wire; all other devices are in process."""
-    clock = SteppedClock()
+    clock = SteppedClock() if clock is None else clock
     plant = plant_of(SITE, spec=exact(spec_of(SITE)))
     site, climate = plant.site, load_climate(files_of(SITE))
     plant.advance(1.0)
@@ -165,7 +167,7 @@ async def running(home: Path) -> "AsyncIterator[Running]":
             speed=1.0,
             stretch=1.0,
         )
-        daemon = Daemon(parts, (BrokenPage(),))
+        daemon = Daemon(parts, observers)
         task = asyncio.create_task(daemon.run())
         try:
             yield Running(clock, unit, worker)
