@@ -5,6 +5,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,7 @@ def page(both: Comparison, days: float) -> str:
     """Return the page's text."""
     saved_l = both.corrected_l(both.as_it_comes) - both.corrected_l(both.deferred)
     share = 100.0 * saved_l / both.corrected_l(both.as_it_comes)
-    rows = {
+    rows: dict[str, Callable[[Summary], str]] = {
         "litres of diesel": lambda s: f"{s['fuel_l']:,.0f}",
         "litres, unfinished work and stored energy corrected": lambda s: f"{both.corrected_l(s):,.0f}",
         "total cost, stored energy corrected": lambda s: f"{s['cost']['total']:,.0f} {s['currency']}",
