@@ -332,6 +332,7 @@ DEVICE_PROTOCOLS: Final[Mapping[Capability, tuple[type, ...]]] = {
     Capability.CURTAILS: (Curtails, LimitsPower),
     Capability.STARTS_AND_STOPS: (StartsAndStops,),
     Capability.SETS_SUPPLY: (SetsSupply,),
+    Capability.CONTROLS_TIE: (ControlsTie,),
     Capability.HEARTBEAT: (KeepsHeartbeat,),
     Capability.REVERTS: (Reverts,),
 }

@@ -19,6 +19,7 @@ _COMMANDS: Final[Mapping[Capability, str]] = {
     Capability.CURTAILS: "limit_kw",
     Capability.STARTS_AND_STOPS: "run",
     Capability.SETS_SUPPLY: "supply_degc",
+    Capability.CONTROLS_TIE: "permit_close",
 }
 
 

@@ -20,6 +20,7 @@ class Capability(StrEnum):
     FORMS_GRID = "forms_grid"
     COOLS = "cools"
     SETS_SUPPLY = "sets_supply"
+    CONTROLS_TIE = "controls_tie"
     HEARTBEAT = "heartbeat"
     REVERTS = "reverts"
 

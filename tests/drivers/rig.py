@@ -32,6 +32,7 @@ DRIVERS = {
     "generic-tank": "genset.tank",
     "generic-meter": "meter.load",
     "generic-pcc": "meter.pcc",
+    "generic-tie": "meter.tie",
     "generic-cooling": "cooling.plant",
     "generic-dry-cooler": "cooling.dry_cooler",
 }

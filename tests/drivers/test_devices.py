@@ -9,11 +9,12 @@ import pytest
 
 from drivers.battery.pcs import PcsDevice
 from drivers.genset.controller import GensetController
+from drivers.meter.tie import TieBreaker
 from drivers.modbus.link import ModbusLink
 from drivers.pv.block import PvBlock
 from ems.errors import ConfigError
 from ems.model.readings import GensetPhase, PcsReading
-from ems.ports import Commanded, Curtails, Device, SetsPower, StartsAndStops
+from ems.ports import Commanded, ControlsTie, Curtails, Device, SetsPower, StartsAndStops
 from tests.drivers.clock import SteppedClock
 from tests.drivers.rig import DRIVERS, IDENTITY, LINK, PlantDevice, Value, build, device_spec, link_spec, pcs, running
 
@@ -49,6 +50,21 @@ SHOWN: dict[str, dict[str, Value]] = {
         "grid_voltage_frac": 1.0123,
         "bus_voltage_frac": 0.9987,
         "frequency_hz": 49.987,
+        "import_wh": 3,
+        "export_wh": 9_007_199_254_740_993,
+    },
+    "generic-tie": {
+        "power_kw": -1500.5,
+        "breaker_closed": False,
+        "grid_voltage_frac": 1.0123,
+        "bus_voltage_frac": 0.9987,
+        "frequency_hz": 49.987,
+        "grid_frequency_hz": 50.021,
+        "angle_deg": -12.5,
+        "island_group": 2,
+        "permitted": True,
+        "open_requested": False,
+        "remote": True,
         "import_wh": 3,
         "export_wh": 9_007_199_254_740_993,
     },
@@ -105,6 +121,7 @@ def test_the_entry_points_are_the_drivers_of_the_shipped_sites() -> None:
         ("generic-tank", set()),
         ("generic-meter", set()),
         ("generic-pcc", set()),
+        ("generic-tie", {Commanded, ControlsTie}),
         ("generic-cooling", set()),
         ("generic-dry-cooler", set()),
     ],
@@ -117,7 +134,7 @@ def test_a_device_has_the_capabilities_of_its_kind_and_no_others(name: str, capa
 
     assert isinstance(device, Device)
     assert {
-        kind for kind in (Commanded, SetsPower, StartsAndStops, Curtails) if isinstance(device, kind)
+        kind for kind in (Commanded, SetsPower, StartsAndStops, Curtails, ControlsTie) if isinstance(device, kind)
     } == capabilities
     assert (device.device_id, device.asset_id) == ("dev1", "asset1")
     assert device.reading() is None
@@ -171,6 +188,22 @@ async def test_a_pcs_follows_a_setpoint_that_reads_back() -> None:
     assert (outcome.device_id, outcome.outcome, outcome.detail) == ("dev1", "accepted", "power_kw: -700.25 read back")
     assert reading is not None
     assert reading.setpoint_kw == -700.25
+
+
+@pytest.mark.wire
+async def test_a_sync_check_device_gets_its_permit_and_loses_it_again() -> None:
+    follows = {"permit_close": "shown_permit_close", "request_open": "shown_request_open"}
+    plant = PlantDevice(SHOWN["generic-tie"], follows=follows)
+    async with running((device_spec("generic-tie"), plant)) as rig:
+        await rig.first_reading()
+        device = rig.device(TieBreaker)
+
+        device.set_tie(permit_close=True, request_open=False, valid_until_s=rig.clock.monotonic_s() + 15.0)
+        await rig.clock.until(lambda: plant.commanded("permit_close") == [1.0])
+        device.set_tie(permit_close=False, request_open=False, valid_until_s=rig.clock.monotonic_s() + 15.0)
+        await rig.clock.until(lambda: plant.commanded("permit_close") == [1.0, 0.0])
+
+    assert set(plant.commanded("request_open")) == {0.0}
 
 
 @pytest.mark.wire

@@ -101,7 +101,12 @@ def test_a_shipped_map_has_every_field_that_its_reading_must_have_and_says_where
 
 @pytest.mark.parametrize(
     ("name", "commands"),
-    [("generic-pcs", {"power_kw"}), ("generic-genset", {"power_kw", "run"}), ("generic-pv", {"limit_kw"})],
+    [
+        ("generic-pcs", {"power_kw"}),
+        ("generic-genset", {"power_kw", "run"}),
+        ("generic-pv", {"limit_kw"}),
+        ("generic-tie", {"permit_close", "request_open"}),
+    ],
 )
 def test_a_commanded_device_has_its_commands_a_heartbeat_and_a_watchdog(name: str, commands: set[str]) -> None:
     register_map = load_map(name, ())
@@ -188,6 +193,7 @@ RANGES: dict[str, st.SearchStrategy[float | int | bool | str]] = {
     "grid_voltage_frac": st.floats(0.0, 1.5),
     "bus_voltage_frac": st.floats(0.0, 1.5),
     "n_starts": st.integers(0, 100_000),
+    "island_group": st.integers(0, 200),
 }
 
 

@@ -10,6 +10,7 @@ from ems.model.capability import Capability
 from ems.model.setpoints import Outcome
 from ems.ports import (
     Commanded,
+    ControlsTie,
     Curtails,
     Identified,
     KeepsHeartbeat,
@@ -38,19 +39,21 @@ POWER = (Capability.SETS_POWER, Capability.CURTAILS)
 
 
 def ask(rig: Rig, power_kw: float, *, valid_s: float = 30.0) -> None:
-    """Ask the device for a power, a limit of it, or to run where it takes neither."""
+    """Ask for a power, a limit of it, or to run where the device takes neither; a sync-check device gets a permit."""
     device, until_s = rig.devices[1], rig.clock.monotonic_s() + valid_s
     if isinstance(device, SetsPower):
         device.set_power(power_kw, valid_until_s=until_s)
     elif isinstance(device, StartsAndStops):
         device.set_run(run=power_kw > 0.0, valid_until_s=until_s)
+    elif isinstance(device, ControlsTie):
+        device.set_tie(permit_close=power_kw > 0.0, request_open=False, valid_until_s=until_s)
     else:
         assert isinstance(device, Curtails)
         device.set_limit(power_kw, valid_until_s=until_s)
 
 
 def asked_of(plant: FollowingPlant) -> list[float]:
-    return [value for name, value in plant.commands if name in ("power_kw", "limit_kw", "run")]
+    return [value for name, value in plant.commands if name in ("power_kw", "limit_kw", "run", "permit_close")]
 
 
 def ended(rig: Rig) -> tuple[Outcome | None, float | None]:
