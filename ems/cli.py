@@ -16,6 +16,7 @@ import typer
 
 from ems.cli_devices import devices_app
 from ems.cli_output import EXIT_NO, EXIT_REFUSED, EXIT_UNEXPECTED, JsonFlag, show
+from ems.cli_request import request
 from ems.errors import ConfigError, ConfigProblem, EmsError
 from ems.model.problem import LEAST_TIME_LIMIT_S, MOST_GAP_FRAC, MOST_THREADS, MOST_TIME_LIMIT_S
 
@@ -30,6 +31,7 @@ app = typer.Typer(
 study_app = typer.Typer(help="Questions that the control code itself answers.", no_args_is_help=True)
 app.add_typer(study_app, name="study")
 app.add_typer(devices_app, name="devices")
+app.command()(request)
 
 SiteArgument = Annotated[str, typer.Argument(metavar="SITE", help="A configuration directory or a shipped site.")]
 

@@ -42,6 +42,7 @@ from ems.runtime.observer import Observer
 from ems.runtime.persistence import StateStore
 from ems.runtime.planner import Planner
 from ems.runtime.prices import SitePrices
+from ems.runtime.requests import RequestBook
 from ems.runtime.settling import settle_memory
 from ems.runtime.steady import SteadyClock
 from ems.runtime.timescale import (
@@ -212,6 +213,7 @@ async def _run_once(
             identities=identities,
             wear=wear,
             counters=counters,
+            requests=RequestBook(state_directory),
             notifier=notifier,
             version=version(DISTRIBUTION),
             pid=os.getpid(),

@@ -31,6 +31,7 @@ from ems.runtime.notify import SystemdNotifier
 from ems.runtime.observer import Event, Observer, cycle_events
 from ems.runtime.persistence import StateStore
 from ems.runtime.planner import Planner, PlanningResult
+from ems.runtime.requests import RequestBook
 from ems.runtime.statistics import RunStatistics
 from ems.runtime.steady import SteadyClock
 from ems.runtime.supervisor import Supervisor
@@ -75,6 +76,7 @@ class DaemonParts:
     identities: IdentityBook
     wear: WriteBook
     counters: CounterBook
+    requests: RequestBook
     notifier: SystemdNotifier
     version: str
     pid: int
@@ -149,6 +151,7 @@ class Daemon:
             tasks = [group.create_task(self._control(), name="control")]
             tasks.append(group.create_task(self.supervisor.keep("planner", self._plan), name="planner"))
             tasks.append(group.create_task(self._vitals.run(), name="vitals"))
+            tasks.append(group.create_task(self.supervisor.keep("requests", self._follow_requests), name="requests"))
             tasks.append(group.create_task(self._lag(), name="readiness"))
             ending = await self._ending
             if ending is Ending.STOP:
@@ -231,13 +234,16 @@ class Daemon:
         self._look_at_the_clock()
         if not self._commands():
             return
-        record = self._cycle.run(self._parts.planner.latest)
+        requests = self._parts.requests.in_force(self._parts.clock.utc())
+        record = self._cycle.run(self._parts.planner.latest, requests)
         self._record = record
         closed = self._account(record)
         events = cycle_events(record)
         self._tell_lost_devices(record.snapshot.utc)
         self._tell_missed_setpoints(record)
         self._tell_unsaved_acts()
+        for text in self._parts.requests.changes(record.snapshot.utc):
+            self._tell(Event(utc=record.snapshot.utc, kind="request", text=text))
         self._tell_control_alarms(record)
         self._show(lambda observer: observer.on_cycle(record))
         for event in events:
@@ -282,6 +288,10 @@ class Daemon:
                 self._log.exception("accounting_failed", failures=self._n_account_failures)
                 self._event("daemon", f"the books could not take a cycle: {error}")
             return False
+
+    async def _follow_requests(self) -> None:
+        """Keep up with what people ask for."""
+        await self._parts.requests.run(self._parts.clock, period_s=self._parts.site.control.period_s)
 
     async def _plan(self) -> None:
         """Plan every period, and soon after an event."""

@@ -35,6 +35,7 @@ from ems.runtime.observer import Event, Observer
 from ems.runtime.persistence import StateStore
 from ems.runtime.planner import Planner
 from ems.runtime.prices import SitePrices
+from ems.runtime.requests import RequestBook
 from ems.runtime.steady import SteadyClock
 from ems.runtime.wear import WriteBook
 from ems.runtime.worker_client import WorkerClient
@@ -161,6 +162,7 @@ async def running(
             identities=IdentityBook(store, home),
             wear=WriteBook(store, clock),
             counters=CounterBook(store),
+            requests=RequestBook(home),
             notifier=SystemdNotifier(),
             version="test",
             pid=1,
