@@ -34,6 +34,11 @@ def declare_leaving(m: pyo.ConcreteModel, shape: ModelShape) -> None:
 def add_leaving(m: pyo.ConcreteModel) -> None:
     """Add the rows that say how many of those that leave do so running."""
     if len(m.LEAVES):
+        # sums of their own: written out they would be most of the model's coefficients
+        m.genset_stopped = pyo.Var(m.LEAVES, m.T, bounds=(0, None))
+        m.genset_started = pyo.Var(m.LEAVES, m.T, bounds=(0, None))
+        m.genset_stops = pyo.Constraint(m.LEAVES, m.T, rule=_stops)
+        m.genset_starts = pyo.Constraint(m.LEAVES, m.T, rule=_starts)
         m.genset_leaves_unstopped = pyo.Constraint(m.LEAVES, m.LATER, rule=_leaves_unstopped)
         m.genset_leaves_unstarted = pyo.Constraint(m.LEAVES, m.LATER, rule=_leaves_unstarted)
         m.genset_leaves_on = pyo.Constraint(m.LEAVES, m.LATER, rule=_leaves_on)
@@ -67,12 +72,22 @@ def _leaves_off(m: pyo.ConcreteModel, c: int, t: int) -> Any:  # a Pyomo relatio
     return m.genset_left[c, t] <= m.genset_leaving[c, t] - m.genset_leaving_off[c, t] + m.genset_down_slack[c, t - 1]
 
 
+def _stops(m: pyo.ConcreteModel, c: int, t: int) -> Any:  # a Pyomo relation
+    """E2: units that have stopped up to a step, its own beginning included."""
+    return m.genset_stopped[c, t] == (m.genset_stopped[c, t - 1] if t else 0.0) + m.genset_stop[c, t]
+
+
+def _starts(m: pyo.ConcreteModel, c: int, t: int) -> Any:  # a Pyomo relation
+    """E2: units that have started up to a step, its own beginning included."""
+    return m.genset_started[c, t] == (m.genset_started[c, t - 1] if t else 0.0) + m.genset_start[c, t]
+
+
 def _leaves_unstopped(m: pyo.ConcreteModel, c: int, t: int) -> Any:  # a Pyomo relation
     """E2: units that ran at the start leave running unless as many have stopped before."""
-    return m.genset_left[c, t] + sum(m.genset_stop[c, s] for s in range(t)) >= m.genset_leaving_ran[c, t]
+    return m.genset_left[c, t] + m.genset_stopped[c, t - 1] >= m.genset_leaving_ran[c, t]
 
 
 def _leaves_unstarted(m: pyo.ConcreteModel, c: int, t: int) -> Any:  # a Pyomo relation
     """E2: units that rested at the start leave at rest unless as many have started before."""
-    started = sum(m.genset_start[c, s] for s in range(t))
-    return m.genset_left[c, t] <= m.genset_leaving[c, t] - m.genset_leaving_rested[c, t] + started
+    at_most = m.genset_leaving[c, t] - m.genset_leaving_rested[c, t]
+    return m.genset_left[c, t] <= at_most + m.genset_started[c, t - 1]
