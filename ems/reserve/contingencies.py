@@ -81,11 +81,14 @@ def _up(operation: Operation, required: Requirement, reserve: ClassRequirement) 
     kept_frac = 1.0 - reserve.pv_drop_frac
     drop_kw = max(0.0, sum(unit.power_kw - kept_frac * unit.available_kw for unit in operation.pv))
     variation = reserve.variation_kw + drop_kw
+    flows = _flow_by_member(parts, sign=1.0)
     for lost in _losses(parts, required):
         starts_kw = _starts_kw(operation, lost) if reserve.starts_count else {}
         blocked_kw = 0.0
         if operation.groups:
-            most_kw = _totals((*_left(parts, lost, sign=1.0), *starts_kw.items()))
+            most_kw = _left(flows, lost, sign=1.0)
+            for member, kw in starts_kw.items():
+                most_kw[member] = most_kw.get(member, 0.0) + kw
             blocked_kw = blocked_up_kw(operation.groups, most_kw)
         yield Assessment(
             id=reserve.id,
@@ -144,20 +147,24 @@ def _flow_kw(unit: PvUnit) -> float:
     return unit.power_kw if unit.flow_kw is None else unit.flow_kw
 
 
-def _left(parts: Iterable[_Part], lost: _Lost, *, sign: float) -> Iterator[tuple[str, float]]:
-    """Yield member and power, with all headroom upwards or less all of it, of each unit that a loss leaves."""
-    gone = {part.id for part in lost.parts}
-    for part in parts:
-        if part.id not in gone:
-            member = GRID_MEMBER if part.kind is ContingencyKind.GRID else part.member
-            yield member, part.power_kw + sign * part.headroom_kw
-
-
-def _totals(powers: Iterable[tuple[str, float]]) -> Mapping[str, float]:
+def _flow_by_member(parts: Iterable[_Part], *, sign: float) -> dict[str, float]:
+    """Return by member the power with all headroom upwards, or less all of it, of all units."""
     totals: dict[str, float] = defaultdict(float)
-    for member, power_kw in powers:
-        totals[member] += power_kw
+    for part in parts:
+        totals[_member(part)] += part.power_kw + sign * part.headroom_kw
     return totals
+
+
+def _left(totals: Mapping[str, float], lost: _Lost, *, sign: float) -> dict[str, float]:
+    """Return these totals without what a loss takes."""
+    left = dict(totals)
+    for part in lost.parts:
+        left[_member(part)] -= part.power_kw + sign * part.headroom_kw
+    return left
+
+
+def _member(part: _Part) -> str:
+    return GRID_MEMBER if part.kind is ContingencyKind.GRID else part.member
 
 
 def _genset_headroom_kw(unit: GensetUnit, reserve: ClassRequirement) -> float:
@@ -186,11 +193,12 @@ def _down(operation: Operation, required: Requirement, reserve: ReserveId) -> It
     """Yield E23: charge headroom, PV that can be cut, import that can fall away; within ten seconds sets too."""
     parts = tuple(_down_parts(operation, required, slow=reserve is ReserveId.DOWN_SLOW))
     held = sum(part.headroom_kw for part in parts)
+    flows = _flow_by_member(parts, sign=-1.0)
     yield Assessment(
         id=reserve,
         contingency="load_block",
         required_kw=operation.largest_load_block_kw,
-        held_kw=held - _blocked_down_kw(operation, parts, _Lost(id=NO_LOSS.id, parts=())),
+        held_kw=held - _blocked_down_kw(operation, flows, _Lost(id=NO_LOSS.id, parts=())),
     )
     for lost in _losses(parts, required):
         loss_kw = lost.load_kw + sum(max(0.0, part.loss_kw) for part in lost.parts)
@@ -199,14 +207,14 @@ def _down(operation: Operation, required: Requirement, reserve: ReserveId) -> It
                 id=reserve,
                 contingency=lost.id,
                 required_kw=loss_kw,
-                held_kw=held - sum(part.headroom_kw for part in lost.parts) - _blocked_down_kw(operation, parts, lost),
+                held_kw=held - sum(part.headroom_kw for part in lost.parts) - _blocked_down_kw(operation, flows, lost),
             )
 
 
-def _blocked_down_kw(operation: Operation, parts: Iterable[_Part], lost: _Lost) -> float:
+def _blocked_down_kw(operation: Operation, flows: Mapping[str, float], lost: _Lost) -> float:
     if not operation.groups:
         return 0.0
-    return blocked_down_kw(operation.groups, _totals(_left(parts, lost, sign=-1.0)))
+    return blocked_down_kw(operation.groups, _left(flows, lost, sign=-1.0))
 
 
 def _down_parts(operation: Operation, required: Requirement, *, slow: bool) -> Iterator[_Part]:

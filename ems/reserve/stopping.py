@@ -1,5 +1,6 @@
 """Whether running sets are needed: what is held after one of them, or all, are stopped in good order."""
 
+from collections import Counter
 from dataclasses import replace
 
 from ems.reserve.contingencies import assess
@@ -38,7 +39,12 @@ def sets_are_needed(operation: Operation, required: Requirement) -> bool:
     """Return whether stopping every running set would leave an upward requirement short."""
     if not operation.gensets:
         return False
-    alone = operation
-    for unit in operation.gensets:
-        alone = without_set(alone, unit.id)
+    share_kw = sum(unit.power_kw for unit in operation.gensets) / max(1, len(operation.storage))
+    stopped = Counter(unit.member for unit in operation.gensets)
+    alone = replace(
+        operation,
+        gensets=(),
+        storage=tuple(replace(unit, power_kw=unit.power_kw + share_kw) for unit in operation.storage),
+        resting=tuple(replace(sets, n_sets=sets.n_sets + stopped[sets.member]) for sets in operation.resting),
+    )
     return any(item.margin_kw < 0.0 for item in assess(alone, required) if item.id.upward)

@@ -16,13 +16,14 @@ from tests.campaigns.measure_decoding import measure_decoding
 from tests.campaigns.measure_dispatch import measure_dispatch
 from tests.campaigns.measure_drivers import measure_drivers
 from tests.campaigns.measure_gateway import measure_gateway
+from tests.campaigns.measure_large_site import measure_large_site
 from tests.campaigns.measure_studies import measure_studies
 from tests.campaigns.rows import Part, carry_out, exit_code
 
 PARTS: dict[str, tuple[Part, ...]] = {
     "dispatch": (measure_dispatch,),
     "commitment": (measure_commitment,),
-    "control": (measure_control, measure_daemon),
+    "control": (measure_control, measure_large_site, measure_daemon),
     "drivers": (measure_drivers, measure_decoding, measure_endpoints),
     "gateway": (measure_gateway,),
     "studies": (measure_studies,),

@@ -21,6 +21,7 @@ from tests.campaigns.measure_decoding import measure_decoding
 from tests.campaigns.measure_dispatch import measure_dispatch
 from tests.campaigns.measure_drivers import measure_drivers
 from tests.campaigns.measure_gateway import measure_gateway
+from tests.campaigns.measure_large_site import measure_large_site
 from tests.campaigns.measure_studies import measure_studies
 from tests.campaigns.rows import Row, carry_out, exit_code, skipped, write
 from tests.campaigns.soak import soak_rows
@@ -37,6 +38,11 @@ def _judge(found: Iterator[Row], *, but: str = "never") -> None:
 
 def test_measuring_control() -> None:
     _judge(measure_control(hours=0.5))
+
+
+def test_measuring_a_large_site() -> None:
+    # on a busy machine the times say nothing
+    _judge(measure_large_site(n_cycles=5), but="control.large")
 
 
 def test_measuring_dispatch() -> None:

@@ -12,7 +12,7 @@ from ems.model.setpoints import GensetSetpoint, PvSetpoint, Setpoints
 from ems.model.site import Site
 from ems.model.snapshot import SiteSnapshot
 
-# PV that is cut leaves more for the others to bring: both are looked at again so often at most
+# PV that is cut leaves more for the others to bring: both are looked at again so often; in the end PV goes to zero
 _PASSES: Final = 6
 
 
@@ -22,23 +22,27 @@ def within_sums(
     """Return the setpoints whose sums keep every limit as far as narrowing them can."""
     scene = scene_of(requested, site, snapshot, context)
     limits = limits_of(scene)
-    blocks, pv = Blocks(powers_kw=dict(scene.movable_kw)), requested.pv
+    blocks, pv, sets = Blocks(powers_kw=dict(scene.movable_kw)), requested.pv, requested.gensets
     notes: dict[str, Clip] = {}
-    for _ in range(_PASSES):
+    for number in range(_PASSES):
         narrow(blocks, scene, limits, context)
-        cut = _cut_pv(pv, scene, limits, blocks.powers_kw, context, notes)
-        if cut == pv:
+        cut = _cut_pv(pv, scene, limits, blocks.powers_kw, context, notes, is_late=number == _PASSES - 1)
+        lowered = _lowered_sets(sets, scene, limits, blocks.powers_kw, notes)
+        if cut == pv and lowered == sets:
             break
-        pv = cut
-        scene = scene_of(replace(requested, pv=pv), site, snapshot, context)
+        pv, sets = cut, lowered
+        scene = scene_of(replace(requested, pv=pv, gensets=sets), site, snapshot, context)
         limits = limits_of(scene)
+    else:
+        narrow(blocks, scene, limits, context)
     pv = _lifts(pv, scene, limits, blocks.powers_kw, notes)
-    asked_kw = {setpoint.id: setpoint.limit_kw for setpoint in requested.pv}
+    asked_kw = {one.id: one.limit_kw for one in requested.pv}
+    asked_kw |= {one.id: one.power_kw for one in requested.gensets if one.power_kw is not None}
     clips += blocks.clips()
     clips += [replace(clip, requested_kw=asked_kw[name]) for name, clip in notes.items()]
     return Setpoints(
         blocks=tuple(replace(one, power_kw=blocks.powers_kw.get(one.id, one.power_kw)) for one in requested.blocks),
-        gensets=_lowered_sets(requested.gensets, scene, limits, blocks.powers_kw, clips),
+        gensets=sets,
         pv=pv,
     )
 
@@ -50,6 +54,8 @@ def _cut_pv(
     powers: Mapping[str, float],
     context: GuardContext,
     notes: dict[str, Clip],
+    *,
+    is_late: bool,
 ) -> tuple[PvSetpoint, ...]:
     """Cut PV where storage alone does not bring a flow back within its limit.
 
@@ -74,7 +80,7 @@ def _cut_pv(
         excess_kw -= sum(now[name].now_kw - flowing[name] for name in part)
         if excess_kw <= CLIP_KW or total_kw <= CLIP_KW:
             continue
-        factor = max(0.0, 1.0 - excess_kw / total_kw)
+        factor = 0.0 if is_late else max(0.0, 1.0 - excess_kw / total_kw)
         cut |= {name: (factor * kw, limit) for name, kw in flowing.items()}
     allowed = []
     spared = _spared_pv(scene, context)
@@ -149,7 +155,7 @@ def _lowered_sets(
     scene: Scene,
     limits: tuple[Limit, ...],
     powers: Mapping[str, float],
-    clips: list[Clip],
+    notes: dict[str, Clip],
 ) -> tuple[GensetSetpoint, ...]:
     """Lower the setpoints of running sets, down to their minimum, where a group would still carry too much."""
     kinds = {unit: kind for kind in scene.site.gensets for unit in kind.unit_ids}
@@ -174,7 +180,7 @@ def _lowered_sets(
         if setpoint.id in names and setpoint.power_kw is not None:
             kw = lowered[setpoint.id]
             reason = f"{names[setpoint.id]} would carry more than its limit"
-            clips.append(_clip(Rule.SITE_LIMIT, setpoint.id, setpoint.power_kw, kw, reason))
+            notes[setpoint.id] = _clip(Rule.SITE_LIMIT, setpoint.id, setpoint.power_kw, kw, reason)
             allowed.append(replace(setpoint, power_kw=kw))
         else:
             allowed.append(setpoint)
