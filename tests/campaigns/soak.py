@@ -1,5 +1,5 @@
-"""`make soak`: what takes long. A day at speed 10 and an hour in real time, in which nothing may grow, 200
-kills and some hangs under systemd.
+"""`make soak`: what takes long. A day at speed 10 and an hour in real time, in which nothing may grow, 100
+returns to the grid and 100 black starts, 200 kills and some hangs under systemd.
 
 ONLY=kills,hour takes these.
 """
@@ -19,6 +19,7 @@ from tests.campaigns.footprint import draw, watch, write_looks
 from tests.campaigns.hangs import hang_rows
 from tests.campaigns.kills import kill_rows
 from tests.campaigns.rows import BUILD, Part, Row, carry_out, exit_code
+from tests.campaigns.soak_modes import mode_rows
 from tests.wire.running_site import RunningSite
 
 _MIB = 1024.0 * 1024.0
@@ -104,6 +105,7 @@ def soak_rows(
 PARTS: dict[str, Part] = {
     "day": soak_rows,
     "hour": partial(soak_rows, hours=1.0, speed=1.0, name="hour"),
+    "modes": mode_rows,
     "kills": kill_rows,
     "hangs": hang_rows,
 }

@@ -25,6 +25,7 @@ from tests.campaigns.measure_large_site import measure_large_site
 from tests.campaigns.measure_studies import measure_studies
 from tests.campaigns.rows import Row, carry_out, exit_code, skipped, write
 from tests.campaigns.soak import soak_rows
+from tests.campaigns.soak_modes import mode_rows
 
 running_site = pytest.mark.xdist_group("running-site")
 
@@ -97,6 +98,10 @@ def test_some_kills() -> None:
     # how soon is measured by `make soak ONLY=kills`, not asserted here
     dusk = datetime(2025, 1, 9, 0, 0, tzinfo=UTC)
     _judge(kill_rows(n_kills=2, sites=(("edge-node", dusk),)), but="soak.kill.first-write")
+
+
+def test_some_returns_to_the_grid_and_black_starts() -> None:
+    _judge(mode_rows(n_cycles=2))
 
 
 def test_a_fuzz_suite_counts_its_tests() -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from ems.control.state import BilledImport, ControlState, GensetTrack, Mode
+from ems.control.state import BilledImport, BlackStartTrack, ControlState, GensetTrack, Mode, ResyncTrack
 from ems.model.readings import GensetPhase
 from ems.model.setpoints import Cause
 from ems.ports import Device
@@ -69,6 +69,17 @@ def test_a_document_of_before_the_counted_pause_is_taken_without_it() -> None:
     document = {**control_document(STATE, now_s=1000.0), "billed": {**BILLED, "peak_kw": 7777.0}}
 
     assert restored_control(document, saved_ago_s=0.0, now_s=5.0).billed == BilledImport(peak_kw=7777.0)
+
+
+def test_what_people_must_lift_and_attempts_that_count_outlive_a_restart() -> None:
+    resync = ResyncTrack(tries_s=(400.0, 900.0), n_failed=2, ended_s=950.0)
+    before = replace(STATE, e_stop_latched=True, resync=resync, black_start=BlackStartTrack(hold="look"))
+
+    restored = restored_control(control_document(before, now_s=1000.0), saved_ago_s=20.0, now_s=5.0)
+
+    assert restored.e_stop_latched
+    assert restored.black_start.hold == "look"
+    assert restored.resync == ResyncTrack(tries_s=(-615.0, -115.0), n_failed=2, ended_s=-65.0)
 
 
 def test_the_mode_always_begins_with_init_and_setpoints_are_not_remembered() -> None:
