@@ -11,13 +11,18 @@ import pytest
 
 from ems.cli import execute
 from ems.config.loader import load_files
+from ems.config.schema.study import DayTable
 from ems.config.shipped import site_directory
+from ems.config.study import read_pareto
+from ems.dispatch.refusal import refusals
 from ems.model.problem import PlanningProblem
 from ems.runtime.codec import to_json
 from ems.studies.day_problem import day_problem
 from ems.studies.pareto import TradeOffPoint, closed_day, marked, trade_off
 from tests.dispatch.problems import connection, gensets, pool, problem, unit
 from tests.dispatch.solving import solved
+
+_STUDY = Path(__file__).parents[2] / "docs" / "studies" / "pareto.toml"
 
 
 def two_hours() -> PlanningProblem:
@@ -142,3 +147,10 @@ def test_the_same_study_gives_the_same_picture(tmp_path: Path) -> None:
         draw([found], (tmp_path / name,))
 
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+
+
+@pytest.mark.parametrize("day", read_pareto(_STUDY).day, ids=lambda day: f"{day.site}-{day.start}")
+def test_the_days_of_the_documented_study_are_not_refused(day: DayTable) -> None:
+    stated = asyncio.run(day_problem(load_files(site_directory(str(day.site))), day.start or date.min))
+
+    assert refusals(closed_day(stated, gap_frac=day.gap_frac)) == ()

@@ -19,9 +19,9 @@ from ems.model.problem import (
 )
 
 # beyond these no site has a figure, and a solver's tolerances mean nothing: a gigawatt a million times in kW,
-# a price per unit in the weakest currency; grids of a quarter of an hour over a month
+# ten times the price of unserved load in won; grids of a quarter of an hour over a month
 _MOST: Final = 1e9
-_MOST_PRICE: Final = 1e7
+_MOST_PRICE: Final = 1e8
 _MOST_STEPS: Final = 3000
 _PRICE_ENDS: Final = ("_per_kwh", "_per_kg", "_per_l", "_per_kw", "commitment_change")
 
