@@ -50,7 +50,7 @@ $(BENCH_STAMP): requirements-bench.lock pyproject.toml
 	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-faults: install ## one scripted scenario per failure mode (ONLY=pcs-deaf,grid-lost)
+faults: install ## one scripted scenario per row of the failure table (ONLY=F01,F22)
 	$(BIN)/python -m tests.campaigns.faults $(if $(ONLY),--only $(ONLY))
 
 fuzz: install ## full case counts of the property tests

@@ -80,6 +80,9 @@ def islanding_refusal(
         return f"protection settings group for the island is {shown}, not {tie.island_group}"
     if not any(block.forming and block.ready for block in snapshot.blocks):
         return "no PCS is ready to form the island"
+    unarmed = [block.id for block in snapshot.blocks if block.forming and block.fallback_armed is False]
+    if unarmed:
+        return f"the fall-back of {unarmed[0]} for a silent controller is not armed"
     if margin_kw is None or margin_kw < 0.0:
         return "reserve R0 would be short after the opening"
     if soc_above_pct < modes.planned_soc_margin_pct:
