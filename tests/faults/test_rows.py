@@ -14,6 +14,7 @@ from tests.faults.table import TABLE
 
 _QUICK = ("F05", "F28", "F29", "F32", "F34", "F38", "F40")
 _ROWS = {fault.id: fault for fault in TABLE}
+_GOOD = Found(detect_s=2.0, state="island", unserved_kwh=0.0, told="as it should")
 _ROW = Fault(
     id="F99",
     failure="none",
@@ -25,7 +26,6 @@ _ROW = Fault(
     scenario=lambda: _GOOD,
     states=("island",),
 )
-_GOOD = Found(detect_s=2.0, state="island", unserved_kwh=0.0, told="as it should")
 
 
 def test_every_row_of_the_failure_table_has_its_scenario() -> None:

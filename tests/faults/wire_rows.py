@@ -45,8 +45,13 @@ def shown_after(site: RunningSite, shows: Callable[[], object], since_s: float, 
     return site.now_s() - since_s
 
 
+def _shown_s(site: RunningSite) -> float:
+    """Return when the newest `state` was made, by the site's clock."""
+    return (datetime.fromisoformat(state(site)["ts"]) - site.start).total_seconds()
+
+
 def _unknown(site: RunningSite, device_id: str) -> bool:
-    return any(problem["device_id"] == device_id for problem in state(site).get("problems", ()))
+    return any(problem["device"] == device_id for problem in state(site).get("problems", ()))
 
 
 def _lost(device_id: str, text: str, **faults: object) -> Found:
@@ -54,7 +59,8 @@ def _lost(device_id: str, text: str, **faults: object) -> Found:
     with running() as site:
         link, began_s = site.links[device_id], site.now_s()
         site.steer(do="faults", link=link, faults=faults)
-        detect_s = shown_after(site, lambda: _unknown(site, device_id), began_s, "unknown values")
+        site.until(lambda: _unknown(site, device_id), "unknown values")
+        detect_s = _shown_s(site) - began_s
         site.pass_time(30.0)
         mid = site.energies()["unserved"]
         site.steer(do="heal", link=link)

@@ -132,6 +132,21 @@ def test_the_wrong_group_of_protection_settings_forbids_a_planned_islanding() ->
     assert record.decision.state.islanding_refusal == "protection settings group for the island is 2, not 1"
 
 
+def test_a_pcs_whose_fall_back_is_not_armed_forbids_a_planned_islanding() -> None:
+    site = on_grid()
+    block = next(iter(site.plant.blocks.values()))
+    block.watchdog_s = None
+    site.run(2)
+    site.ask(OperatorRequests(island=True))
+
+    record = site.run(30)
+
+    assert record.decision.state.mode is Mode.GRID
+    assert record.decision.state.islanding_refusal == (
+        f"the fall-back of {block.id} for a silent controller is not armed"
+    )
+
+
 def test_a_dip_of_the_grid_s_voltage_neither_opens_nor_sheds_anything() -> None:
     site = on_grid()
     assert site.plant.grid is not None
