@@ -89,10 +89,7 @@ def test_tables_of_equations_hold_every_row_of_the_model() -> None:
     listed = names([row[2] for row in tables("label")])
     known = set().union(*components().values()) | fields_of_problems()
 
-    # bookkeeping stands in the text
-    paired = {"any_set_needs", "genset_any_needs", "genset_any_covers", "genset_change_up", "genset_change_down"}
-    assert components()[pyo.Constraint] - listed == paired
-    assert all(f"`{name}`" in PAGE for name in paired)
+    assert components()[pyo.Constraint] <= listed
     assert listed <= known
 
 

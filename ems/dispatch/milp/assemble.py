@@ -13,6 +13,8 @@ from ems.dispatch.milp.cooling import add_chillers, chiller_values
 from ems.dispatch.milp.demand import add_load, load_values
 from ems.dispatch.milp.fuel_tank import add_fuel_tank, fuel_tank_values
 from ems.dispatch.milp.genset import add_gensets, genset_values
+from ems.dispatch.milp.genset_any import add_any_on
+from ems.dispatch.milp.genset_change import add_change
 from ems.dispatch.milp.genset_rules import add_genset_rules, genset_rule_values
 from ems.dispatch.milp.grid import add_grid, grid_values
 from ems.dispatch.milp.groups import add_groups, group_values
@@ -33,6 +35,8 @@ def build_model(shape: ModelShape) -> pyo.ConcreteModel:
     add_grid(m, shape)
     add_pcc(m, shape)
     add_gensets(m, shape)
+    add_any_on(m, shape)
+    add_change(m, shape)
     add_genset_rules(m, shape)
     add_fuel_tank(m, shape)
     add_batteries(m, shape)

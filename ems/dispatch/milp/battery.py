@@ -22,10 +22,10 @@ def add_batteries(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     m.terminal_kwh = pyo.Var(m.TERMINAL, bounds=lambda m, p, k: (0, m.pool_terminal_width_kwh[p, k]))
     m.held_kwh = pyo.Var(m.HOLD, m.T, bounds=lambda m, p, k, t: (0, m.pool_hold_width_kwh[p, k]))
     m.battery_aux_kw = pyo.Expression(m.POOL, m.T, rule=lambda m, p, t: _aux(m, shape, p, t))
-    m.battery_energy = pyo.Constraint(m.POOL, m.T, rule=_energy)
-    m.battery_terminal = pyo.Constraint(m.POOL, rule=lambda m, p: _terminal(m, shape, p))
-    m.battery_held = pyo.Constraint(m.POOL, m.T, rule=lambda m, p, t: _held(m, shape, p, t))
-    m.battery_floor = pyo.Constraint(m.FLOOR, rule=lambda m, t: _floor(m, shape, t))
+    _add_energy(m)
+    _add_terminal(m, shape)
+    _add_held(m, shape)
+    _add_floor(m, shape)
 
 
 def battery_values(problem: PlanningProblem) -> ParameterValues:
@@ -95,16 +95,20 @@ def stored_before(m: pyo.ConcreteModel, p: int, t: int) -> pyo.Expression:
     return m.pool_initial_kwh[p] if t == 0 else m.stored_kwh[p, t - 1]
 
 
-def _energy(m: pyo.ConcreteModel, p: int, t: int) -> pyo.Expression:
+def _add_energy(m: pyo.ConcreteModel) -> None:
     """E8, E11: E[t+1] = E[t] * (1-self)^dt + eta_c*charge*dt - (discharge + no-load)*dt/eta_d."""
-    kept = m.pool_initial_kept_kwh[p] if t == 0 else m.pool_kept_frac[p, t] * m.stored_kwh[p, t - 1]
-    return m.stored_kwh[p, t] == (
-        kept
-        + m.pool_charged_kwh_per_kw[p, t] * m.charge_kw[p, t]
-        - m.pool_discharged_kwh_per_kw[p, t] * m.discharge_kw[p, t]
-        - m.pool_idle_kwh[p, t]
-        + (m.stored_missing_kwh[p, t] if p in m.DRAINING else 0.0)
-    )
+
+    def row(m: pyo.ConcreteModel, p: int, t: int) -> pyo.Expression:
+        kept = m.pool_initial_kept_kwh[p] if t == 0 else m.pool_kept_frac[p, t] * m.stored_kwh[p, t - 1]
+        return m.stored_kwh[p, t] == (
+            kept
+            + m.pool_charged_kwh_per_kw[p, t] * m.charge_kw[p, t]
+            - m.pool_discharged_kwh_per_kw[p, t] * m.discharge_kw[p, t]
+            - m.pool_idle_kwh[p, t]
+            + (m.stored_missing_kwh[p, t] if p in m.DRAINING else 0.0)
+        )
+
+    m.battery_energy = pyo.Constraint(m.POOL, m.T, rule=row)
 
 
 def _aux(m: pyo.ConcreteModel, shape: ModelShape, p: int, t: int) -> pyo.Expression:
@@ -114,28 +118,40 @@ def _aux(m: pyo.ConcreteModel, shape: ModelShape, p: int, t: int) -> pyo.Express
     return m.pool_aux_frac[p] * (m.charge_kw[p, t] + m.discharge_kw[p, t])
 
 
-def _terminal(m: pyo.ConcreteModel, shape: ModelShape, p: int) -> pyo.Expression:
+def _add_terminal(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     """E12: valued energy at the end lies in the store, above its minimum."""
-    pieces = range(shape.pools[p].n_terminal_pieces)
-    if not pieces:
-        return pyo.Constraint.Skip
-    last = shape.n_steps - 1
-    valued = sum(m.terminal_kwh[p, k] for k in pieces)
-    return valued <= m.stored_kwh[p, last] - m.pool_min_kwh[p]
+
+    def row(m: pyo.ConcreteModel, p: int) -> pyo.Expression:
+        pieces = range(shape.pools[p].n_terminal_pieces)
+        if not pieces:
+            return pyo.Constraint.Skip
+        last = shape.n_steps - 1
+        valued = sum(m.terminal_kwh[p, k] for k in pieces)
+        return valued <= m.stored_kwh[p, last] - m.pool_min_kwh[p]
+
+    m.battery_terminal = pyo.Constraint(m.POOL, rule=row)
 
 
-def _held(m: pyo.ConcreteModel, shape: ModelShape, p: int, t: int) -> pyo.Expression:
+def _add_held(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     """E24: energy held against an outage lies in the store, above the pool's minimum."""
-    pieces = range(shape.pools[p].n_hold_pieces)
-    if not pieces:
-        return pyo.Constraint.Skip
-    return sum(m.held_kwh[p, k, t] for k in pieces) <= m.stored_kwh[p, t] - m.pool_min_kwh[p]
+
+    def row(m: pyo.ConcreteModel, p: int, t: int) -> pyo.Expression:
+        pieces = range(shape.pools[p].n_hold_pieces)
+        if not pieces:
+            return pyo.Constraint.Skip
+        return sum(m.held_kwh[p, k, t] for k in pieces) <= m.stored_kwh[p, t] - m.pool_min_kwh[p]
+
+    m.battery_held = pyo.Constraint(m.POOL, m.T, rule=row)
 
 
-def _floor(m: pyo.ConcreteModel, shape: ModelShape, t: int) -> pyo.Expression:
+def _add_floor(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     """E8, E24: sum of E[t+1] >= floor + lead energy while no set runs; one priced slack for the site."""
-    stored = sum(m.stored_kwh[p, t] for p in m.POOL)
-    required = m.floor_kwh[t]
-    if shape.lead:
-        required = required + m.lead_kwh[t] * (1 - m.any_set[t])
-    return stored + m.floor_slack_kwh[t] >= required
+
+    def row(m: pyo.ConcreteModel, t: int) -> pyo.Expression:
+        stored = sum(m.stored_kwh[p, t] for p in m.POOL)
+        required = m.floor_kwh[t]
+        if shape.lead:
+            required = required + m.lead_kwh[t] * (1 - m.any_set[t])
+        return stored + m.floor_slack_kwh[t] >= required
+
+    m.battery_floor = pyo.Constraint(m.FLOOR, rule=row)

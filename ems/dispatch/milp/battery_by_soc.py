@@ -33,24 +33,29 @@ def battery_by_soc_values(problem: PlanningProblem) -> ParameterValues:
 def _add_lines(
     m: pyo.ConcreteModel, flow: _Flow, lines: list[tuple[int, int]], *, most: pyo.Param, flow_kw: pyo.Var
 ) -> None:
-    """Add E9: power <= held limit <= c0 + c1 * E[s] for s = t, t+1 and each line."""
+    """Add the held limit of the pools that have lines, its rows, and the limit of all pools."""
     pools = sorted({p for p, _ in lines})
     if lines:
         _declare_lines(m, flow, lines, pools)
         held = pyo.Var(m.component(f"{flow.upper()}_POOL"), m.T, bounds=lambda m, p, t: (0, most[p, t]))
         m.add_component(f"{flow}_held_kw", held)
-        index = m.component(f"{flow.upper()}_LINE")
-        m.add_component(
-            f"{flow}_by_soc",
-            pyo.Constraint(
-                index, m.T, m.LINE_END, rule=lambda m, p, k, t, end: held[p, t] <= _at(m, flow, p, k, t, end)
-            ),
-        )
-        m.add_component(
-            f"{flow}_within", pyo.Constraint(held.index_set(), rule=lambda m, p, t: flow_kw[p, t] <= held[p, t])
-        )
+        _add_by_soc(m, flow, held)
+        _add_within(m, flow, held, flow_kw)
     limit = pyo.Expression(m.POOL, m.T, rule=lambda m, p, t: held[p, t] if p in pools else most[p, t])
     m.add_component(f"{flow}_limit_kw", limit)
+
+
+def _add_by_soc(m: pyo.ConcreteModel, flow: _Flow, held: pyo.Var) -> None:
+    """E9: held limit <= c0 + c1 * E[s] for s = t, t+1 and each line."""
+    index = m.component(f"{flow.upper()}_LINE")
+    rows = pyo.Constraint(index, m.T, m.LINE_END, rule=lambda m, p, k, t, end: held[p, t] <= _at(m, flow, p, k, t, end))
+    m.add_component(f"{flow}_by_soc", rows)
+
+
+def _add_within(m: pyo.ConcreteModel, flow: _Flow, held: pyo.Var, flow_kw: pyo.Var) -> None:
+    """E9: power <= held limit."""
+    rows = pyo.Constraint(held.index_set(), rule=lambda m, p, t: flow_kw[p, t] <= held[p, t])
+    m.add_component(f"{flow}_within", rows)
 
 
 def _declare_lines(m: pyo.ConcreteModel, flow: _Flow, lines: list[tuple[int, int]], pools: list[int]) -> None:

@@ -17,6 +17,12 @@ def add_battery_direction(m: pyo.ConcreteModel, shape: ModelShape) -> None:
         return
     declare(m, "charge_free_kw", "discharge_free_kw", index=(m.POOL, m.T))
     m.charging = pyo.Var(m.POOL, m.T, domain=pyo.Binary)
+    _add_in(m)
+    _add_out(m)
+
+
+def _add_in(m: pyo.ConcreteModel) -> None:
+    """E9: charge <= limit * b."""
     m.battery_in = pyo.Constraint(
         m.POOL,
         m.T,
@@ -24,6 +30,10 @@ def add_battery_direction(m: pyo.ConcreteModel, shape: ModelShape) -> None:
             m.charge_kw[p, t] <= m.pool_max_charge_kw[p, t] * m.charging[p, t] + m.charge_free_kw[p, t]
         ),
     )
+
+
+def _add_out(m: pyo.ConcreteModel) -> None:
+    """E9: discharge <= limit * (1 - b)."""
     m.battery_out = pyo.Constraint(
         m.POOL,
         m.T,

@@ -59,23 +59,33 @@ def _add_depth(m: pyo.ConcreteModel) -> None:
     m.depth_drawn_kwh = pyo.Var(m.DEPTH, m.T, bounds=lambda m, p, k, t: (0, m.depth_width_kwh[p, k]))
     pools = sorted({p for p, _ in m.DEPTH})
     m.DEPTH_POOL = pyo.Set(initialize=pools)
+    _add_stretches(m)
+    _add_drawn(m)
+    drawn = sum(m.depth_price[p, k] * m.depth_drawn_kwh[p, k, t] for p, k in m.DEPTH for t in m.T)
+    m.pool_wear_cost.set_value(m.pool_wear_cost.expr + drawn)
+
+
+def _add_stretches(m: pyo.ConcreteModel) -> None:
+    """E10: the sum of the stretches is the energy in the store."""
     m.battery_depth = pyo.Constraint(
         m.DEPTH_POOL,
         m.T,
         rule=lambda m, p, t: sum(m.depth_kwh[i, k, t] for i, k in m.DEPTH if i == p) == m.stored_kwh[p, t],
     )
-    m.battery_drawn = pyo.Constraint(m.DEPTH, m.T, rule=_drawn)
-    drawn = sum(m.depth_price[p, k] * m.depth_drawn_kwh[p, k, t] for p, k in m.DEPTH for t in m.T)
-    m.pool_wear_cost.set_value(m.pool_wear_cost.expr + drawn)
 
 
-def _drawn(m: pyo.ConcreteModel, p: int, k: int, t: int) -> Any:  # a Pyomo relation
-    before = m.depth_start_kwh[p, k] if t == 0 else m.depth_kwh[p, k, t - 1]
-    return m.depth_drawn_kwh[p, k, t] >= before - m.depth_kwh[p, k, t]
+def _add_drawn(m: pyo.ConcreteModel) -> None:
+    """E10: drawn >= what a stretch falls by in the step."""
+
+    def row(m: pyo.ConcreteModel, p: int, k: int, t: int) -> Any:  # a Pyomo relation
+        before = m.depth_start_kwh[p, k] if t == 0 else m.depth_kwh[p, k, t - 1]
+        return m.depth_drawn_kwh[p, k, t] >= before - m.depth_kwh[p, k, t]
+
+    m.battery_drawn = pyo.Constraint(m.DEPTH, m.T, rule=row)
 
 
 def _add_dwell(m: pyo.ConcreteModel) -> None:
-    """Add E10: dwell >= E[t+1] - energy above which standing costs."""
+    """E10: dwell >= E[t+1] - energy above which standing costs."""
     declare(m, "dwell_above_kwh", index=(m.DWELL,))
     declare(m, "dwell_price", index=(m.DWELL, m.T))
     m.dwell_kwh = pyo.Var(m.DWELL, m.T, bounds=lambda m, p, t: (0, m.pool_full_kwh[p]))
@@ -87,7 +97,7 @@ def _add_dwell(m: pyo.ConcreteModel) -> None:
 
 
 def _add_budget(m: pyo.ConcreteModel, pools: list[int]) -> None:
-    """Add E10: energy discharged in the horizon - excess <= warranted throughput."""
+    """E10: energy discharged in the horizon - excess <= warranted throughput."""
     if not pools:
         return
     m.WARRANTED = pyo.Set(initialize=pools)
@@ -120,22 +130,36 @@ def _add_recalibration(m: pyo.ConcreteModel, pools: list[int]) -> None:
         m.DUE, m.T, domain=pyo.NonNegativeIntegers, bounds=lambda m, p, t: (0, m.recalibration_open[p, t])
     )
     m.recalibration_missed = pyo.Var(m.DUE, bounds=(0, 1))
-    m.recalibration_due = pyo.Constraint(
-        m.DUE, rule=lambda m, p: sum(m.recalibrated[p, t] for t in m.T) + m.recalibration_missed[p] == 1
-    )
-    m.recalibration_full = pyo.Constraint(
-        m.DUE, m.T, rule=lambda m, p, t: m.stored_kwh[p, t] >= m.recalibration_full_kwh[p] * m.recalibrated[p, t]
-    )
-    m.recalibration_room = pyo.Constraint(m.DUE, m.T, rule=_room)
+    _add_due(m)
+    _add_full(m)
+    _add_room(m)
     m.recalibration_cost = pyo.Expression(
         expr=sum(m.recalibration_missed_price[p] * m.recalibration_missed[p] for p in m.DUE)
     )
 
 
-def _room(m: pyo.ConcreteModel, p: int, t: int) -> Any:  # a Pyomo relation
+def _add_due(m: pyo.ConcreteModel) -> None:
+    """E10: one full charge in the window, or it is missed."""
+    m.recalibration_due = pyo.Constraint(
+        m.DUE, rule=lambda m, p: sum(m.recalibrated[p, t] for t in m.T) + m.recalibration_missed[p] == 1
+    )
+
+
+def _add_full(m: pyo.ConcreteModel) -> None:
+    """E10: the store is full at the end of the step of the charge."""
+    m.recalibration_full = pyo.Constraint(
+        m.DUE, m.T, rule=lambda m, p, t: m.stored_kwh[p, t] >= m.recalibration_full_kwh[p] * m.recalibrated[p, t]
+    )
+
+
+def _add_room(m: pyo.ConcreteModel) -> None:
     """E10: a pool whose full charge is left out stays at or below its usual maximum."""
-    beyond = m.recalibration_full_kwh[p] - m.recalibration_usual_kwh[p]
-    return m.stored_kwh[p, t] <= m.recalibration_full_kwh[p] - beyond * m.recalibration_missed[p]
+
+    def row(m: pyo.ConcreteModel, p: int, t: int) -> Any:  # a Pyomo relation
+        beyond = m.recalibration_full_kwh[p] - m.recalibration_usual_kwh[p]
+        return m.stored_kwh[p, t] <= m.recalibration_full_kwh[p] - beyond * m.recalibration_missed[p]
+
+    m.recalibration_room = pyo.Constraint(m.DUE, m.T, rule=row)
 
 
 def _widths_kwh(pool: PoolProblem) -> list[float]:

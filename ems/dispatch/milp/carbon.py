@@ -20,7 +20,7 @@ def add_carbon(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     declare(m, "import_kgco2e", index=(m.GRID,))
     declare(m, "carbon_budget_kgco2e", "carbon_excess_price")
     m.carbon_excess_kgco2e = pyo.Var(bounds=(0, None))
-    m.carbon_budget = pyo.Constraint(rule=_budget)
+    _add_budget(m)
     m.carbon_budget_cost = pyo.Expression(expr=m.carbon_excess_price * m.carbon_excess_kgco2e)
 
 
@@ -41,10 +41,14 @@ def carbon_values(problem: PlanningProblem) -> ParameterValues:
     }
 
 
-def _budget(m: pyo.ConcreteModel) -> Any:  # a Pyomo relation
-    """Carbon of fuel (E5), that of starts included, and import (E14) over the horizon - excess <= budget."""
-    burnt = sum(m.run_kgco2e[c, t] * delivering(m, c, t) for c in m.CLASS for t in m.T)
-    burnt += sum(m.segment_kgco2e[c, k, t] * m.genset_segment_kw[c, k, t] for c, k in m.SEGMENT for t in m.T)
-    burnt += sum(m.start_kgco2e[c] * m.genset_start[c, t] for c in m.CLASS for t in m.T)
-    bought = sum(m.import_kgco2e[t] * m.import_kw[t] for t in m.GRID)
-    return burnt + bought - m.carbon_excess_kgco2e <= m.carbon_budget_kgco2e
+def _add_budget(m: pyo.ConcreteModel) -> None:
+    """E5, E14: carbon of fuel, that of starts included, and of import over the horizon - excess <= budget."""
+
+    def row(m: pyo.ConcreteModel) -> Any:  # a Pyomo relation
+        burnt = sum(m.run_kgco2e[c, t] * delivering(m, c, t) for c in m.CLASS for t in m.T)
+        burnt += sum(m.segment_kgco2e[c, k, t] * m.genset_segment_kw[c, k, t] for c, k in m.SEGMENT for t in m.T)
+        burnt += sum(m.start_kgco2e[c] * m.genset_start[c, t] for c in m.CLASS for t in m.T)
+        bought = sum(m.import_kgco2e[t] * m.import_kw[t] for t in m.GRID)
+        return burnt + bought - m.carbon_excess_kgco2e <= m.carbon_budget_kgco2e
+
+    m.carbon_budget = pyo.Constraint(rule=row)

@@ -37,10 +37,10 @@ def add_offers(m: pyo.ConcreteModel, shape: ModelShape) -> None:
         m.T, rule=lambda m, t: sum(_cut(m, o, t) + m.offer_unserved_kw[o, t] for o in m.OFFER)
     )
     add_offer_runs(m, shape)
-    m.offer_energy = pyo.Constraint(m.DEFERRED, rule=_energy)
-    m.offer_hours = pyo.Constraint(m.CURTAILED, rule=_hours)
-    m.offer_ramp_up = pyo.Constraint(m.RAMPED, m.T, rule=_ramp_up)
-    m.offer_ramp_down = pyo.Constraint(m.RAMPED, m.T, rule=_ramp_down)
+    _add_energy(m)
+    _add_hours(m)
+    _add_ramp_up(m)
+    _add_ramp_down(m)
 
 
 def offer_values(problem: PlanningProblem, shape: ModelShape) -> ParameterValues:
@@ -136,27 +136,43 @@ def _cut(m: pyo.ConcreteModel, o: int, t: int) -> Any:  # a Pyomo expression
     return sum(m.offer_cut_kw[o, k, t] for i, k in m.PIECE if i == o)
 
 
-def _energy(m: pyo.ConcreteModel, o: int) -> pyo.Expression:
+def _add_energy(m: pyo.ConcreteModel) -> None:
     """E16: sum of x * dt before the deadline + shortfall = energy and restarts, written with what is missing from x."""
-    missing = sum(m.offer_counted_h[o, t] * (_cut(m, o, t) + m.offer_unserved_kw[o, t]) for t in m.T)
-    # an equality: more than the energy would be a free dump load
-    return missing - m.offer_shortfall_kwh[o] + restarts_kwh(m, o) == m.offer_spare_kwh[o]
+
+    def row(m: pyo.ConcreteModel, o: int) -> pyo.Expression:
+        missing = sum(m.offer_counted_h[o, t] * (_cut(m, o, t) + m.offer_unserved_kw[o, t]) for t in m.T)
+        # an equality: more than the energy would be a free dump load
+        return missing - m.offer_shortfall_kwh[o] + restarts_kwh(m, o) == m.offer_spare_kwh[o]
+
+    m.offer_energy = pyo.Constraint(m.DEFERRED, rule=row)
 
 
-def _hours(m: pyo.ConcreteModel, o: int) -> pyo.Expression:
+def _add_hours(m: pyo.ConcreteModel) -> None:
     """E16: hours, each counted by the share of power that is cut, stay within what the class allows."""
-    hours = sum(m.offer_cut_h_per_kw[o, t] * _cut(m, o, t) for t in m.T)
-    return hours <= m.offer_max_curtailed_h[o] + m.offer_over_h[o]
+
+    def row(m: pyo.ConcreteModel, o: int) -> pyo.Expression:
+        hours = sum(m.offer_cut_h_per_kw[o, t] * _cut(m, o, t) for t in m.T)
+        return hours <= m.offer_max_curtailed_h[o] + m.offer_over_h[o]
+
+    m.offer_hours = pyo.Constraint(m.CURTAILED, rule=row)
 
 
-def _ramp_up(m: pyo.ConcreteModel, o: int, t: int) -> pyo.Expression:
+def _add_ramp_up(m: pyo.ConcreteModel) -> None:
     """E16: x[t] - x[t-1] <= ramp * time between the centres."""
-    return m.offer_kw[o, t] - _before(m, o, t) <= m.offer_ramp_kw[o, t]
+
+    def row(m: pyo.ConcreteModel, o: int, t: int) -> pyo.Expression:
+        return m.offer_kw[o, t] - _before(m, o, t) <= m.offer_ramp_kw[o, t]
+
+    m.offer_ramp_up = pyo.Constraint(m.RAMPED, m.T, rule=row)
 
 
-def _ramp_down(m: pyo.ConcreteModel, o: int, t: int) -> pyo.Expression:
+def _add_ramp_down(m: pyo.ConcreteModel) -> None:
     """E16: x[t-1] - x[t] <= ramp * time between the centres."""
-    return _before(m, o, t) - m.offer_kw[o, t] <= m.offer_ramp_kw[o, t]
+
+    def row(m: pyo.ConcreteModel, o: int, t: int) -> pyo.Expression:
+        return _before(m, o, t) - m.offer_kw[o, t] <= m.offer_ramp_kw[o, t]
+
+    m.offer_ramp_down = pyo.Constraint(m.RAMPED, m.T, rule=row)
 
 
 def _before(m: pyo.ConcreteModel, o: int, t: int) -> pyo.Expression:

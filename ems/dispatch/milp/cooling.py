@@ -41,13 +41,13 @@ def add_chillers(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     m.tank_kw_th = pyo.Var(m.TANKED, bounds=(-m.tank_discharge_max_kw_th, m.tank_charge_max_kw_th))
     m.tank_kwh_th = pyo.Var(m.TANKED, bounds=(0, m.tank_most_kwh_th))
     m.tank_floor_slack_kwh_th = pyo.Var(m.TANKED, bounds=(0, m.tank_least_kwh_th))
-    m.chiller_heat = pyo.Constraint(m.CHILLED, rule=_heat)
-    m.chiller_capacity = pyo.Constraint(m.CHILLED, rule=_capacity)
-    m.chiller_min_load = pyo.Constraint(m.CHILLED, rule=_min_load)
-    m.chiller_started = pyo.Constraint(m.CHILLED, rule=_started)
-    m.tank_energy = pyo.Constraint(m.TANKED, rule=_energy)
-    m.tank_floor = pyo.Constraint(m.TANKED, rule=_floor)
-    m.tank_saving = pyo.Constraint(m.TANKED & m.COOLED, rule=_saving)
+    _add_heat(m)
+    _add_capacity(m)
+    _add_min_load(m)
+    _add_started(m)
+    _add_energy(m)
+    _add_floor(m)
+    _add_saving(m)
     m.chiller_cost = pyo.Expression(expr=_cost(m, shape))
 
 
@@ -123,44 +123,72 @@ def _tank_values(problem: PlanningProblem) -> ParameterValues:
     }
 
 
-def _heat(m: pyo.ConcreteModel, t: int) -> pyo.Expression:
+def _add_heat(m: pyo.ConcreteModel) -> None:
     """E17: heat of the chillers = heat of the served IT power + charge - discharge - missing."""
-    tank = m.tank_kw_th[t] if t in m.TANKED else 0.0
-    served = m.chiller_heat_full_kw_th[t] - m.chiller_heat_frac[t] * m.it_missing_kw[t]
-    return m.chiller_heat_kw_th[t] == served + tank - m.heat_missing_kw_th[t]
+
+    def row(m: pyo.ConcreteModel, t: int) -> pyo.Expression:
+        tank = m.tank_kw_th[t] if t in m.TANKED else 0.0
+        served = m.chiller_heat_full_kw_th[t] - m.chiller_heat_frac[t] * m.it_missing_kw[t]
+        return m.chiller_heat_kw_th[t] == served + tank - m.heat_missing_kw_th[t]
+
+    m.chiller_heat = pyo.Constraint(m.CHILLED, rule=row)
 
 
-def _capacity(m: pyo.ConcreteModel, t: int) -> pyo.Expression:
+def _add_capacity(m: pyo.ConcreteModel) -> None:
     """E17: heat <= n * capacity at the ambient."""
-    return m.chiller_heat_kw_th[t] <= m.chiller_capacity_kw_th[t] * m.chiller_on[t]
+
+    def row(m: pyo.ConcreteModel, t: int) -> pyo.Expression:
+        return m.chiller_heat_kw_th[t] <= m.chiller_capacity_kw_th[t] * m.chiller_on[t]
+
+    m.chiller_capacity = pyo.Constraint(m.CHILLED, rule=row)
 
 
-def _min_load(m: pyo.ConcreteModel, t: int) -> pyo.Expression:
+def _add_min_load(m: pyo.ConcreteModel) -> None:
     """E17: n * minimum load <= heat + slack."""
-    return m.chiller_least_kw_th[t] * m.chiller_on[t] <= m.chiller_heat_kw_th[t] + m.chiller_low_kw_th[t]
+
+    def row(m: pyo.ConcreteModel, t: int) -> pyo.Expression:
+        return m.chiller_least_kw_th[t] * m.chiller_on[t] <= m.chiller_heat_kw_th[t] + m.chiller_low_kw_th[t]
+
+    m.chiller_min_load = pyo.Constraint(m.CHILLED, rule=row)
 
 
-def _started(m: pyo.ConcreteModel, t: int) -> pyo.Expression:
+def _add_started(m: pyo.ConcreteModel) -> None:
     """E17: starts >= n[t] - n[t-1]."""
-    before = m.chiller_initial_on if t == 0 else m.chiller_on[t - 1]
-    return m.chiller_start[t] >= m.chiller_on[t] - before
+
+    def row(m: pyo.ConcreteModel, t: int) -> pyo.Expression:
+        before = m.chiller_initial_on if t == 0 else m.chiller_on[t - 1]
+        return m.chiller_start[t] >= m.chiller_on[t] - before
+
+    m.chiller_started = pyo.Constraint(m.CHILLED, rule=row)
 
 
-def _energy(m: pyo.ConcreteModel, t: int) -> pyo.Expression:
+def _add_energy(m: pyo.ConcreteModel) -> None:
     """E17: E[t+1] = E[t] * (1 - loss)^dt + (charge - discharge) * dt."""
-    # the first step's part is a product of parameters, so it is one parameter
-    kept = m.tank_initial_kept_kwh_th if t == 0 else m.tank_kept_frac[t] * m.tank_kwh_th[t - 1]
-    return m.tank_kwh_th[t] == kept + m.tank_hours_h[t] * m.tank_kw_th[t]
+
+    def row(m: pyo.ConcreteModel, t: int) -> pyo.Expression:
+        # the first step's part is a product of parameters, so it is one parameter
+        kept = m.tank_initial_kept_kwh_th if t == 0 else m.tank_kept_frac[t] * m.tank_kwh_th[t - 1]
+        return m.tank_kwh_th[t] == kept + m.tank_hours_h[t] * m.tank_kw_th[t]
+
+    m.tank_energy = pyo.Constraint(m.TANKED, rule=row)
 
 
-def _floor(m: pyo.ConcreteModel, t: int) -> pyo.Expression:
+def _add_floor(m: pyo.ConcreteModel) -> None:
     """E17: the tank holds the cold for riding through a restart of the chillers; the slack is priced."""
-    return m.tank_kwh_th[t] + m.tank_floor_slack_kwh_th[t] >= m.tank_least_kwh_th
+
+    def row(m: pyo.ConcreteModel, t: int) -> pyo.Expression:
+        return m.tank_kwh_th[t] + m.tank_floor_slack_kwh_th[t] >= m.tank_least_kwh_th
+
+    m.tank_floor = pyo.Constraint(m.TANKED, rule=row)
 
 
-def _saving(m: pyo.ConcreteModel, t: int) -> pyo.Expression:
+def _add_saving(m: pyo.ConcreteModel) -> None:
     """E17: a discharging tank saves no more than cooling draws, where that is no linear function of the IT power."""
-    return m.cooling_weight_frac[t] * m.cooling_kw[t] + chiller_load(m, t) >= 0.0
+
+    def row(m: pyo.ConcreteModel, t: int) -> pyo.Expression:
+        return m.cooling_weight_frac[t] * m.cooling_kw[t] + chiller_load(m, t) >= 0.0
+
+    m.tank_saving = pyo.Constraint(m.TANKED & m.COOLED, rule=row)
 
 
 def _cost(m: pyo.ConcreteModel, shape: ModelShape) -> Any:  # a Pyomo expression

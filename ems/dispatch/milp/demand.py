@@ -25,8 +25,8 @@ def add_load(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     declare(m, "cooling_least_kw", "cooling_full_kw", "cooling_chord_frac", "cooling_weight_frac", index=(m.COOLED,))
     declare(m, "cooling_line_kw", "cooling_line_frac", index=(m.LINE, m.COOLED))
     m.cooling_kw = pyo.Var(m.COOLED, bounds=lambda m, t: (m.cooling_least_kw[t], m.cooling_full_kw[t]))
-    m.cooling_line = pyo.Constraint(m.LINE, m.COOLED, rule=_line)
-    m.cooling_chord = pyo.Constraint(m.COOLED, rule=_chord)
+    _add_line(m)
+    _add_chord(m)
 
 
 def load_values(problem: PlanningProblem, shape: ModelShape) -> ParameterValues:
@@ -60,11 +60,19 @@ def load_values(problem: PlanningProblem, shape: ModelShape) -> ParameterValues:
     }
 
 
-def _line(m: pyo.ConcreteModel, k: int, t: int) -> pyo.Expression:
+def _add_line(m: pyo.ConcreteModel) -> None:
     """E17: cooling >= c0_k + c1_k * it."""
-    return m.cooling_kw[t] >= m.cooling_line_kw[k, t] - m.cooling_line_frac[k, t] * m.it_missing_kw[t]
+
+    def row(m: pyo.ConcreteModel, k: int, t: int) -> pyo.Expression:
+        return m.cooling_kw[t] >= m.cooling_line_kw[k, t] - m.cooling_line_frac[k, t] * m.it_missing_kw[t]
+
+    m.cooling_line = pyo.Constraint(m.LINE, m.COOLED, rule=row)
 
 
-def _chord(m: pyo.ConcreteModel, t: int) -> pyo.Expression:
+def _add_chord(m: pyo.ConcreteModel) -> None:
     """E17: cooling <= chord from no load to full load, else it would be a free dump load."""
-    return m.cooling_kw[t] <= m.cooling_full_kw[t] - m.cooling_chord_frac[t] * m.it_missing_kw[t]
+
+    def row(m: pyo.ConcreteModel, t: int) -> pyo.Expression:
+        return m.cooling_kw[t] <= m.cooling_full_kw[t] - m.cooling_chord_frac[t] * m.it_missing_kw[t]
+
+    m.cooling_chord = pyo.Constraint(m.COOLED, rule=row)

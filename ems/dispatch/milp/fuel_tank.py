@@ -34,8 +34,8 @@ def add_fuel_tank(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     declare(m, "start_fuel_l", index=(m.FUEL_START,))
     m.fuel_reserve_slack_l = pyo.Var(m.TANK, bounds=lambda m, i: (0, m.fuel_reserve_l[i]))
     if shape.fuel_stock:
-        m.fuel_stock = pyo.Constraint(m.TANK, m.T, rule=_stock)
-        m.fuel_reserve = pyo.Constraint(m.TANK, m.T, rule=_reserve)
+        _add_stock(m)
+        _add_reserve(m)
 
 
 def fuel_tank_values(problem: PlanningProblem, shape: ModelShape) -> ParameterValues:
@@ -74,20 +74,28 @@ def fuel_tank_values(problem: PlanningProblem, shape: ModelShape) -> ParameterVa
     }
 
 
-def _stock(m: pyo.ConcreteModel, i: int, t: int) -> Any:  # a Pyomo relation
+def _add_stock(m: pyo.ConcreteModel) -> None:
     """E7: fuel[t+1] = fuel[t] - l_per_h * dt - starts + delivered; a delivery comes at the end of its step."""
-    before = m.fuel_initial_l[i] if t == 0 else m.fuel_stock_l[i, t - 1]
-    burnt = sum(m.run_fuel_l[c, t] * delivering(m, c, t) for c in m.CLASS) + sum(
-        m.segment_fuel_l[c, k, t] * m.genset_segment_kw[c, k, t] for c, k in m.SEGMENT
-    )
-    burnt += sum(m.start_fuel_l[c] * m.genset_start[c, t] for c in m.FUEL_START)
-    missing = m.fuel_missing_l[i, t] if i in m.NO_FUEL else 0.0
-    return m.fuel_stock_l[i, t] == before - burnt + m.fuel_delivered_l[i, t] + missing
+
+    def row(m: pyo.ConcreteModel, i: int, t: int) -> Any:  # a Pyomo relation
+        before = m.fuel_initial_l[i] if t == 0 else m.fuel_stock_l[i, t - 1]
+        burnt = sum(m.run_fuel_l[c, t] * delivering(m, c, t) for c in m.CLASS) + sum(
+            m.segment_fuel_l[c, k, t] * m.genset_segment_kw[c, k, t] for c, k in m.SEGMENT
+        )
+        burnt += sum(m.start_fuel_l[c] * m.genset_start[c, t] for c in m.FUEL_START)
+        missing = m.fuel_missing_l[i, t] if i in m.NO_FUEL else 0.0
+        return m.fuel_stock_l[i, t] == before - burnt + m.fuel_delivered_l[i, t] + missing
+
+    m.fuel_stock = pyo.Constraint(m.TANK, m.T, rule=row)
 
 
-def _reserve(m: pyo.ConcreteModel, i: int, t: int) -> Any:  # a Pyomo relation
+def _add_reserve(m: pyo.ConcreteModel) -> None:
     """E7: what is in the tank before a delivery keeps the reserve; one priced slack for the horizon."""
-    return m.fuel_stock_l[i, t] - m.fuel_delivered_l[i, t] + m.fuel_reserve_slack_l[i] >= m.fuel_reserve_l[i]
+
+    def row(m: pyo.ConcreteModel, i: int, t: int) -> Any:  # a Pyomo relation
+        return m.fuel_stock_l[i, t] - m.fuel_delivered_l[i, t] + m.fuel_reserve_slack_l[i] >= m.fuel_reserve_l[i]
+
+    m.fuel_reserve = pyo.Constraint(m.TANK, m.T, rule=row)
 
 
 def missing_fuel_cost(m: pyo.ConcreteModel) -> Any:  # a Pyomo expression

@@ -4,6 +4,7 @@ from typing import Any
 
 import pyomo.environ as pyo
 
+from ems.dispatch.milp.genset_warm_up import add_warm_up
 from ems.dispatch.milp.leaving import add_leaving, declare_leaving, leaving_values
 from ems.dispatch.milp.parameters import ParameterValues, declare
 from ems.dispatch.milp.shape import ModelShape, n_binding
@@ -51,18 +52,14 @@ def add_gensets(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     # E1: output of the class
     m.genset_kw = pyo.Expression(m.CLASS, m.T, rule=_output)
     m.genset_fuel_l_per_h = pyo.Expression(m.CLASS, m.T, rule=_fuel)
-    m.genset_commitment = pyo.Constraint(m.CLASS, m.T, rule=_commitment)
+    _add_commitment(m)
     add_leaving(m)
-    m.genset_segment_limit = pyo.Constraint(m.SEGMENT, m.T, rule=_segment_limit)
-    m.genset_min_up = pyo.Constraint(m.CLASS, m.T, rule=lambda m, c, t: _min_up(m, shape, c, t))
-    m.genset_min_down = pyo.Constraint(m.CLASS, m.T, rule=lambda m, c, t: _min_down(m, shape, c, t))
-    m.genset_band = pyo.Constraint(m.BAND, m.T, rule=_band)
+    _add_segment_limit(m)
+    _add_min_up(m, shape)
+    _add_min_down(m, shape)
+    _add_band(m)
     if shape.warms:
-        m.genset_warm_up = pyo.Constraint(m.WARMS, m.T, rule=lambda m, c, t: _warm_up(m, shape, c, t))
-        m.genset_was_off = pyo.Constraint(m.WARMS, m.T, rule=_was_off)
-        m.genset_settles = pyo.Constraint(m.WARMS, m.T, rule=lambda m, c, t: _settles(m, shape, c, t))
-    _add_any_on(m, shape)
-    _add_change(m, shape)
+        add_warm_up(m, shape)
 
 
 def genset_values(problem: PlanningProblem, shape: ModelShape) -> ParameterValues:
@@ -174,27 +171,6 @@ def settled(m: pyo.ConcreteModel, c: int, t: int) -> Any:  # a Pyomo variable
     return m.genset_settled[c, t] if c in m.WARMS else m.genset_on[c, t]
 
 
-def _warm_up(m: pyo.ConcreteModel, shape: ModelShape, c: int, t: int) -> Any:  # a Pyomo relation
-    """E1: units that deliver are those that run, less the share of the step for which some still warm up."""
-    lags = range(min(shape.gensets[c].n_warm_lags, t + 1))
-    started = sum(m.genset_warming_frac[c, t, lag] * m.genset_start[c, t - lag] for lag in lags)
-    return m.genset_delivering[c, t] == m.genset_on[c, t] - started - m.genset_still_warming[c, t]
-
-
-def _was_off(m: pyo.ConcreteModel, c: int, t: int) -> Any:  # a Pyomo relation
-    """E2: what starts is present and was off."""
-    before = m.genset_initial_on[c] if t == 0 else m.genset_on[c, t - 1]
-    left = m.genset_left[c, t] if c in m.LEAVES else 0.0
-    return m.genset_start[c, t] <= m.genset_present[c, t] - before + left
-
-
-def _settles(m: pyo.ConcreteModel, shape: ModelShape, c: int, t: int) -> Any:  # a Pyomo relation
-    """E20: units whose warm-up has no hour in the step; the others give no headroom in it."""
-    lags = range(min(shape.gensets[c].n_warm_lags, t + 1))
-    started = sum(m.genset_starting[c, t, lag] * m.genset_start[c, t - lag] for lag in lags)
-    return m.genset_settled[c, t] == m.genset_on[c, t] - started - m.genset_unsettled[c, t]
-
-
 def _output(m: pyo.ConcreteModel, c: int, t: int) -> pyo.Expression:
     """E1: p = n * pmin + sum of segments, n the units that deliver."""
     above = sum(m.genset_segment_kw[c, k, t] for i, k in m.SEGMENT if i == c)
@@ -207,72 +183,56 @@ def _fuel(m: pyo.ConcreteModel, c: int, t: int) -> pyo.Expression:
     return m.genset_min_fuel_l_per_h[c] * delivering(m, c, t) + above
 
 
-def _commitment(m: pyo.ConcreteModel, c: int, t: int) -> pyo.Expression:
+def _add_commitment(m: pyo.ConcreteModel) -> None:
     """E2: n[t] - n[t-1] = s[t] - d[t] - left[t]; units that are out at the start are in no count."""
-    before = m.genset_initial_on[c] if t == 0 else m.genset_on[c, t - 1]
-    left = m.genset_left[c, t] if c in m.LEAVES else 0.0
-    return m.genset_on[c, t] - before == m.genset_start[c, t] - m.genset_stop[c, t] - left
+
+    def row(m: pyo.ConcreteModel, c: int, t: int) -> pyo.Expression:
+        before = m.genset_initial_on[c] if t == 0 else m.genset_on[c, t - 1]
+        left = m.genset_left[c, t] if c in m.LEAVES else 0.0
+        return m.genset_on[c, t] - before == m.genset_start[c, t] - m.genset_stop[c, t] - left
+
+    m.genset_commitment = pyo.Constraint(m.CLASS, m.T, rule=row)
 
 
-def _segment_limit(m: pyo.ConcreteModel, c: int, k: int, t: int) -> pyo.Expression:
+def _add_segment_limit(m: pyo.ConcreteModel) -> None:
     """E5: q_k <= n * width_k; widths end at what a unit can deliver in the step (E1)."""
-    return m.genset_segment_kw[c, k, t] <= m.genset_segment_kw_width[c, k, t] * delivering(m, c, t)
+
+    def row(m: pyo.ConcreteModel, c: int, k: int, t: int) -> pyo.Expression:
+        return m.genset_segment_kw[c, k, t] <= m.genset_segment_kw_width[c, k, t] * delivering(m, c, t)
+
+    m.genset_segment_limit = pyo.Constraint(m.SEGMENT, m.T, rule=row)
 
 
-def _min_up(m: pyo.ConcreteModel, shape: ModelShape, c: int, t: int) -> pyo.Expression:
+def _add_min_up(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     """E3: starts inside minimum up, history included, are on; the slack is priced."""
-    lags = range(min(shape.gensets[c].n_up_lags, t + 1))
-    started = sum(m.genset_up_window[c, t, lag] * m.genset_start[c, t - lag] for lag in lags)
-    return started + m.genset_must_on[c, t] <= m.genset_on[c, t] + m.genset_up_slack[c, t]
+
+    def row(m: pyo.ConcreteModel, c: int, t: int) -> pyo.Expression:
+        lags = range(min(shape.gensets[c].n_up_lags, t + 1))
+        started = sum(m.genset_up_window[c, t, lag] * m.genset_start[c, t - lag] for lag in lags)
+        return started + m.genset_must_on[c, t] <= m.genset_on[c, t] + m.genset_up_slack[c, t]
+
+    m.genset_min_up = pyo.Constraint(m.CLASS, m.T, rule=row)
 
 
-def _min_down(m: pyo.ConcreteModel, shape: ModelShape, c: int, t: int) -> pyo.Expression:
+def _add_min_down(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     """E4: stops inside minimum down, history included, are off; the slack is priced."""
-    lags = range(min(shape.gensets[c].n_down_lags, t + 1))
-    stopped = sum(m.genset_down_window[c, t, lag] * m.genset_stop[c, t - lag] for lag in lags)
-    room = m.genset_present[c, t] - m.genset_on[c, t] + m.genset_down_slack[c, t]
-    return stopped + m.genset_must_off[c, t] <= room
+
+    def row(m: pyo.ConcreteModel, c: int, t: int) -> pyo.Expression:
+        lags = range(min(shape.gensets[c].n_down_lags, t + 1))
+        stopped = sum(m.genset_down_window[c, t, lag] * m.genset_stop[c, t - lag] for lag in lags)
+        room = m.genset_present[c, t] - m.genset_on[c, t] + m.genset_down_slack[c, t]
+        return stopped + m.genset_must_off[c, t] <= room
+
+    m.genset_min_down = pyo.Constraint(m.CLASS, m.T, rule=row)
 
 
-def _band(m: pyo.ConcreteModel, c: int, t: int) -> pyo.Expression:
+def _add_band(m: pyo.ConcreteModel) -> None:
     """E5: output below the economic band is priced (wet stacking)."""
-    return m.genset_low_load_kw[c, t] >= m.genset_band_low_kw[c] * delivering(m, c, t) - m.genset_kw[c, t]
 
+    def row(m: pyo.ConcreteModel, c: int, t: int) -> pyo.Expression:
+        return m.genset_low_load_kw[c, t] >= m.genset_band_low_kw[c] * delivering(m, c, t) - m.genset_kw[c, t]
 
-def _add_any_on(m: pyo.ConcreteModel, shape: ModelShape) -> None:
-    """Add z, 1 where a unit of the class can be lost (E20), and 1 where any set of any class is on (E24).
-
-    A unit that warms up delivers nothing, so that its loss takes nothing: z follows the units that deliver throughout
-    the step. Only E20 pushes z up against the count and so needs it binary; E24 only gains from a larger value.
-    """
-    m.ANY = pyo.Set(initialize=sorted(shape.reserve.classes_losing_one))
-    m.genset_any = pyo.Var(m.ANY, m.T, domain=pyo.Binary)
-    m.genset_any_needs = pyo.Constraint(m.ANY, m.T, rule=lambda m, c, t: m.genset_any[c, t] <= m.genset_on[c, t])
-    m.genset_any_covers = pyo.Constraint(
-        m.ANY, m.T, rule=lambda m, c, t: settled(m, c, t) <= m.genset_n_units[c] * m.genset_any[c, t]
-    )
-    if shape.lead:
-        m.any_set = pyo.Var(m.T, bounds=(0, 1))
-        m.any_set_needs = pyo.Constraint(m.T, rule=lambda m, t: m.any_set[t] <= sum(m.genset_on[c, t] for c in m.CLASS))
-
-
-def _add_change(m: pyo.ConcreteModel, shape: ModelShape) -> None:
-    """Add the distance of the first hours' commitment from the previous plan's."""
-    # the previous plan may have had units on that the class no longer has
-    m.genset_change = pyo.Var(
-        m.CLASS, m.CHANGE, bounds=lambda m, c, t: (0, m.genset_n_units[c] + m.genset_previous_on[c, t])
-    )
-    if shape.n_change_steps:
-        m.genset_change_up = pyo.Constraint(
-            m.CLASS,
-            m.CHANGE,
-            rule=lambda m, c, t: m.genset_change[c, t] >= m.genset_on[c, t] - m.genset_previous_on[c, t],
-        )
-        m.genset_change_down = pyo.Constraint(
-            m.CLASS,
-            m.CHANGE,
-            rule=lambda m, c, t: m.genset_change[c, t] >= m.genset_previous_on[c, t] - m.genset_on[c, t],
-        )
+    m.genset_band = pyo.Constraint(m.BAND, m.T, rule=row)
 
 
 def _lags(shape: ModelShape, n_lags: list[int]) -> list[tuple[int, int, int]]:

@@ -23,9 +23,9 @@ def add_genset_rules(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     )
     m.genset_exercise_missed = pyo.Var(m.EXERCISE, bounds=(0, 1))
     if len(m.QUIET):
-        m.genset_quiet = pyo.Constraint(m.QUIET, m.T, rule=_quiet)
+        _add_quiet(m)
     if len(m.PERMIT):
-        m.genset_permit = pyo.Constraint(m.PERMIT, rule=_permit)
+        _add_permit(m)
     if len(m.EXERCISE):
         _add_exercise(m, shape)
 
@@ -86,39 +86,66 @@ def _parameters(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     declare(m, "genset_exercise_run", "genset_exercise_run_kw", index=(m.EXERCISE_LAG,))
 
 
-def _quiet(m: pyo.ConcreteModel, c: int, t: int) -> Any:  # a Pyomo relation
+def _add_quiet(m: pyo.ConcreteModel) -> None:
     """E6: in quiet hours no more units run than are permitted; the slack is priced."""
-    return m.genset_on[c, t] <= m.genset_n_permitted[c, t] + m.genset_quiet_slack[c, t]
+
+    def row(m: pyo.ConcreteModel, c: int, t: int) -> Any:  # a Pyomo relation
+        return m.genset_on[c, t] <= m.genset_n_permitted[c, t] + m.genset_quiet_slack[c, t]
+
+    m.genset_quiet = pyo.Constraint(m.QUIET, m.T, rule=row)
 
 
-def _permit(m: pyo.ConcreteModel, c: int) -> Any:  # a Pyomo relation
+def _add_permit(m: pyo.ConcreteModel) -> None:
     """E6: unit hours of the horizon stay inside the permit; the slack is priced."""
-    run_h = sum(m.genset_run_h[t] * m.genset_on[c, t] for t in m.T)
-    return run_h <= m.genset_permitted_run_h[c] + m.genset_permit_slack_h[c]
+
+    def row(m: pyo.ConcreteModel, c: int) -> Any:  # a Pyomo relation
+        run_h = sum(m.genset_run_h[t] * m.genset_on[c, t] for t in m.T)
+        return run_h <= m.genset_permitted_run_h[c] + m.genset_permit_slack_h[c]
+
+    m.genset_permit = pyo.Constraint(m.PERMIT, rule=row)
 
 
 def _add_exercise(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     """Add a start that is due once in a window, its run and its load; leaving it out has a price (E6)."""
+    _add_exercise_due(m)
+    _add_exercise_start(m)
+    _add_exercise_no_stop(m)
+    _add_exercise_runs(m, shape)
+    loaded = [c for c in m.EXERCISE if shape.gensets[c].exercise_load]
+    if loaded:
+        m.BURN_OFF = pyo.Set(initialize=loaded)
+        _add_burn_off(m, shape)
+
+
+def _add_exercise_due(m: pyo.ConcreteModel) -> None:
+    """E6: one exercise in its window, or it is missed."""
     m.genset_exercise_due = pyo.Constraint(
         m.EXERCISE,
         rule=lambda m, c: sum(m.genset_exercise[c, t] for t in m.T) + m.genset_exercise_missed[c] == 1,
     )
+
+
+def _add_exercise_start(m: pyo.ConcreteModel) -> None:
+    """E6: an exercise is a start."""
     m.genset_exercise_start = pyo.Constraint(
         m.EXERCISE, m.T, rule=lambda m, c, t: m.genset_exercise[c, t] <= m.genset_start[c, t]
     )
-    # a unit that stops at the same instant would make any swap a start
+
+
+def _add_exercise_no_stop(m: pyo.ConcreteModel) -> None:
+    """E6: no unit stops at the instant of an exercise: any swap would be a start."""
     m.genset_exercise_no_stop = pyo.Constraint(
         m.EXERCISE,
         m.T,
         rule=lambda m, c, t: m.genset_stop[c, t] <= m.genset_most[c] - m.genset_most[c] * m.genset_exercise[c, t],
     )
+
+
+def _add_exercise_runs(m: pyo.ConcreteModel, shape: ModelShape) -> None:
+    """E6: a unit runs as long as the exercise lasts."""
     m.genset_exercise_runs = pyo.Constraint(
         m.EXERCISE, m.T, rule=lambda m, c, t: m.genset_on[c, t] >= _exercising_now(m, shape, c, t)
     )
-    loaded = [c for c in m.EXERCISE if shape.gensets[c].exercise_load]
-    if loaded:
-        m.BURN_OFF = pyo.Set(initialize=loaded)
-        m.genset_exercise_load = pyo.Constraint(m.BURN_OFF, m.T, rule=lambda m, c, t: _burn_off(m, shape, c, t))
 
 
 def _exercising_now(m: pyo.ConcreteModel, shape: ModelShape, c: int, t: int) -> Any:  # a Pyomo expression
@@ -126,12 +153,16 @@ def _exercising_now(m: pyo.ConcreteModel, shape: ModelShape, c: int, t: int) -> 
     return sum(m.genset_exercise_run[c, t, lag] * m.genset_exercise[c, t - lag] for lag in lags)
 
 
-def _burn_off(m: pyo.ConcreteModel, shape: ModelShape, c: int, t: int) -> Any:  # a Pyomo relation
+def _add_burn_off(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     """E6: while the run lasts, units that deliver have at least the load that burns deposits off."""
-    lags = range(min(shape.gensets[c].n_exercise_lags, t + 1))
-    asked_kw = sum(m.genset_exercise_run_kw[c, t, lag] * m.genset_exercise[c, t - lag] for lag in lags)
-    waived_kw = m.genset_exercise_total_kw[c, t] - asked_kw
-    return m.genset_kw[c, t] >= m.genset_exercise_kw[c, t] * delivering(m, c, t) - waived_kw
+
+    def row(m: pyo.ConcreteModel, c: int, t: int) -> Any:  # a Pyomo relation
+        lags = range(min(shape.gensets[c].n_exercise_lags, t + 1))
+        asked_kw = sum(m.genset_exercise_run_kw[c, t, lag] * m.genset_exercise[c, t - lag] for lag in lags)
+        waived_kw = m.genset_exercise_total_kw[c, t] - asked_kw
+        return m.genset_kw[c, t] >= m.genset_exercise_kw[c, t] * delivering(m, c, t) - waived_kw
+
+    m.genset_exercise_load = pyo.Constraint(m.BURN_OFF, m.T, rule=row)
 
 
 def _runs(problem: PlanningProblem, exercise: ExerciseProblem, *, n_lags: int) -> list[float]:

@@ -20,7 +20,7 @@ def add_grid(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     m.BILLED = pyo.Set(dimen=2, initialize=[(i, t) for i, first, end in intervals for t in range(first, end)])
     declare(m, "demand_weight_frac", index=(m.BILLED,))
     m.DEMAND = pyo.Set(dimen=3, initialize=intervals)
-    m.demand_peak = pyo.Constraint(m.DEMAND, rule=_peak)
+    _add_peak(m)
 
 
 def grid_values(problem: PlanningProblem) -> ParameterValues:
@@ -46,11 +46,15 @@ def grid_values(problem: PlanningProblem) -> ParameterValues:
     }
 
 
-def _peak(m: pyo.ConcreteModel, i: int, first: int, end: int) -> pyo.Expression:
+def _add_peak(m: pyo.ConcreteModel) -> None:
     """E15: the billed power is at least the mean import of each billing interval, its past minutes included."""
-    imported = sum(m.demand_weight_frac[i, t] * m.import_kw[t] for t in range(first, end))
-    # the first step shares its interval with what was imported before the plan
-    return m.billed_peak_kw[i] >= imported + (m.demand_running_kw[i] if first == 0 else 0.0)
+
+    def row(m: pyo.ConcreteModel, i: int, first: int, end: int) -> pyo.Expression:
+        imported = sum(m.demand_weight_frac[i, t] * m.import_kw[t] for t in range(first, end))
+        # the first step shares its interval with what was imported before the plan
+        return m.billed_peak_kw[i] >= imported + (m.demand_running_kw[i] if first == 0 else 0.0)
+
+    m.demand_peak = pyo.Constraint(m.DEMAND, rule=row)
 
 
 def _interval_h(problem: PlanningProblem, month: DemandProblem, first: int, end: int) -> float:

@@ -15,7 +15,7 @@ def add_groups(m: pyo.ConcreteModel, shape: ModelShape) -> None:
         return
     m.GROUP = pyo.RangeSet(0, len(shape.groups) - 1)
     declare(m, "group_limit_kw", index=(m.GROUP,))
-    m.group_limit = pyo.Constraint(m.GROUP, m.T, rule=lambda m, g, t: _limit(m, shape, g, t))
+    _add_limit(m, shape)
 
 
 def group_values(problem: PlanningProblem) -> ParameterValues:
@@ -23,10 +23,14 @@ def group_values(problem: PlanningProblem) -> ParameterValues:
     return {"group_limit_kw": [group.limit_kw for group in problem.groups]} if problem.groups else {}
 
 
-def _limit(m: pyo.ConcreteModel, shape: ModelShape, g: int, t: int) -> Any:  # a Pyomo relation
+def _add_limit(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     """E9, E14: -limit <= sum of the members' power into the bus <= limit."""
-    power = sum(_power_kw(m, member, t) for member in shape.groups[g])
-    return pyo.inequality(-m.group_limit_kw[g], power, m.group_limit_kw[g])
+
+    def row(m: pyo.ConcreteModel, g: int, t: int) -> Any:  # a Pyomo relation
+        power = sum(_power_kw(m, member, t) for member in shape.groups[g])
+        return pyo.inequality(-m.group_limit_kw[g], power, m.group_limit_kw[g])
+
+    m.group_limit = pyo.Constraint(m.GROUP, m.T, rule=row)
 
 
 def _power_kw(m: pyo.ConcreteModel, member: GroupMember, t: int) -> Any:  # a Pyomo expression

@@ -37,12 +37,12 @@ def add_leaving(m: pyo.ConcreteModel) -> None:
         # sums of their own: written out they would be most of the model's coefficients
         m.genset_stopped = pyo.Var(m.LEAVES, m.T, bounds=(0, None))
         m.genset_started = pyo.Var(m.LEAVES, m.T, bounds=(0, None))
-        m.genset_stops = pyo.Constraint(m.LEAVES, m.T, rule=_stops)
-        m.genset_starts = pyo.Constraint(m.LEAVES, m.T, rule=_starts)
-        m.genset_leaves_unstopped = pyo.Constraint(m.LEAVES, m.LATER, rule=_leaves_unstopped)
-        m.genset_leaves_unstarted = pyo.Constraint(m.LEAVES, m.LATER, rule=_leaves_unstarted)
-        m.genset_leaves_on = pyo.Constraint(m.LEAVES, m.LATER, rule=_leaves_on)
-        m.genset_leaves_off = pyo.Constraint(m.LEAVES, m.LATER, rule=_leaves_off)
+        _add_stops(m)
+        _add_starts(m)
+        _add_leaves_unstopped(m)
+        _add_leaves_unstarted(m)
+        _add_leaves_on(m)
+        _add_leaves_off(m)
 
 
 def leaving_values(problem: PlanningProblem, shape: ModelShape) -> ParameterValues:
@@ -62,32 +62,58 @@ def _classes(shape: ModelShape) -> list[int]:
     return [c for c, genset in enumerate(shape.gensets) if genset.leaves]
 
 
-def _leaves_on(m: pyo.ConcreteModel, c: int, t: int) -> Any:  # a Pyomo relation
+def _add_leaves_on(m: pyo.ConcreteModel) -> None:
     """E2: units that minimum up holds on until they leave do leave running, as far as no slack has stopped them."""
-    return m.genset_left[c, t] + m.genset_up_slack[c, t - 1] >= m.genset_leaving_on[c, t]
+
+    def row(m: pyo.ConcreteModel, c: int, t: int) -> Any:  # a Pyomo relation
+        return m.genset_left[c, t] + m.genset_up_slack[c, t - 1] >= m.genset_leaving_on[c, t]
+
+    m.genset_leaves_on = pyo.Constraint(m.LEAVES, m.LATER, rule=row)
 
 
-def _leaves_off(m: pyo.ConcreteModel, c: int, t: int) -> Any:  # a Pyomo relation
+def _add_leaves_off(m: pyo.ConcreteModel) -> None:
     """E2: units that minimum down holds off until they leave do not leave running."""
-    return m.genset_left[c, t] <= m.genset_leaving[c, t] - m.genset_leaving_off[c, t] + m.genset_down_slack[c, t - 1]
+
+    def row(m: pyo.ConcreteModel, c: int, t: int) -> Any:  # a Pyomo relation
+        return (
+            m.genset_left[c, t] <= m.genset_leaving[c, t] - m.genset_leaving_off[c, t] + m.genset_down_slack[c, t - 1]
+        )
+
+    m.genset_leaves_off = pyo.Constraint(m.LEAVES, m.LATER, rule=row)
 
 
-def _stops(m: pyo.ConcreteModel, c: int, t: int) -> Any:  # a Pyomo relation
+def _add_stops(m: pyo.ConcreteModel) -> None:
     """E2: units that have stopped up to a step, its own beginning included."""
-    return m.genset_stopped[c, t] == (m.genset_stopped[c, t - 1] if t else 0.0) + m.genset_stop[c, t]
+
+    def row(m: pyo.ConcreteModel, c: int, t: int) -> Any:  # a Pyomo relation
+        return m.genset_stopped[c, t] == (m.genset_stopped[c, t - 1] if t else 0.0) + m.genset_stop[c, t]
+
+    m.genset_stops = pyo.Constraint(m.LEAVES, m.T, rule=row)
 
 
-def _starts(m: pyo.ConcreteModel, c: int, t: int) -> Any:  # a Pyomo relation
+def _add_starts(m: pyo.ConcreteModel) -> None:
     """E2: units that have started up to a step, its own beginning included."""
-    return m.genset_started[c, t] == (m.genset_started[c, t - 1] if t else 0.0) + m.genset_start[c, t]
+
+    def row(m: pyo.ConcreteModel, c: int, t: int) -> Any:  # a Pyomo relation
+        return m.genset_started[c, t] == (m.genset_started[c, t - 1] if t else 0.0) + m.genset_start[c, t]
+
+    m.genset_starts = pyo.Constraint(m.LEAVES, m.T, rule=row)
 
 
-def _leaves_unstopped(m: pyo.ConcreteModel, c: int, t: int) -> Any:  # a Pyomo relation
+def _add_leaves_unstopped(m: pyo.ConcreteModel) -> None:
     """E2: units that ran at the start leave running unless as many have stopped before."""
-    return m.genset_left[c, t] + m.genset_stopped[c, t - 1] >= m.genset_leaving_ran[c, t]
+
+    def row(m: pyo.ConcreteModel, c: int, t: int) -> Any:  # a Pyomo relation
+        return m.genset_left[c, t] + m.genset_stopped[c, t - 1] >= m.genset_leaving_ran[c, t]
+
+    m.genset_leaves_unstopped = pyo.Constraint(m.LEAVES, m.LATER, rule=row)
 
 
-def _leaves_unstarted(m: pyo.ConcreteModel, c: int, t: int) -> Any:  # a Pyomo relation
+def _add_leaves_unstarted(m: pyo.ConcreteModel) -> None:
     """E2: units that rested at the start leave at rest unless as many have started before."""
-    at_most = m.genset_leaving[c, t] - m.genset_leaving_rested[c, t]
-    return m.genset_left[c, t] <= at_most + m.genset_started[c, t - 1]
+
+    def row(m: pyo.ConcreteModel, c: int, t: int) -> Any:  # a Pyomo relation
+        at_most = m.genset_leaving[c, t] - m.genset_leaving_rested[c, t]
+        return m.genset_left[c, t] <= at_most + m.genset_started[c, t - 1]
+
+    m.genset_leaves_unstarted = pyo.Constraint(m.LEAVES, m.LATER, rule=row)

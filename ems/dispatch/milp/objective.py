@@ -96,10 +96,15 @@ def _add_bought(m: pyo.ConcreteModel) -> None:
     m.energy_import_cost = pyo.Expression(expr=sum(m.import_cost[t] * m.import_kw[t] for t in m.GRID))
     m.energy_export_cost = pyo.Expression(expr=-sum(m.export_earning[t] * m.export_kw[t] for t in m.GRID))
     m.demand_above_kw = pyo.Var(m.MONTH, bounds=(0, None))
+    _add_demand_above(m)
+    m.demand_cost = pyo.Expression(expr=sum(m.demand_price[i] * m.demand_above_kw[i] for i in m.MONTH))
+
+
+def _add_demand_above(m: pyo.ConcreteModel) -> None:
+    """E15: billed power above the peak that is paid anyway >= billed power - floor."""
     m.demand_above = pyo.Constraint(
         m.MONTH, rule=lambda m, i: m.demand_above_kw[i] >= m.billed_peak_kw[i] - m.demand_floor_kw[i]
     )
-    m.demand_cost = pyo.Expression(expr=sum(m.demand_price[i] * m.demand_above_kw[i] for i in m.MONTH))
 
 
 def _add_gensets(m: pyo.ConcreteModel) -> None:

@@ -36,14 +36,14 @@ def add_offer_runs(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     )
     m.offer_started = pyo.Var(m.RUN, m.T, bounds=(0, 1))
     m.offer_paused = pyo.Var(m.RUN, m.T, bounds=(0, 1))
-    m.offer_turn = pyo.Constraint(m.RUN, m.T, rule=_turn)
-    m.offer_min_run = pyo.Constraint(m.RUN, m.T, rule=lambda m, o, t: _min_run(m, shape, o, t))
-    m.offer_min_pause = pyo.Constraint(m.RUN, m.T, rule=lambda m, o, t: _min_pause(m, shape, o, t))
-    m.offer_pauses = pyo.Constraint(m.PAUSES, rule=_pauses)
-    m.offer_runs_kw = pyo.Constraint(m.SHARED, m.T, rule=_share_runs)
-    m.offer_rests_kw = pyo.Constraint(m.WHOLE, m.T, rule=_whole_rests)
-    m.offer_ends_kw = pyo.Constraint(m.WHOLE, m.T, rule=_whole_runs)
-    m.offer_drops_kw = pyo.Constraint(m.RUN, m.T, rule=_drops)
+    _add_turn(m)
+    _add_min_run(m, shape)
+    _add_min_pause(m, shape)
+    _add_pauses(m)
+    _add_share_runs(m)
+    _add_whole_rests(m)
+    _add_whole_runs(m)
+    _add_drops(m)
 
 
 def restarts_kwh(m: pyo.ConcreteModel, o: int) -> _Expression:
@@ -96,52 +96,84 @@ def _lags(shape: ModelShape, n_lags: list[int]) -> pyo.Set:
     return pyo.Set(dimen=3, initialize=places)
 
 
-def _turn(m: pyo.ConcreteModel, o: int, t: int) -> _Expression:
+def _add_turn(m: pyo.ConcreteModel) -> None:
     """E16: u[t] - u[t-1] = s[t] - d[t]."""
-    before = m.offer_running_initial_frac[o] if t == 0 else m.offer_running[o, t - 1]
-    return m.offer_running[o, t] - before == m.offer_started[o, t] - m.offer_paused[o, t]
+
+    def row(m: pyo.ConcreteModel, o: int, t: int) -> _Expression:
+        before = m.offer_running_initial_frac[o] if t == 0 else m.offer_running[o, t - 1]
+        return m.offer_running[o, t] - before == m.offer_started[o, t] - m.offer_paused[o, t]
+
+    m.offer_turn = pyo.Constraint(m.RUN, m.T, rule=row)
 
 
-def _min_run(m: pyo.ConcreteModel, shape: ModelShape, o: int, t: int) -> _Expression:
+def _add_min_run(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     """E16: what started within the least run, and what history holds on, runs."""
-    lags = range(min(shape.offers[o].n_run_lags, t + 1))
-    started = sum(m.offer_run_window[o, t, lag] * m.offer_started[o, t - lag] for lag in lags)
-    return started + m.offer_must_run_frac[o, t] <= m.offer_running[o, t]
+
+    def row(m: pyo.ConcreteModel, o: int, t: int) -> _Expression:
+        lags = range(min(shape.offers[o].n_run_lags, t + 1))
+        started = sum(m.offer_run_window[o, t, lag] * m.offer_started[o, t - lag] for lag in lags)
+        return started + m.offer_must_run_frac[o, t] <= m.offer_running[o, t]
+
+    m.offer_min_run = pyo.Constraint(m.RUN, m.T, rule=row)
 
 
-def _min_pause(m: pyo.ConcreteModel, shape: ModelShape, o: int, t: int) -> _Expression:
+def _add_min_pause(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     """E16: what was paused within the least pause, and what history holds off, rests."""
-    lags = range(min(shape.offers[o].n_pause_lags, t + 1))
-    paused = sum(m.offer_pause_window[o, t, lag] * m.offer_paused[o, t - lag] for lag in lags)
-    return paused + m.offer_must_rest_frac[o, t] <= 1 - m.offer_running[o, t]
+
+    def row(m: pyo.ConcreteModel, o: int, t: int) -> _Expression:
+        lags = range(min(shape.offers[o].n_pause_lags, t + 1))
+        paused = sum(m.offer_pause_window[o, t, lag] * m.offer_paused[o, t - lag] for lag in lags)
+        return paused + m.offer_must_rest_frac[o, t] <= 1 - m.offer_running[o, t]
+
+    m.offer_min_pause = pyo.Constraint(m.RUN, m.T, rule=row)
 
 
-def _pauses(m: pyo.ConcreteModel, o: int) -> _Expression:
+def _add_pauses(m: pyo.ConcreteModel) -> None:
     """E16: starts before the deadline <= pauses allowed + what rests at the start: every other start ends a pause."""
-    return sum(m.offer_start_counts[o, t] * m.offer_started[o, t] for t in m.T) <= m.offer_starts_frac[o]
+
+    def row(m: pyo.ConcreteModel, o: int) -> _Expression:
+        return sum(m.offer_start_counts[o, t] * m.offer_started[o, t] for t in m.T) <= m.offer_starts_frac[o]
+
+    m.offer_pauses = pyo.Constraint(m.PAUSES, rule=row)
 
 
-def _share_runs(m: pyo.ConcreteModel, o: int, t: int) -> _Expression:
+def _add_share_runs(m: pyo.ConcreteModel) -> None:
     """E16: cut = span * (1 - u): the share that rests draws nothing above the least power."""
-    return m.offer_cut_kw[o, 0, t] == m.offer_span_kw[o, t] - m.offer_span_kw[o, t] * m.offer_running[o, t]
+
+    def row(m: pyo.ConcreteModel, o: int, t: int) -> _Expression:
+        return m.offer_cut_kw[o, 0, t] == m.offer_span_kw[o, t] - m.offer_span_kw[o, t] * m.offer_running[o, t]
+
+    m.offer_runs_kw = pyo.Constraint(m.SHARED, m.T, rule=row)
 
 
-def _whole_rests(m: pyo.ConcreteModel, o: int, t: int) -> _Expression:
+def _add_whole_rests(m: pyo.ConcreteModel) -> None:
     """E16: cut >= span * (1 - u)."""
-    return m.offer_cut_kw[o, 0, t] >= m.offer_span_kw[o, t] - m.offer_span_kw[o, t] * m.offer_running[o, t]
+
+    def row(m: pyo.ConcreteModel, o: int, t: int) -> _Expression:
+        return m.offer_cut_kw[o, 0, t] >= m.offer_span_kw[o, t] - m.offer_span_kw[o, t] * m.offer_running[o, t]
+
+    m.offer_rests_kw = pyo.Constraint(m.WHOLE, m.T, rule=row)
 
 
-def _whole_runs(m: pyo.ConcreteModel, o: int, t: int) -> _Expression:
+def _add_whole_runs(m: pyo.ConcreteModel) -> None:
     """E16: cut <= span * (1 - u) where the class runs on; it may end within its last step."""
-    if t + 1 == len(m.T):
-        return pyo.Constraint.Skip
-    rests = 2 * m.offer_span_kw[o, t] - m.offer_span_kw[o, t] * m.offer_running[o, t]
-    return m.offer_cut_kw[o, 0, t] <= rests - m.offer_span_kw[o, t] * m.offer_running[o, t + 1]
+
+    def row(m: pyo.ConcreteModel, o: int, t: int) -> _Expression:
+        if t + 1 == len(m.T):
+            return pyo.Constraint.Skip
+        rests = 2 * m.offer_span_kw[o, t] - m.offer_span_kw[o, t] * m.offer_running[o, t]
+        return m.offer_cut_kw[o, 0, t] <= rests - m.offer_span_kw[o, t] * m.offer_running[o, t + 1]
+
+    m.offer_ends_kw = pyo.Constraint(m.WHOLE, m.T, rule=row)
 
 
-def _drops(m: pyo.ConcreteModel, o: int, t: int) -> _Expression:
+def _add_drops(m: pyo.ConcreteModel) -> None:
     """E16: where supply fails, what must run is not served: cut + unserved <= asked."""
-    return m.offer_cut_kw[o, 0, t] + m.offer_unserved_kw[o, t] <= m.offer_asked_kw[o, t]
+
+    def row(m: pyo.ConcreteModel, o: int, t: int) -> _Expression:
+        return m.offer_cut_kw[o, 0, t] + m.offer_unserved_kw[o, t] <= m.offer_asked_kw[o, t]
+
+    m.offer_drops_kw = pyo.Constraint(m.RUN, m.T, rule=row)
 
 
 def _must_run(problem: PlanningProblem, offer: OfferProblem, runs: OfferRuns) -> list[float]:

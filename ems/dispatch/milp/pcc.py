@@ -41,9 +41,19 @@ def _add_one_way(m: pyo.ConcreteModel) -> None:
     """Add E14: import <= limit * b, export <= limit * (1 - b), in the steps where both at once would pay."""
     declare(m, "import_free_kw", "export_free_kw", index=(m.GRID,))
     m.importing = pyo.Var(m.GRID, domain=pyo.Binary)
+    _add_in(m)
+    _add_out(m)
+
+
+def _add_in(m: pyo.ConcreteModel) -> None:
+    """E14: import <= limit * b."""
     m.exchange_in = pyo.Constraint(
         m.GRID, rule=lambda m, t: m.import_kw[t] <= m.import_max_kw[t] * m.importing[t] + m.import_free_kw[t]
     )
+
+
+def _add_out(m: pyo.ConcreteModel) -> None:
+    """E14: export <= limit * (1 - b)."""
     m.exchange_out = pyo.Constraint(
         m.GRID, rule=lambda m, t: m.export_kw[t] <= m.export_max_kw[t] * (1 - m.importing[t]) + m.export_free_kw[t]
     )
@@ -54,9 +64,19 @@ def _add_ramp(m: pyo.ConcreteModel) -> None:
     declare(m, "ramp_room_kw", "ramp_price", index=(m.GRID,))
     declare(m, "ramp_now_kw")
     m.ramp_slack_kw = pyo.Var(m.GRID, bounds=(0, None))
+    _add_ramp_up(m)
+    _add_ramp_down(m)
+
+
+def _add_ramp_up(m: pyo.ConcreteModel) -> None:
+    """E14: change of import - export <= ramp * time between the centres + slack."""
     m.exchange_ramp_up = pyo.Constraint(
         m.GRID, rule=lambda m, t: _change(m, t) - m.ramp_slack_kw[t] <= m.ramp_room_kw[t]
     )
+
+
+def _add_ramp_down(m: pyo.ConcreteModel) -> None:
+    """E14: fall of import - export <= ramp * time between the centres + slack."""
     m.exchange_ramp_down = pyo.Constraint(
         m.GRID, rule=lambda m, t: -_change(m, t) - m.ramp_slack_kw[t] <= m.ramp_room_kw[t]
     )

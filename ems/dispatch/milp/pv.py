@@ -27,7 +27,7 @@ def pv_values(problem: PlanningProblem, shape: ModelShape) -> ParameterValues:
 
 
 def _add_curtailment(m: pyo.ConcreteModel, shape: ModelShape) -> None:
-    """Add E13: curtailed >= available - used, and its price, for the plants that have one."""
+    """E13: curtailed >= available - used, and its price, for the plants that have one."""
     m.PRICED_PLANT = pyo.Set(initialize=list(shape.priced_plants))
     declare(m, "curtailment_price", index=(m.PRICED_PLANT, m.T))
     m.curtailed_kw = pyo.Var(m.PRICED_PLANT, m.T, bounds=lambda m, j, t: (0, m.pv_available_kw[j, t]))

@@ -20,35 +20,48 @@ def add_down(m: pyo.ConcreteModel, reserve: ReserveShape) -> None:
     m.DOWN_END = pyo.Set(initialize=(0, 1))
     m.down_kw = pyo.Var(m.POOL, m.T, bounds=(0, None))
     m.down_slack_kw = pyo.Var(m.DOWN, m.T, bounds=(0, None))
+    _add_down_power(m)
+    _add_down_energy(m)
+    m.DOWN_LOSS = pyo.RangeSet(0, len(reserve.down_contingencies) - 1)
+    m.DOWN_GROUP = pyo.Set(initialize=reserve.down_groups)
+    m.blocked_down_kw = pyo.Var(m.DOWN, m.DOWN_LOSS, m.DOWN_GROUP, m.T, bounds=(0, None))
+    _add_loss_rows(m, reserve)
+
+
+def _add_down_power(m: pyo.ConcreteModel) -> None:
+    """E23: r <= charge limit + discharge - charge."""
     m.down_power = pyo.Constraint(
         m.POOL,
         m.T,
         rule=lambda m, p, t: m.down_kw[p, t] <= m.charge_limit_kw[p, t] + m.discharge_kw[p, t] - m.charge_kw[p, t],
     )
-    m.down_energy = pyo.Constraint(m.POOL, m.T, m.DOWN_END, rule=_down_energy)
-    m.DOWN_LOSS = pyo.RangeSet(0, len(reserve.down_contingencies) - 1)
-    m.DOWN_GROUP = pyo.Set(initialize=reserve.down_groups)
-    m.blocked_down_kw = pyo.Var(m.DOWN, m.DOWN_LOSS, m.DOWN_GROUP, m.T, bounds=(0, None))
-    m.reserve_down = pyo.Constraint(m.DOWN, m.DOWN_LOSS, m.T, rule=lambda m, d, i, t: _down(m, reserve, d, i, t))
 
 
-def _down_energy(m: pyo.ConcreteModel, p: int, t: int, end: int) -> _Expression:
+def _add_down_energy(m: pyo.ConcreteModel) -> None:
     """E23: (r - discharge) * tau * eta_c <= E_max - E[s] for s = t, t+1."""
-    beyond = m.down_kwh_per_kw[p] * m.down_kw[p, t] - m.down_kwh_per_kw[p] * m.discharge_kw[p, t]
-    stored = m.stored_kwh[p, t] if end else stored_before(m, p, t)
-    # the greatest energy of the node, which a recalibration lifts for some steps only
-    highest = m.pool_max_kwh[p, t if end else max(0, t - 1)]
-    return beyond <= highest - stored
+
+    def row(m: pyo.ConcreteModel, p: int, t: int, end: int) -> _Expression:
+        beyond = m.down_kwh_per_kw[p] * m.down_kw[p, t] - m.down_kwh_per_kw[p] * m.discharge_kw[p, t]
+        stored = m.stored_kwh[p, t] if end else stored_before(m, p, t)
+        # the greatest energy of the node, which a recalibration lifts for some steps only
+        highest = m.pool_max_kwh[p, t if end else max(0, t - 1)]
+        return beyond <= highest - stored
+
+    m.down_energy = pyo.Constraint(m.POOL, m.T, m.DOWN_END, rule=row)
 
 
-def _down(m: pyo.ConcreteModel, reserve: ReserveShape, d: int, row: int, t: int) -> _Expression:
+def _add_loss_rows(m: pyo.ConcreteModel, reserve: ReserveShape) -> None:
     """E23: what is left to take power back, as far as it passes, >= load block, lost load, charging and export."""
-    place, slow = reserve.down_contingencies[row], reserve.down_classes[d]
-    passing = m.down_slack_kw[d, t] - sum(m.blocked_down_kw[d, row, g, t] for g in m.DOWN_GROUP)
-    if place is None:
-        return _held(m, t, 0, (), slow=slow) + passing >= m.load_block_kw
-    losses = reserve.contingencies[place]
-    return _held(m, t, place, losses, slow=slow) + passing >= sum(_loss(m, place, t, loss) for loss in losses)
+
+    def row(m: pyo.ConcreteModel, d: int, number: int, t: int) -> _Expression:
+        place, slow = reserve.down_contingencies[number], reserve.down_classes[d]
+        passing = m.down_slack_kw[d, t] - sum(m.blocked_down_kw[d, number, g, t] for g in m.DOWN_GROUP)
+        if place is None:
+            return _held(m, t, 0, (), slow=slow) + passing >= m.load_block_kw
+        losses = reserve.contingencies[place]
+        return _held(m, t, place, losses, slow=slow) + passing >= sum(_loss(m, place, t, loss) for loss in losses)
+
+    m.reserve_down = pyo.Constraint(m.DOWN, m.DOWN_LOSS, m.T, rule=row)
 
 
 def _held(m: pyo.ConcreteModel, t: int, i: int, losses: tuple[LossShape, ...], *, slow: bool) -> _Expression:

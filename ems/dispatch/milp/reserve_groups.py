@@ -25,30 +25,36 @@ _KINDS = {
 def add_passing(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     """Add what passes each group after every loss; nothing where no group could block anything."""
     if shape.reserve.up_groups:
-        m.group_passes_up = pyo.Constraint(
-            m.RESERVE, m.LOSS, m.UP_GROUP, m.T, rule=lambda m, k, i, g, t: _passes_up(m, shape, k, i, g, t)
-        )
+        _add_passes_up(m, shape)
     if shape.reserve.down_groups:
-        m.group_passes_down = pyo.Constraint(
-            m.DOWN, m.DOWN_LOSS, m.DOWN_GROUP, m.T, rule=lambda m, d, i, g, t: _passes_down(m, shape, d, i, g, t)
-        )
+        _add_passes_down(m, shape)
 
 
-def _passes_up(m: pyo.ConcreteModel, shape: ModelShape, k: int, i: int, g: int, t: int) -> _Expression:
+def _add_passes_up(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     """E19, E20, E21, E22: members' power with all headroom after the loss - blocked inside <= limit."""
-    total = sum(_most_kw(m, shape, k, i, t, member) for member in shape.groups[g])
-    inside = sum(m.blocked_up_kw[k, i, other, t] for other in _inside(shape, g, shape.reserve.up_groups))
-    return total - inside <= m.group_limit_kw[g]
+
+    def row(m: pyo.ConcreteModel, k: int, i: int, g: int, t: int) -> _Expression:
+        total = sum(_most_kw(m, shape, k, i, t, member) for member in shape.groups[g])
+        inside = sum(m.blocked_up_kw[k, i, other, t] for other in _inside(shape, g, shape.reserve.up_groups))
+        return total - inside <= m.group_limit_kw[g]
+
+    m.group_passes_up = pyo.Constraint(m.RESERVE, m.LOSS, m.UP_GROUP, m.T, rule=row)
 
 
-def _passes_down(m: pyo.ConcreteModel, shape: ModelShape, d: int, row: int, g: int, t: int) -> _Expression:
+def _add_passes_down(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     """E23: members' power less all room after the loss + blocked inside >= -limit."""
-    place = shape.reserve.down_contingencies[row]
-    losses = () if place is None else shape.reserve.contingencies[place]
-    slow = shape.reserve.down_classes[d]
-    total = sum(_least_kw(m, 0 if place is None else place, t, member, losses, slow=slow) for member in shape.groups[g])
-    inside = sum(m.blocked_down_kw[d, row, other, t] for other in _inside(shape, g, shape.reserve.down_groups))
-    return total + inside >= -m.group_limit_kw[g]
+
+    def row(m: pyo.ConcreteModel, d: int, number: int, g: int, t: int) -> _Expression:
+        place = shape.reserve.down_contingencies[number]
+        losses = () if place is None else shape.reserve.contingencies[place]
+        slow = shape.reserve.down_classes[d]
+        total = sum(
+            _least_kw(m, 0 if place is None else place, t, member, losses, slow=slow) for member in shape.groups[g]
+        )
+        inside = sum(m.blocked_down_kw[d, number, other, t] for other in _inside(shape, g, shape.reserve.down_groups))
+        return total + inside >= -m.group_limit_kw[g]
+
+    m.group_passes_down = pyo.Constraint(m.DOWN, m.DOWN_LOSS, m.DOWN_GROUP, m.T, rule=row)
 
 
 def _inside(shape: ModelShape, g: int, groups: tuple[int, ...]) -> list[int]:

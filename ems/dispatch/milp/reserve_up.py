@@ -4,8 +4,8 @@ from typing import Any, assert_never
 
 import pyomo.environ as pyo
 
-from ems.dispatch.milp.battery import stored_before
 from ems.dispatch.milp.genset import settled
+from ems.dispatch.milp.reserve_headroom import add_headroom, free_kw
 from ems.dispatch.milp.reserve_shape import LossShape, Ready, ReserveShape, SetsLost, UpClassShape
 from ems.dispatch.milp.shape import ModelShape
 from ems.model.problem import ContingencyKind
@@ -17,113 +17,16 @@ def add_up(m: pyo.ConcreteModel, shape: ModelShape) -> None:
     """Add how much more each provider could deliver, and the rows E19 to E22 with one priced slack per class."""
     reserve = shape.reserve
     m.reserve_slack_kw = pyo.Var(m.RESERVE, m.T, bounds=(0, None))
-    _add_pool_headroom(m)
-    _add_step_headroom(m, shape)
-    _add_taken_over(m, reserve)
-    _add_ready(m, reserve)
+    add_headroom(m, shape)
     _add_sets_lost(m, reserve)
     _add_curtailed(m, reserve)
     m.CLOUD = pyo.Set(initialize=[k for k, each in enumerate(reserve.up_classes) if each.cloud])
     m.pv_drop_kw = pyo.Var(m.CLOUD, m.T, bounds=(0, None))
-    m.pv_drop = pyo.Constraint(m.CLOUD, m.T, rule=_pv_drop)
+    _add_pv_drop(m)
     m.LOSS = pyo.RangeSet(0, len(reserve.contingencies) - 1)
     m.UP_GROUP = pyo.Set(initialize=reserve.up_groups)
     m.blocked_up_kw = pyo.Var(m.RESERVE, m.LOSS, m.UP_GROUP, m.T, bounds=(0, None))
-    m.reserve_up = pyo.Constraint(m.RESERVE, m.LOSS, m.T, rule=lambda m, k, i, t: _up(m, reserve, k, i, t))
-
-
-def _add_pool_headroom(m: pyo.ConcreteModel) -> None:
-    """Add headroom of pools by power, limit - discharge + charge, and by energy.
-
-    What lies above the minimum at both ends of the step, and at every later end within the sustain time, sustains
-    it. Without j of m equal blocks (m-j)/m of both is left (E21).
-    """
-    m.END = pyo.Set(initialize=(0, 1))
-    m.up_kw = pyo.Var(m.SUSTAIN, m.POOL, m.T, bounds=(0, None))
-    m.up_power = pyo.Constraint(
-        m.SUSTAIN,
-        m.POOL,
-        m.T,
-        rule=lambda m, g, p, t: (
-            m.up_kw[g, p, t] <= m.discharge_limit_kw[p, t] - m.discharge_kw[p, t] + m.charge_kw[p, t]
-        ),
-    )
-    m.up_energy = pyo.Constraint(m.SUSTAIN, m.POOL, m.T, m.END, rule=_up_energy)
-    m.up_reach = pyo.Constraint(m.REACH, m.POOL, m.T, rule=_up_reach)
-
-
-def _up_energy(m: pyo.ConcreteModel, g: int, p: int, t: int, end: int) -> _Expression:
-    """R0 to R2: r * tau / eta_d <= E[s] - E_tech for s = t, t+1."""
-    stored = m.stored_kwh[p, t] if end else stored_before(m, p, t)
-    return m.up_kwh_per_kw[g, p] * m.up_kw[g, p, t] <= stored - m.pool_min_kwh[p]
-
-
-def _up_reach(m: pyo.ConcreteModel, g: int, lag: int, p: int, t: int) -> _Expression:
-    """R0 to R2: the same for every end s up to t + tau; nothing where the parameters are zero."""
-    later = t + lag
-    if later >= len(m.T):
-        return pyo.Constraint.Skip
-    stored = m.reach_frac[g, lag, t] * m.stored_kwh[p, later]
-    return m.reach_kwh_per_kw[g, lag, p, t] * m.up_kw[g, p, t] <= stored - m.reach_min_kwh[g, lag, p, t]
-
-
-def _add_step_headroom(m: pyo.ConcreteModel, shape: ModelShape) -> None:
-    """Add R1 headroom of a class: min(n * pmax - p, n * phi * pmax); a variable only where the step can be less.
-
-    The n deliver throughout the step. What the class is counted on to deliver while units warm up, storage delivers
-    then: its headroom may be negative.
-    """
-    asked = any(each.gensets_count and not each.starts_count for each in shape.reserve.up_classes)
-    limited = [c for c, genset in enumerate(shape.gensets) if genset.step_limited]
-    m.STEP_LIMITED = pyo.Set(initialize=limited if asked else [])
-    m.genset_up_kw = pyo.Var(m.STEP_LIMITED, m.T, bounds=lambda m, c, t: (None if c in m.WARMS else 0, None))
-    m.genset_up_power = pyo.Constraint(
-        m.STEP_LIMITED, m.T, rule=lambda m, c, t: m.genset_up_kw[c, t] <= _free_kw(m, c, t)
-    )
-    m.genset_up_step = pyo.Constraint(
-        m.STEP_LIMITED, m.T, rule=lambda m, c, t: m.genset_up_kw[c, t] <= m.genset_step_kw[c] * settled(m, c, t)
-    )
-
-
-def _add_taken_over(m: pyo.ConcreteModel, reserve: ReserveShape) -> None:
-    """R0: add what storage delivers for units that warm up, at the worst instant of the step.
-
-    Classes in which sets count have it in their headroom.
-    """
-    asked = any(not each.gensets_count for each in reserve.up_classes)
-    m.TAKEN_OVER = pyo.Set(initialize=list(m.WARMS) if asked else [])
-    m.genset_taken_kw = pyo.Var(m.TAKEN_OVER, m.T, bounds=(0, None))
-    m.genset_taken_over = pyo.Constraint(
-        m.TAKEN_OVER, m.T, rule=lambda m, c, t: m.genset_taken_kw[c, t] >= -_free_kw(m, c, t)
-    )
-
-
-def _free_kw(m: pyo.ConcreteModel, c: int, t: int) -> _Expression:
-    return m.genset_max_kw[c, t] * settled(m, c, t) - m.genset_kw[c, t]
-
-
-def _add_ready(m: pyo.ConcreteModel, reserve: ReserveShape) -> None:
-    """Add the sets that deliver within R2, the larger of those that run and those that run or surely start.
-
-    `genset_all_asked` chooses between the two: 1 counts the sets that surely start, 0 those that run.
-    """
-    m.STARTING = pyo.Set(initialize=[c for c, ready in enumerate(reserve.ready) if ready is Ready.STARTING])
-    m.genset_ready = pyo.Var(m.STARTING, m.T, bounds=lambda m, c, t: (0, m.genset_n_units[c]))
-    m.genset_all_asked = pyo.Var(m.STARTING, m.T, domain=pyo.Binary)
-    m.genset_ready_running = pyo.Constraint(
-        m.STARTING,
-        m.T,
-        rule=lambda m, c, t: (
-            m.genset_ready[c, t] <= m.genset_on[c, t] + m.genset_certain[c, t] * m.genset_all_asked[c, t]
-        ),
-    )
-    m.genset_ready_certain = pyo.Constraint(m.STARTING, m.T, rule=_ready_certain)
-
-
-def _ready_certain(m: pyo.ConcreteModel, c: int, t: int) -> _Expression:
-    """R2: ready <= certain where all are asked, else all units."""
-    spare = m.genset_n_units[c] - m.genset_certain[c, t]
-    return m.genset_ready[c, t] <= m.genset_n_units[c] - spare * m.genset_all_asked[c, t]
+    _add_loss_rows(m, reserve)
 
 
 def _add_sets_lost(m: pyo.ConcreteModel, reserve: ReserveShape) -> None:
@@ -141,6 +44,16 @@ def _add_sets_lost(m: pyo.ConcreteModel, reserve: ReserveShape) -> None:
     m.SOME_GONE = pyo.Set(dimen=2, initialize=[(i, c) for i, c in some if reserve.ready[c] is not Ready.RUNNING])
     m.genset_lost = pyo.Var(m.SOME_LOST, m.T, bounds=lambda m, i, c, t: (0, m.lost_sets[i, c]))
     m.genset_more_on = pyo.Var(m.SOME_LOST, m.T, domain=pyo.Binary)
+    _add_lost_few(m)
+    _add_lost_many(m)
+    m.genset_gone = pyo.Var(
+        m.SOME_GONE, m.T, bounds=lambda m, i, c, t: (m.genset_certain_lost[i, c, t], m.lost_sets[i, c])
+    )
+    _add_gone(m)
+
+
+def _add_lost_few(m: pyo.ConcreteModel) -> None:
+    """E20: lost >= n where fewer run than are lost."""
     m.genset_lost_few = pyo.Constraint(
         m.SOME_LOST,
         m.T,
@@ -148,14 +61,19 @@ def _add_sets_lost(m: pyo.ConcreteModel, reserve: ReserveShape) -> None:
             m.genset_lost[i, c, t] >= settled(m, c, t) - m.genset_n_units[c] * m.genset_more_on[i, c, t]
         ),
     )
+
+
+def _add_lost_many(m: pyo.ConcreteModel) -> None:
+    """E20: lost >= k where more run than are lost."""
     m.genset_lost_many = pyo.Constraint(
         m.SOME_LOST,
         m.T,
         rule=lambda m, i, c, t: m.genset_lost[i, c, t] >= m.lost_sets[i, c] * m.genset_more_on[i, c, t],
     )
-    m.genset_gone = pyo.Var(
-        m.SOME_GONE, m.T, bounds=lambda m, i, c, t: (m.genset_certain_lost[i, c, t], m.lost_sets[i, c])
-    )
+
+
+def _add_gone(m: pyo.ConcreteModel) -> None:
+    """E20: gone >= lost, what would have started included."""
     m.genset_gone_lost = pyo.Constraint(
         m.SOME_GONE, m.T, rule=lambda m, i, c, t: m.genset_gone[i, c, t] >= m.genset_lost[i, c, t]
     )
@@ -169,41 +87,58 @@ def _add_curtailed(m: pyo.ConcreteModel, reserve: ReserveShape) -> None:
     m.COUNTED_PV = pyo.Set(initialize=[k for k, each in enumerate(reserve.up_classes) if each.curtailed_counts])
     m.curtailed_up_kw = pyo.Var(m.COUNTED_PV, m.PLANT, m.T, bounds=lambda m, k, j, t: (0, m.pv_certain_kw[k, j, t]))
     m.curtailed_counts = pyo.Var(m.COUNTED_PV, m.PLANT, m.T, domain=pyo.Binary)
+    _add_curtailed_where(m)
+    _add_curtailed_room(m)
+
+
+def _add_curtailed_where(m: pyo.ConcreteModel) -> None:
+    """E22: h <= certain, where less is used than is certain."""
     m.curtailed_where = pyo.Constraint(
         m.COUNTED_PV,
         m.PLANT,
         m.T,
         rule=lambda m, k, j, t: m.curtailed_up_kw[k, j, t] <= m.pv_certain_kw[k, j, t] * m.curtailed_counts[k, j, t],
     )
-    m.curtailed_room = pyo.Constraint(m.COUNTED_PV, m.PLANT, m.T, rule=_curtailed_room)
 
 
-def _curtailed_room(m: pyo.ConcreteModel, k: int, j: int, t: int) -> _Expression:
+def _add_curtailed_room(m: pyo.ConcreteModel) -> None:
     """E22: h <= certain - used, where it counts."""
-    used = m.pv_share_frac[j, t] * _pv(m, t)
-    beyond = m.pv_available_kw[j, t] * (1 - m.curtailed_counts[k, j, t])
-    return m.curtailed_up_kw[k, j, t] <= m.pv_certain_kw[k, j, t] - used + beyond
+
+    def row(m: pyo.ConcreteModel, k: int, j: int, t: int) -> _Expression:
+        used = m.pv_share_frac[j, t] * _pv(m, t)
+        beyond = m.pv_available_kw[j, t] * (1 - m.curtailed_counts[k, j, t])
+        return m.curtailed_up_kw[k, j, t] <= m.pv_certain_kw[k, j, t] - used + beyond
+
+    m.curtailed_room = pyo.Constraint(m.COUNTED_PV, m.PLANT, m.T, rule=row)
 
 
 def _pv(m: pyo.ConcreteModel, t: int) -> _Expression:
     return sum(m.pv_kw[j, t] for j in m.PLANT)
 
 
-def _pv_drop(m: pyo.ConcreteModel, k: int, t: int) -> _Expression:
+def _add_pv_drop(m: pyo.ConcreteModel) -> None:
     """E22: a cloud takes what is used beyond (1 - delta_k) of the available PV."""
-    return m.pv_drop_kw[k, t] >= _pv(m, t) - m.reserve_kept_pv_kw[k, t]
+
+    def row(m: pyo.ConcreteModel, k: int, t: int) -> _Expression:
+        return m.pv_drop_kw[k, t] >= _pv(m, t) - m.reserve_kept_pv_kw[k, t]
+
+    m.pv_drop = pyo.Constraint(m.CLOUD, m.T, rule=row)
 
 
-def _up(m: pyo.ConcreteModel, reserve: ReserveShape, k: int, i: int, t: int) -> _Expression:
+def _add_loss_rows(m: pyo.ConcreteModel, reserve: ReserveShape) -> None:
     """E19, E20, E21, E22: headroom of the providers outside the contingency, as far as it passes, >= its loss + V_k."""
-    kind, losses = reserve.up_classes[k], reserve.contingencies[i]
-    held = _pools(m, kind, i, t, losses) + _sets(m, reserve, kind, t, losses) + _plants(m, k, i, t, losses)
-    if t in m.GRID and not any(loss.kind is ContingencyKind.GRID for loss in losses):
-        held += m.grid_limit_kw[t] - m.import_kw[t] + m.export_kw[t]
-    held -= sum(m.blocked_up_kw[k, i, g, t] for g in m.UP_GROUP)
-    lost = sum(_loss(m, reserve, kind, i, t, loss) for loss in losses)
-    drop = m.pv_drop_kw[k, t] if kind.cloud else 0
-    return held + m.reserve_slack_kw[k, t] >= lost + m.reserve_variation_kw[k, t] + drop
+
+    def row(m: pyo.ConcreteModel, k: int, i: int, t: int) -> _Expression:
+        kind, losses = reserve.up_classes[k], reserve.contingencies[i]
+        held = _pools(m, kind, i, t, losses) + _sets(m, reserve, kind, t, losses) + _plants(m, k, i, t, losses)
+        if t in m.GRID and not any(loss.kind is ContingencyKind.GRID for loss in losses):
+            held += m.grid_limit_kw[t] - m.import_kw[t] + m.export_kw[t]
+        held -= sum(m.blocked_up_kw[k, i, g, t] for g in m.UP_GROUP)
+        lost = sum(_loss(m, reserve, kind, i, t, loss) for loss in losses)
+        drop = m.pv_drop_kw[k, t] if kind.cloud else 0
+        return held + m.reserve_slack_kw[k, t] >= lost + m.reserve_variation_kw[k, t] + drop
+
+    m.reserve_up = pyo.Constraint(m.RESERVE, m.LOSS, m.T, rule=row)
 
 
 def _pools(m: pyo.ConcreteModel, kind: UpClassShape, i: int, t: int, losses: tuple[LossShape, ...]) -> _Expression:
@@ -231,7 +166,7 @@ def headroom_of_sets_kw(m: pyo.ConcreteModel, reserve: ReserveShape, kind: UpCla
         return -m.genset_taken_kw[c, t] if c in m.TAKEN_OVER else 0
     if kind.starts_count:
         return _ready_kw(m, reserve.ready[c], c, t) - m.genset_kw[c, t]
-    return m.genset_up_kw[c, t] if c in m.STEP_LIMITED else _free_kw(m, c, t)
+    return m.genset_up_kw[c, t] if c in m.STEP_LIMITED else free_kw(m, c, t)
 
 
 def _ready_kw(m: pyo.ConcreteModel, ready: Ready, c: int, t: int) -> _Expression:
