@@ -16,7 +16,16 @@ from drivers.modbus.inquiry import Inquiry
 from drivers.modbus.layout import RegisterMap, Speed
 from drivers.modbus.registers import decode_text
 from drivers.modbus.requests import Answer, Answered, ExceptionAnswer, Read, Request
-from drivers.modbus.sunspec.chain import BASES, MARKER, BaseSearch, Chain, ChainScript, find_chain, read_holding
+from drivers.modbus.sunspec.chain import (
+    BASES,
+    COMMON_ID,
+    MARKER,
+    BaseSearch,
+    Chain,
+    ChainScript,
+    find_chain,
+    read_holding,
+)
 from ems.ports import Clock
 
 # first register within the common model and number of registers
@@ -40,15 +49,23 @@ _LEAST_WAIT: Final = 0.1
 _MOST_SILENCE: Final = 6.0
 _BUSY_TRIES: Final = 4
 _BUSY_PAUSE_S: Final = 0.5
+# of ASCII
+_FIRST_PRINTABLE: Final = 0x20
+_LAST_PRINTABLE: Final = 0x7E
+_MOST_BYTES_SHOWN: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitFound:
-    """What a scan found at one unit; `texts` by name, `maps` by name, `errors` as sentences."""
+    """What a scan found at one unit; `texts` by name, `maps` by name, `errors` as sentences.
+
+    `breaks_off`: `sunspec` is as far as its chain could be walked, `errors` say why no further.
+    """
 
     unit: int
     answers: bool
     sunspec: Chain | None = None
+    breaks_off: bool = False
     texts: Mapping[str, str] = field(default_factory=dict)
     maps: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
@@ -97,7 +114,7 @@ class Examination:
 
     async def run(self, maps: Sequence[RegisterMap]) -> UnitFound:
         """Return everything that is found out about the unit."""
-        chain = await self._find_chain()
+        chain, breaks_off = await self._find_chain()
         texts: Mapping[str, str] = {}
         if chain is not None:
             texts = await self._common_texts(chain)
@@ -111,28 +128,30 @@ class Examination:
             unit=self._inquiry.unit,
             answers=self._answers,
             sunspec=chain,
+            breaks_off=breaks_off,
             texts=texts,
             maps=tuple(fitting),
             errors=tuple(dict.fromkeys(self._errors)),
         )
 
-    async def _find_chain(self) -> Chain | None:
+    async def _find_chain(self) -> tuple[Chain | None, bool]:
+        """Return the chain as far as it could be walked, and whether it breaks off there."""
         search = BaseSearch(self._bases)
         # a device that is silent where it has no registers is asked at the places of the standard only
         for _ in self._bases[:_STANDARD_BASES]:
             result = await self._played(find_chain(search))
             match result:
                 case Chain():
-                    return result
+                    return result, False
                 case Bad(reason):
                     # a device without the marker is none of the standard's, which is no fault
                     if self._has_marker:
                         self._errors.append(f"SunSpec: {reason}")
-                    return None
+                    break
                 case NoAnswer():
                     if self._has_given_up():
-                        return None
-        return None
+                        break
+        return search.walked, search.walked is not None
 
     async def _played(self, script: ChainScript) -> Chain | Bad | NoAnswer:
         """Ask what the script asks; without an answer it ends, and its search goes on elsewhere."""
@@ -150,14 +169,22 @@ class Examination:
             return result
 
     async def _common_texts(self, chain: Chain) -> dict[str, str]:
-        at = Address(table=Table.HOLDING, register=chain.models[0].at)
+        if not chain.all_of(COMMON_ID):
+            return {}
+        at = Address(table=Table.HOLDING, register=chain.all_of(COMMON_ID)[0].at)
         answer = await self._ask(Read(at=at, count=_COMMON_REGISTERS))
         if not isinstance(answer, Answered):
             self._errors.append("SunSpec: model 1 cannot be read")
             return {}
-        words = answer.registers
-        texts = {name: decode_text(words[first : first + length]) for name, (first, length) in _COMMON_TEXTS.items()}
-        return {name: text for name, text in texts.items() if not isinstance(text, Bad) and text}
+        texts = {}
+        for name, (first, length) in _COMMON_TEXTS.items():
+            words = answer.registers[first : first + length]
+            text = decode_text(words)
+            if isinstance(text, Bad):
+                self._errors.append(f"{name}: {_no_text(words)}")
+            elif text:
+                texts[name] = text
+        return texts
 
     async def _identity(self, register_map: RegisterMap) -> dict[str, str] | None:
         """Return the texts of a map's identity registers, None where the map does not fit the device."""
@@ -233,3 +260,12 @@ class Examination:
         if not self._inquiry.has_connected and self._n_unanswered >= self._n_first_tries:
             return True
         return self._is_gone or self._silent_s >= _MOST_SILENCE * self._inquiry.timeout_s
+
+
+def _no_text(words: Sequence[int]) -> str:
+    """Return which bytes keep registers from being a text."""
+    raw = b"".join(word.to_bytes(2) for word in words).split(b"\0", 1)[0].strip()
+    strange = [f"{byte:02X}" for byte in raw if not _FIRST_PRINTABLE <= byte <= _LAST_PRINTABLE]
+    more = " ..." if len(strange) > _MOST_BYTES_SHOWN else ""
+    noun, verb = ("byte", "is") if len(strange) == 1 else ("bytes", "are")
+    return f"{noun} {' '.join(strange[:_MOST_BYTES_SHOWN])}{more} {verb} no text"

@@ -46,11 +46,11 @@ class PlainRegisters:
 
 
 def text_words(text: str, n_words: int) -> list[int]:
-    raw = text.encode().ljust(2 * n_words, b"\0")
+    raw = text.encode("latin-1").ljust(2 * n_words, b"\0")
     return [raw[i] << 8 | raw[i + 1] for i in range(0, 2 * n_words, 2)]
 
 
-def sunspec_words(*models: tuple[int, int]) -> list[int]:
+def sunspec_words(*models: tuple[int, int], serial: str = "SN-0815") -> list[int]:
     """Return a chain: marker, the common model, models of given length filled with zeros, end."""
     common = [
         *(1, 66),
@@ -58,7 +58,7 @@ def sunspec_words(*models: tuple[int, int]) -> list[int]:
         *text_words("SM-50", 16),
         *text_words("", 8),
         *text_words("1.4.2", 8),
-        *text_words("SN-0815", 16),
+        *text_words(serial, 16),
         *(1, 0x8000),
     ]
     rest = [word for model, length in models for word in (model, length, *([0] * length))]

@@ -316,23 +316,70 @@ async def test_a_port_that_refuses_connections_is_given_up() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "error"),
+    ("words", "models", "error"),
     [
         # a model that reaches beyond the last register
-        ([0x5375, 0x6E53, 1, 66, *([0] * 66), 103, 0xFFFF], "claims 65535 registers"),
+        ([*INVERTER[:70], 103, 0xFFFF], [1], "claims 65535 registers"),
         # nothing follows where the next model should be
-        ([0x5375, 0x6E53, 1, 66, *([0] * 66)], "breaks off after model 1, at register 40070"),
+        (INVERTER[:70], [1], "breaks off after model 1, at register 40070"),
+        (INVERTER[:-2], [1, 103, 120, 123], "breaks off after model 123, at register"),
         # models without content, for ever
-        ([0x5375, 0x6E53, 1, 66, *([0] * 66), *([7, 0] * 200)], "has no end within 100 models"),
+        ([*INVERTER[:70], *([7, 0] * 200)], [1, *([7] * 99)], "has no end within 100 models"),
     ],
 )
-async def test_a_chain_that_lies_is_an_error_of_the_unit(words: list[int], error: str) -> None:
+async def test_a_chain_that_lies_is_shown_as_far_as_it_goes_with_the_error(
+    words: list[int], models: list[int], error: str
+) -> None:
     clock = SteppedClock()
     async with serving({1: PlainRegisters({40000: words})}, clock=clock) as server:
         result = await scanned(server, clock)
 
-    errors = result.document["units"][0]["errors"]  # type: ignore[index]
-    assert any(error in each for each in errors), errors
+    unit = result.document["units"][0]  # type: ignore[index]
+    assert unit["sunspec"] == {"base": 40000, "models": models}
+    texts = [unit[name] for name in ("manufacturer", "model", "serial", "firmware")]
+    assert texts == ["SunMaker", "SM-50", "SN-0815", "1.4.2"]
+    assert [each for each in unit["errors"] if error in each], unit["errors"]
+    assert "where its chain breaks off" in result.text
+
+
+@pytest.mark.parametrize(("words", "models"), [([], []), ([103, 2, 0, 0, 0xFFFF, 0], [103])])
+async def test_a_chain_without_the_common_model_is_shown_without_texts(words: list[int], models: list[int]) -> None:
+    clock = SteppedClock()
+    async with serving({1: PlainRegisters({40000: [0x5375, 0x6E53, *words]})}, clock=clock) as server:
+        result = await scanned(server, clock)
+
+    unit = result.document["units"][0]  # type: ignore[index]
+    assert unit["sunspec"] == {"base": 40000, "models": models}
+    assert (unit["manufacturer"], unit["serial"], len(unit["errors"])) == (None, None, 1)
+
+
+async def test_a_chain_that_ends_in_silence_is_shown_as_far_as_it_goes() -> None:
+    clock = SteppedClock()
+    result, _, took_s = await served_silently(clock, {1: PlainRegisters({40000: INVERTER[:-2]})})
+
+    unit = result.document["units"][0]  # type: ignore[index]
+    assert unit["sunspec"] == {"base": 40000, "models": [1, 103, 120, 123]}
+    assert unit["serial"] == "SN-0815"
+    assert any("no answer within 1 s" in error for error in unit["errors"])
+    assert took_s <= 15.0
+
+
+@pytest.mark.parametrize(
+    ("serial", "error"),
+    [
+        ("SN\xe9\x1b[31m42", "serial: bytes E9 1B are no text"),
+        ("SN\xe9", "serial: byte E9 is no text"),
+        ("\xff" * 32, "serial: bytes FF FF FF FF FF FF FF FF ... are no text"),
+    ],
+)
+async def test_a_text_that_is_none_is_an_error_that_names_its_bytes(serial: str, error: str) -> None:
+    clock = SteppedClock()
+    words = sunspec_words((103, 50), serial=serial)
+    async with serving({1: PlainRegisters({40000: words})}, clock=clock) as server:
+        result = await scanned(server, clock)
+
+    unit = result.document["units"][0]  # type: ignore[index]
+    assert (unit["model"], unit["serial"], unit["errors"]) == ("SM-50", None, [error])
 
 
 async def test_a_device_that_stops_answering_is_not_asked_for_ever() -> None:

@@ -75,6 +75,12 @@ class BaseSearch:
     def __init__(self, bases: Sequence[int] = BASES) -> None:
         self._bases = tuple(bases)
         self._first = 0
+        self._walked: Chain | None = None
+
+    @property
+    def walked(self) -> Chain | None:
+        """Return what has been seen of the chain behind the last marker, whole or not; None without a marker."""
+        return self._walked
 
     def order(self) -> Iterator[int]:
         """Yield the addresses, each counted as tried when it is taken."""
@@ -86,6 +92,10 @@ class BaseSearch:
     def found(self, base: int) -> None:
         """Begin with this address from now on."""
         self._first = self._bases.index(base)
+
+    def passed(self, base: int, models: Sequence[FoundModel]) -> None:
+        """Note the models that a walk has passed."""
+        self._walked = Chain(base=base, models=tuple(models))
 
 
 def find_chain(search: BaseSearch) -> ChainScript:
@@ -100,15 +110,16 @@ def find_chain(search: BaseSearch) -> ChainScript:
             refusals.append(f"{base}: {answer}")
         elif tuple(answer.registers) == MARKER:
             search.found(base)
-            return (yield from walk_chain(base))
+            return (yield from _walk(base, search))
         else:
             refusals.append(f"{base}: no marker")
     return Bad(f"it is no SunSpec device ({', '.join(refusals)})")
 
 
-def walk_chain(base: int) -> ChainScript:
+def _walk(base: int, search: BaseSearch) -> ChainScript:
     """Walk along the models behind a marker that has been seen."""
     models: list[FoundModel] = []
+    search.passed(base, models)
     at = base + len(MARKER)
     while len(models) < _MOST_MODELS:
         header = yield from _header(at)
@@ -123,6 +134,7 @@ def walk_chain(base: int) -> ChainScript:
         if model.end >= _N_REGISTERS:
             return Bad(f"its SunSpec chain is wrong: model {model_id} at register {at} claims {length} registers")
         models.append(model)
+        search.passed(base, models)
         at = model.end
     return Bad(f"its SunSpec chain has no end within {_MOST_MODELS} models")
 

@@ -27,7 +27,7 @@ class ChainReadout:
         """Ask for all registers; after a model that was not answered the chain is walked anew the next time."""
         if self._chain is None:
             found = await scan_unit(self._inquiry, (), clock=self._clock, bases=self._bases)
-            self._chain = found.sunspec
+            self._chain = None if found.breaks_off else found.sunspec
         for model in () if self._chain is None else self._chain.models:
             if not await self._ask(model):
                 self._chain = None

@@ -105,7 +105,8 @@ def _unit_lines(found: UnitFound) -> list[str]:
     texts = ", ".join(f"{name} {found.texts[name]}" for name in _TEXTS if name in found.texts)
     lines = [f"unit {found.unit}: {texts or 'answers, but does not name itself'}"]
     if found.sunspec is not None:
-        models = " ".join(map(str, found.sunspec.ids))
-        lines.append(f"  SunSpec at {found.sunspec.base}, models {models}")
+        models = " ".join(map(str, found.sunspec.ids)) or "none"
+        end = ", where its chain breaks off" if found.breaks_off else ""
+        lines.append(f"  SunSpec at {found.sunspec.base}, models {models}{end}")
     lines.append(f"  maps that fit: {', '.join(found.maps) or 'none'}")
     return [*lines, *(f"  error: {error}" for error in found.errors)]
