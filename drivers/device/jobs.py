@@ -35,10 +35,14 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class NoAnswer:
-    """Nothing usable came; the link sees to it that a late answer is never taken for another one."""
+    """Nothing usable came; the link sees to it that a late answer is never taken for another one.
+
+    `hung_up`: there was a connection, and it ended with this request.
+    """
 
     reason: str
     at_s: float
+    hung_up: bool = False
 
 
 Result = Acknowledged | Refused | NoAnswer

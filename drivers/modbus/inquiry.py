@@ -19,6 +19,7 @@ class Inquiry:
         self._link = link
         self._question = _Question(unit, witness)
         self._has_connected = False
+        self._is_connected = False
         link.attach(self)
 
     @property
@@ -54,10 +55,12 @@ class Inquiry:
     def connected(self, now_s: float) -> None:  # noqa: ARG002 - the protocol's
         """Note it; a question that waits is asked on any connection."""
         self._has_connected = True
+        self._is_connected = True
 
     def lost(self, reason: str, now_s: float) -> None:
         """Answer the question that waits: there is no connection."""
-        self._question.done(NoAnswer(reason, now_s))
+        hung_up, self._is_connected = self._is_connected, False
+        self._question.done(NoAnswer(reason, now_s, hung_up=hung_up))
 
 
 class _Question:

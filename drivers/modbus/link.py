@@ -310,7 +310,11 @@ class ModbusLink:
         now_s = self._clock.monotonic_s()
         if not self._searching:
             member.stayed_silent(now_s=now_s, timeout_s=self._spec.timeout_s)
-        return NoAnswer(f"{self.link_id} unit {member.station.unit}: {fault.reason} ({request})", now_s)
+        return NoAnswer(
+            f"{self.link_id} unit {member.station.unit}: {fault.reason} ({request})",
+            now_s,
+            hung_up=fault.kind is ErrorKind.DISCONNECTED,
+        )
 
     def _exception(self, member: Member, answer: ExceptionAnswer) -> ExceptionAnswer:
         for tally in (self._tally, member.tally):

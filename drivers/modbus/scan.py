@@ -95,6 +95,9 @@ class Examination:
         self._answers = False
         self._has_marker = False
         self._n_unanswered = 0
+        self._n_hung_up = 0
+        # a place of the marker each, and what opens the connection again: some devices refuse only that
+        self._most_hung_up = _STANDARD_BASES + self._n_first_tries - 1
         self._silent_s = 0.0
         self._slowest_s = 0.0
         self._is_gone = False
@@ -226,8 +229,9 @@ class Examination:
             answer = await self._inquiry.ask(request, within_s=self._short_s() if is_doubtful else None)
             took_s = self._clock.monotonic_s() - asked_s
             match answer:
-                case NoAnswer(reason):
+                case NoAnswer(reason, hung_up=hung_up):
                     self._n_unanswered += 1
+                    self._n_hung_up += hung_up
                     self._silent_s += took_s
                     if not is_doubtful or not self._inquiry.has_connected or self._has_given_up():
                         self._errors.append(reason)
@@ -258,6 +262,9 @@ class Examination:
 
     def _has_given_up(self) -> bool:
         if not self._inquiry.has_connected and self._n_unanswered >= self._n_first_tries:
+            return True
+        # each costs a connection, of which there is one a second at most
+        if self._n_hung_up >= self._most_hung_up:
             return True
         return self._is_gone or self._silent_s >= _MOST_SILENCE * self._inquiry.timeout_s
 

@@ -1,6 +1,7 @@
 """`ems devices scan` against devices on loopback, on a clock that the test moves."""
 
 import asyncio
+import itertools
 from pathlib import Path
 
 import pytest
@@ -304,6 +305,56 @@ async def test_a_silent_endpoint_is_given_up_and_each_unit_says_why() -> None:
     assert not result.answered
     assert [unit["unit"] for unit in result.document["units"]] == [1, 0, 255]  # type: ignore[attr-defined]
     assert all(unit["errors"] for unit in result.document["units"])  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("units", [None, "1"])
+async def test_a_peer_that_hangs_up_on_every_request_is_given_up_within_15_s(units: str | None) -> None:
+    clock = SteppedClock()
+    connections_s: list[float] = []
+
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections_s.append(clock.monotonic_s())
+        await reader.read(1)
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        endpoint = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        began_s = clock.monotonic_s()
+        result = await timed(asyncio.create_task(scan(endpoint, units=units, reach=Reach(), clock=clock)), clock)
+        took_s = clock.monotonic_s() - began_s
+
+    assert not result.answered
+    assert all("the connection broke" in unit["errors"][0] for unit in result.document["units"])  # type: ignore[attr-defined]
+    # the places of the standard at each unit, and the first of them twice
+    assert len(connections_s) == (4 if units else 10)
+    assert min(later - earlier for earlier, later in itertools.pairwise(connections_s)) >= 0.99
+    assert took_s <= 15.0
+
+
+async def test_a_device_that_hangs_up_on_registers_that_it_has_not_is_shown() -> None:
+    clock = SteppedClock()
+    registers = PlainRegisters({0: INVERTER[:-2]})
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while header := await reader.read(12):
+            function, at, count = header[7], *(int.from_bytes(header[i : i + 2]) for i in (8, 10))
+            words = registers.read(function, at, count)
+            if not isinstance(words, list):
+                break
+            data = b"".join(word.to_bytes(2) for word in words)
+            writer.write(header[:4] + (3 + len(data)).to_bytes(2) + bytes([header[6], function, len(data)]) + data)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        endpoint = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        began_s = clock.monotonic_s()
+        result = await timed(asyncio.create_task(scan(endpoint, units=None, reach=Reach(), clock=clock)), clock)
+        took_s = clock.monotonic_s() - began_s
+
+    unit = result.document["units"][0]  # type: ignore[index]
+    assert (unit["unit"], unit["sunspec"]) == (1, {"base": 0, "models": [1, 103, 120, 123]})
+    assert unit["serial"] == "SN-0815"
+    assert took_s <= 15.0
 
 
 async def test_a_port_that_refuses_connections_is_given_up() -> None:
