@@ -119,7 +119,7 @@ class Commanding(ReadDevice[R], Generic[R, E, W]):
 
     def _slot(self, recipe: Recipe[E, W], n_per_day: int | None, *, renewed_s: float) -> CommandSlot[E, W]:
         """Return the slot of a command; what wears out is never renewed, and not taken if it may change too often."""
-        is_frequent = recipe.name not in _RARE
+        is_frequent = recipe.name not in _RARE and not self._spec.by_hand
         if n_per_day is not None and is_frequent and n_per_day < setpoints_per_day(period_s=self._spec.fast_s):
             raise spec_error(
                 self._spec,

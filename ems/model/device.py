@@ -165,7 +165,7 @@ class DeviceSpec:
     its messages. `watchdog_s` is the time after which the device falls back by itself when the controller goes silent.
     `ramp_frac_per_s` is how fast its setpoint may be moved, as a share of the rating; None: at once.
     `local_supply_degc` is the supply temperature that a cooling unit is given back when no command counts any more;
-    None: it keeps the last one.
+    None: it keeps the last one. `by_hand`: commands come from a person only, one at a time.
     """
 
     id: str
@@ -186,3 +186,4 @@ class DeviceSpec:
     name: str | None = None
     topics: Mapping[str, object] | None = None
     local_supply_degc: float | None = None
+    by_hand: bool = False

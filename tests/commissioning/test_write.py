@@ -113,6 +113,57 @@ async def test_a_set_that_is_commanded_by_keys_is_started_and_reset_by_hand(tmp_
     assert plant.commands == [("run", 1.0), ("reset", 1.0)]
 
 
+WORN_MAP = """
+[device]
+id = "acme-pcs"
+source = "Acme register list 4.2, section 3, for tests"
+class = "pcs"
+unidentified = "its list has no text"
+[endpoint]
+max_registers = 100
+word_order = "big"
+[[blocks]]
+at = "holding:100"
+count = 2
+speed = "fast"
+[points.power_kw]
+at = "holding:100"
+type = "int16"
+valid = [-100, 100]
+[points.setpoint_kw]
+at = "holding:101"
+type = "int16"
+valid = [-100, 100]
+[commands.power_kw]
+at = "holding:101"
+type = "int16"
+limits = [-100, 100]
+readback = "setpoint_kw"
+volatile = false
+writes_per_day = 1
+[fallback]
+misses = "requests"
+text = "Without requests for 10 s it goes to 0 kW."
+"""
+
+
+@pytest.mark.wire
+async def test_a_setpoint_that_wears_out_is_written_by_hand_once(tmp_path: Path) -> None:
+    (tmp_path / "acme-pcs.toml").write_text(WORN_MAP, encoding="utf-8")
+    clock = SteppedClock()
+    plant = FollowingPlant({"power_kw": 5.0, "setpoint_kw": 5.0})
+    bank = unit_registers(load_map("acme-pcs", (tmp_path,)), plant, clock=clock)
+    async with serving({1: bank}, clock=clock) as server:
+        endpoint = f"127.0.0.1:{server.port}"
+        target = endpoint_target(endpoint, map_name="acme-pcs", unit=1, reach=Reach(), maps=(tmp_path,))
+        audit = AuditLog(tmp_path / "audit.jsonl", clock)
+        work = write(target, "power_kw", 50.0, for_s=3.0, audit=audit, forced="", ask=lambda _: True, clock=clock)
+        result = await timed(asyncio.create_task(work), clock)
+
+    assert result.done, result.text
+    assert [value for name, value in plant.commands if name == "power_kw"] == [50.0]
+
+
 @pytest.mark.wire
 async def test_what_is_not_confirmed_is_not_written(tmp_path: Path) -> None:
     plant = pcs()

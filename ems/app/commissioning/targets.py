@@ -200,6 +200,7 @@ def endpoint_target(endpoint: str, *, map_name: str, unit: int, reach: Reach, ma
         slow_s=2.0,
         watchdog_s=_WATCHDOG_S,
         rated_kw=None,
+        by_hand=True,
     )
     # a driver of that name must exist, before anything is asked
     driver_factory(spec)
