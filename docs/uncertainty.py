@@ -79,7 +79,8 @@ How to read the tables:
 - Periods and ways of planning that are missing have not been run.
 
 A gap of 1 % and a grid of 66 steps save solve time and cost what the table says; both are keys of `[planning]`, and the
-shipped sites keep 0.5 % and the finer grid. What follows from the paths, and the default: [decision 0020](adr/0020-planning-on-medians.md).
+shipped sites keep 0.5 % and the finer grid. What follows from the paths, and the default:
+[decision 0020](adr/0020-planning-on-medians.md).
 """
 
 
