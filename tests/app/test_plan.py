@@ -167,8 +167,13 @@ def test_a_command_that_is_broken_off_leaves_no_solver_behind(
     number: signal.Signals, problem: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started = _workers_hang(monkeypatch, then=number)
+    # a shell starts what runs in its background with SIGINT ignored
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    code = execute(["plan", str(problem)])
+    try:
+        code = execute(["plan", str(problem)])
+    finally:
+        signal.signal(signal.SIGINT, before)
 
     assert code == 128 + number
     assert len(started) == 1

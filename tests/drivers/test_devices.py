@@ -64,6 +64,7 @@ SHOWN: dict[str, dict[str, Value]] = {
         "island_group": 2,
         "permitted": True,
         "open_requested": False,
+        "fallback_armed": True,
         "remote": True,
         "import_wh": 3,
         "export_wh": 9_007_199_254_740_993,

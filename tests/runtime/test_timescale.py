@@ -43,7 +43,14 @@ def test_every_period_and_limit_of_the_loop_stretches_and_nothing_else() -> None
         before, after = getattr(DESERT.control.modes, name), getattr(stretched.control.modes, name)
         assert after == pytest.approx(14.4 * before if name in time_outs else before), name
     assert stretched.planning == replace(DESERT.planning, period_s=864.0)
-    unchanged = {"control": DESERT.control, "planning": DESERT.planning, "gensets": DESERT.gensets}
+    # what the cluster last said grows old like a device's reading
+    assert stretched.it == replace(DESERT.it, link_timeout_s=14.4 * DESERT.it.link_timeout_s)
+    unchanged = {
+        "control": DESERT.control,
+        "planning": DESERT.planning,
+        "gensets": DESERT.gensets,
+        "it": DESERT.it,
+    }
     assert replace(stretched, **unchanged) == DESERT  # type: ignore[arg-type] # fields by name
 
 
