@@ -75,3 +75,11 @@ class ProblemRefusedError(DispatchError):
 
 class StateError(EmsError):
     """Persisted state cannot be read or written."""
+
+
+class ChainError(EmsError):
+    """A record, key or signature of a hash chain cannot be used; `field` is a JSON pointer into the record, if any."""
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        self.field = field
+        super().__init__(message)
