@@ -37,13 +37,14 @@ def show_(
 @maps_app.command()
 def lint(
     path: Annotated[
-        Path | None, typer.Argument(metavar="[FILE|DIR]", help="A map, or a directory of maps; else the shipped ones.")
+        Path | None,
+        typer.Argument(metavar="[FILE|DIR]", help="A map, a directory of maps, or a site; else the shipped ones."),
     ] = None,
     *,
     as_json: JsonFlag = False,
 ) -> None:
-    """Say everything that is wrong with maps: file, line, point, reason. Exit 2 if anything is."""
-    from ems.app.commissioning.maps import lint_maps
+    """Say everything that is wrong with maps: file, line, point, reason; exit 2 if anything is. Also what is odd."""
+    from ems.app.commissioning.maplint import lint_maps
 
-    n_maps = lint_maps(path)
-    show({"maps": n_maps, "problems": []} if as_json else f"{n_maps} maps, nothing wrong")
+    lint_ = lint_maps(path)
+    show(lint_.document if as_json else lint_.text)

@@ -3,6 +3,7 @@
 The count goes on over reconnects, and over restarts of the process where its environment remembers the writes.
 """
 
+import math
 from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -44,6 +45,11 @@ class WriteBudget:
 def setpoints_per_day(*, period_s: float) -> float:
     """Return how many writes a day a setpoint needs that may change with every poll."""
     return DAY_S / period_s
+
+
+def least_period_s(writes_per_day: int) -> int:
+    """Return the shortest time in whole seconds between two changes that a budget bears."""
+    return math.ceil(DAY_S / writes_per_day)
 
 
 def on_clock(instants: Iterable[datetime], clock: Clock) -> tuple[float, ...]:

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Generic
 
 from drivers.device.assembly import R
-from drivers.device.budget import DAY_S, WriteBudget, on_clock, setpoints_per_day
+from drivers.device.budget import WriteBudget, on_clock
 from drivers.device.commands import CommandSlot, E, Outcomes, Recipe, W
 from drivers.device.heartbeat import Heartbeat
 from drivers.device.jobs import NEVER_S
 from drivers.device.narrowing import LimitFinder, PowerCommand
+from drivers.device.pace import refuse_frequent_writes, refuse_useless_pace
 from drivers.device.powergoal import PowerGoal
 from drivers.device.reading import ReadDevice, spec_error
 from drivers.device.values import Value
@@ -25,8 +26,6 @@ _HEARTBEATS_PER_WATCHDOG: Final = 4.0
 _REARM_PERIODS: Final = 5.0
 # a power that nobody asks for any more is taken back within this many polls, or not any more
 _RELEASE_PERIODS: Final = 10.0
-# the commands that change a few times a day
-_RARE: Final = frozenset({"run", "supply_degc"})
 _ARMED: Final = "fallback_armed"
 
 
@@ -76,6 +75,7 @@ class Commanding(ReadDevice[R], Generic[R, E, W]):
         }
         # a genset that shares load by its own governor takes no power
         self._power = power if power is not None and power.name in self._slots else None
+        refuse_useless_pace(spec, takes_power=self._power is not None)
         self._goal = None if self._power is None else self._goal_of(self._slots[self._power.name])
         self._notices_silence = notices_silence
         self._wishes = self._make_wishes()
@@ -119,15 +119,7 @@ class Commanding(ReadDevice[R], Generic[R, E, W]):
 
     def _slot(self, recipe: Recipe[E, W], n_per_day: int | None, *, renewed_s: float) -> CommandSlot[E, W]:
         """Return the slot of a command; what wears out is never renewed, and not taken if it may change too often."""
-        is_frequent = recipe.name not in _RARE and not self._spec.by_hand
-        if n_per_day is not None and is_frequent and n_per_day < setpoints_per_day(period_s=self._spec.fast_s):
-            raise spec_error(
-                self._spec,
-                "fast_s",
-                f"'{recipe.name}' is written to non-volatile memory that bears {n_per_day} writes a day, and may "
-                f"change every {self._spec.fast_s:g} s",
-                allowed=f"at least {DAY_S / n_per_day:.0f} s, or a map with a volatile register",
-            )
+        refuse_frequent_writes(self._spec, recipe.name, n_per_day)
         return CommandSlot(
             recipe,
             outcomes=self._outcomes,
@@ -142,9 +134,11 @@ class Commanding(ReadDevice[R], Generic[R, E, W]):
         ramp_frac_per_s = self._spec.ramp_frac_per_s
         return PowerGoal(
             slot,
-            limits=self.power_limits,
+            limits=self._device_limits,
             is_doubtful=lambda: self.suspicion() is not None,
             most_kw=None if ramp_frac_per_s is None else ramp_frac_per_s * self._rated_kw * self._spec.fast_s,
+            # a person who commands by hand decides alone how often
+            every_s=None if self._spec.by_hand else self._spec.setpoint_every_s,
         )
 
     def outcome(self) -> WriteOutcome | None:
@@ -190,6 +184,11 @@ class Commanding(ReadDevice[R], Generic[R, E, W]):
         return self._clock.monotonic_s() - min(taken) if taken and len(taken) == len(self._heartbeats) else None
 
     def power_limits(self) -> PowerLimits:
+        """Return what may be asked for now: what the device takes, or the one setpoint that has to stand yet."""
+        limits = self._device_limits()
+        return limits if self._goal is None else self._goal.standing(limits, self._clock.monotonic_s())
+
+    def _device_limits(self) -> PowerLimits:
         """Return what nameplate, register map and the device itself allow now."""
         finder = LimitFinder()
         if self._power is None:

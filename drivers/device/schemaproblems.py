@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from drivers.device.allowedvalues import allowed_values
 from drivers.device.maptables import MapTable
 from ems.errors import ConfigProblem
 
@@ -61,7 +62,13 @@ def _problem(file: Path, path: KeyPath, details: ErrorDetails, schema: Schema) -
             message = details["msg"].removeprefix("Value error, ")
         case _:
             message = f"{message}; found {details['input']!r}"
+            allowed = None if field is None else _values_and_meaning(field)
     return ConfigProblem(file=str(file), key=_dotted(path), message=message, allowed=allowed, nearest=nearest)
+
+
+def _values_and_meaning(field: FieldInfo) -> str | None:
+    """Return the values that a key takes, and what they mean."""
+    return ". ".join(text for text in (allowed_values(field), field.description) if text) or None
 
 
 def _keys_beside(path: KeyPath, schema: Schema) -> dict[str, FieldInfo]:

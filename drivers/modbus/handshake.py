@@ -10,7 +10,7 @@ from functools import partial
 from drivers.device.jobs import NEVER_S, NoAnswer, Urgency
 from drivers.device.values import Bad
 from drivers.modbus.blocks import adjacent_blocks, plan_reads
-from drivers.modbus.identity import identity_faults, identity_texts
+from drivers.modbus.identity import identity_faults, identity_texts, known_texts
 from drivers.modbus.layout import Command, RegisterMap, Speed
 from drivers.modbus.registers import decode_number, encode
 from drivers.modbus.requests import Answer, Answered, ExceptionAnswer, Read, Request, Write
@@ -132,14 +132,14 @@ class MapScript:
         return Met(identity=identity, watchdog_fault=fault, watchdog_armed=fault is None)
 
     def _identify(self) -> IdentityScript:
-        identity: dict[str, str] = {}
+        identity: dict[str, str | Bad] = {}
         for read in self._reads:
             answer = yield Read(at=read.at, count=read.count)
             if isinstance(answer, ExceptionAnswer):
                 return Bad(f"its identity cannot be read: {answer}")
             identity |= identity_texts(read, answer.registers)
         faults = identity_faults(self._map, identity)
-        return Bad("; ".join(faults)) if faults else identity
+        return Bad("; ".join(faults)) if faults else known_texts(identity)
 
     def _set_watchdog(self, command: Command, watchdog_s: float) -> WatchdogScript:
         """Write the watchdog time where it differs, and read it back: the register may be a non-volatile one."""

@@ -98,6 +98,8 @@ def _identity(register_map: RegisterMap) -> Iterator[Finding]:
     if register_map.identity and register_map.unidentified is not None:
         yield "device.unidentified", "the map has texts that name the device", "one of the two"
     yield from expected_findings(register_map.expected)
+    for one, other in torn_points(register_map.identity.values()):
+        yield f"identity.{other.name}.at", f"shares registers with identity.{one.name}", "registers of its own"
 
 
 def _racks(register_map: RegisterMap) -> Iterator[Finding]:

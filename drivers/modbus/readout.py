@@ -7,10 +7,10 @@ from functools import partial
 
 from drivers.device.jobs import NoAnswer
 from drivers.device.named import Names
-from drivers.device.values import Value
+from drivers.device.values import Bad, Value
 from drivers.modbus.blocks import PlannedRead, adjacent_blocks, plan_reads
 from drivers.modbus.device import map_reads
-from drivers.modbus.identity import identity_texts
+from drivers.modbus.identity import identity_texts, known_texts
 from drivers.modbus.inquiry import Inquiry
 from drivers.modbus.layout import Point, RegisterMap, Speed
 from drivers.modbus.registers import Decoded
@@ -72,8 +72,11 @@ def _reads(register_map: RegisterMap) -> Iterator[tuple[PlannedRead, Callable[[S
 
 def _decoded_texts(planned: PlannedRead, registers: Sequence[int]) -> Decoded:
     texts = identity_texts(planned, registers)
-    empty = {name: "no text" for name, text in texts.items() if not text}
-    return Decoded(Names(texts), tuple(text or None for text in texts.values()), empty)
+    known = known_texts(texts)
+    bad = {
+        name: text.reason if isinstance(text, Bad) else "no text" for name, text in texts.items() if name not in known
+    }
+    return Decoded(Names(texts), tuple(known.get(name) for name in texts), bad)
 
 
 def _rows(planned: PlannedRead, registers: Sequence[int], decoded: Decoded, at_s: float) -> list[PointReading]:

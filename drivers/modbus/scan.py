@@ -3,7 +3,7 @@
 Only reads. The layout of the common model is that of model 1 in the SunSpec Information Model Reference.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -11,11 +11,12 @@ from drivers.device.jobs import NoAnswer
 from drivers.device.values import Bad
 from drivers.modbus.blocks import adjacent_blocks, plan_reads
 from drivers.modbus.coding import Address, Table
-from drivers.modbus.identity import identity_faults, identity_texts
+from drivers.modbus.identity import identity_faults, identity_texts, known_texts
 from drivers.modbus.inquiry import Inquiry
 from drivers.modbus.layout import RegisterMap, Speed
 from drivers.modbus.registers import decode_text
 from drivers.modbus.requests import Answer, Answered, ExceptionAnswer, Read, Request
+from drivers.modbus.sameness import same_registers
 from drivers.modbus.sunspec.chain import (
     BASES,
     COMMON_ID,
@@ -49,10 +50,6 @@ _LEAST_WAIT: Final = 0.1
 _MOST_SILENCE: Final = 6.0
 _BUSY_TRIES: Final = 4
 _BUSY_PAUSE_S: Final = 0.5
-# of ASCII
-_FIRST_PRINTABLE: Final = 0x20
-_LAST_PRINTABLE: Final = 0x7E
-_MOST_BYTES_SHOWN: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +124,8 @@ class Examination:
             if found is not None:
                 fitting.append(register_map.id)
                 texts = texts or found
+        if chain is None and not fitting and (same := same_registers(self._words())) is not None:
+            self._errors.append(same)
         return UnitFound(
             unit=self._inquiry.unit,
             answers=self._answers,
@@ -136,6 +135,12 @@ class Examination:
             maps=tuple(fitting),
             errors=tuple(dict.fromkeys(self._errors)),
         )
+
+    def _words(self) -> Iterator[int]:
+        """Yield all registers that were read."""
+        for answer in self._known.values():
+            if isinstance(answer, Answered):
+                yield from answer.registers
 
     async def _find_chain(self) -> tuple[Chain | None, bool]:
         """Return the chain as far as it could be walked, and whether it breaks off there."""
@@ -181,10 +186,9 @@ class Examination:
             return {}
         texts = {}
         for name, (first, length) in _COMMON_TEXTS.items():
-            words = answer.registers[first : first + length]
-            text = decode_text(words)
+            text = decode_text(answer.registers[first : first + length])
             if isinstance(text, Bad):
-                self._errors.append(f"{name}: {_no_text(words)}")
+                self._errors.append(f"{name}: {text.reason}")
             elif text:
                 texts[name] = text
         return texts
@@ -192,7 +196,7 @@ class Examination:
     async def _identity(self, register_map: RegisterMap) -> dict[str, str] | None:
         """Return the texts of a map's identity registers, None where the map does not fit the device."""
         points = tuple(register_map.identity.values())
-        found: dict[str, str] = {}
+        found: dict[str, str | Bad] = {}
         for planned in plan_reads(
             adjacent_blocks(points, speed=Speed.SLOW), points, max_registers=register_map.max_registers
         ):
@@ -202,7 +206,8 @@ class Examination:
             found |= identity_texts(planned, answer.registers)
         if not found or identity_faults(register_map, found):
             return None
-        return found if register_map.expected or await self._has_blocks(register_map) else None
+        texts = known_texts(found)
+        return texts if register_map.expected or await self._has_blocks(register_map) else None
 
     async def _has_blocks(self, register_map: RegisterMap) -> bool:
         """Return whether the registers that are polled exist: a map that expects no text fits too easily."""
@@ -267,12 +272,3 @@ class Examination:
         if self._n_hung_up >= self._most_hung_up:
             return True
         return self._is_gone or self._silent_s >= _MOST_SILENCE * self._inquiry.timeout_s
-
-
-def _no_text(words: Sequence[int]) -> str:
-    """Return which bytes keep registers from being a text."""
-    raw = b"".join(word.to_bytes(2) for word in words).split(b"\0", 1)[0].strip()
-    strange = [f"{byte:02X}" for byte in raw if not _FIRST_PRINTABLE <= byte <= _LAST_PRINTABLE]
-    more = " ..." if len(strange) > _MOST_BYTES_SHOWN else ""
-    noun, verb = ("byte", "is") if len(strange) == 1 else ("bytes", "are")
-    return f"{noun} {' '.join(strange[:_MOST_BYTES_SHOWN])}{more} {verb} no text"

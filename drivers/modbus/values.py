@@ -18,6 +18,10 @@ Raw = int | float | bytes
 FACTOR_RANGE: Final = (-10, 10)
 # 'not implemented' of such a factor (same document), whatever else a map names
 FACTOR_ABSENT: Final = -0x8000
+# of ASCII
+_FIRST_PRINTABLE: Final = 0x20
+_LAST_PRINTABLE: Final = 0x7E
+_MOST_BYTES_SHOWN: Final = 8
 
 
 # `raw` and, for a point with a scale factor, the power of ten beside it
@@ -170,6 +174,18 @@ def text_of(raw: bytes, encoding: TextEncoding) -> str | Bad:
             # behind the end of the text there may be anything
             text = raw.split(b"\0", 1)[0].decode("ascii")
     except UnicodeDecodeError:
-        return Bad("not a text")
+        return _no_text(raw, encoding)
     text = text.strip()
-    return text if text.isprintable() else Bad("not a text")
+    return text if text.isprintable() else _no_text(raw, encoding)
+
+
+def _no_text(raw: bytes, encoding: TextEncoding) -> Bad:
+    """Return which bytes keep registers from being a text."""
+    if encoding is TextEncoding.UTF16:
+        return Bad(f"{raw[:_MOST_BYTES_SHOWN].hex(' ').upper()} is no text of UTF-16")
+    strange = [
+        f"{byte:02X}" for byte in raw.split(b"\0", 1)[0].strip() if not _FIRST_PRINTABLE <= byte <= _LAST_PRINTABLE
+    ]
+    more = " ..." if len(strange) > _MOST_BYTES_SHOWN else ""
+    noun, verb = ("byte", "is") if len(strange) == 1 else ("bytes", "are")
+    return Bad(f"{noun} {' '.join(strange[:_MOST_BYTES_SHOWN])}{more} {verb} no text")

@@ -210,6 +210,7 @@ def _device(table: DeviceTable, n: int) -> DeviceSpec:
         rated_kw=table.rated_kw,
         ramp_frac_per_s=table.ramp_frac_per_s,
         local_supply_degc=table.local_supply_degc,
+        setpoint_every_s=table.setpoint_every_s,
         registers=table.registers,
         topics=table.topics,
         name=None if table.name is None else numbered(table.name, n),

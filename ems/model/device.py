@@ -163,7 +163,8 @@ class DeviceSpec:
     `map` is its register map or topic map; a device that describes itself has none, and `sunspec` for what its models
     leave open. `fast_s` and `slow_s` are poll periods of the map's fast and slow blocks, or how often a device sends
     its messages. `watchdog_s` is the time after which the device falls back by itself when the controller goes silent.
-    `ramp_frac_per_s` is how fast its setpoint may be moved, as a share of the rating; None: at once.
+    `ramp_frac_per_s` is how fast its setpoint may be moved, as a share of the rating; None: at once. `setpoint_every_s`
+    is the least time between two changes of its power, for setpoints in memory that wears out; None: with every poll.
     `local_supply_degc` is the supply temperature that a cooling unit is given back when no command counts any more;
     None: it keeps the last one. `by_hand`: commands come from a person only, one at a time.
     """
@@ -186,4 +187,5 @@ class DeviceSpec:
     name: str | None = None
     topics: Mapping[str, object] | None = None
     local_supply_degc: float | None = None
+    setpoint_every_s: float | None = None
     by_hand: bool = False

@@ -1,6 +1,7 @@
 """`ems devices maps`: every problem of a map file with its place."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from drivers.modbus.mapfile import SHIPPED, load_map, map_names
 from drivers.mqtt.topicmapfile import topic_map_names
 from ems.cli import execute
+from ems.config.shipped import site_directory
 from tests.commissioning.test_scan import NAMED_MAP
 from tests.drivers.mqtt_maps import SITE_MAP
 
@@ -151,3 +153,71 @@ def test_a_shipped_map_has_an_identity_or_says_why_not() -> None:
     for name in map_names(()):
         register_map = load_map(name, ())
         assert bool(register_map.identity) is (register_map.unidentified is None), name
+
+
+def test_odd_lines_are_shown_and_do_not_fail_the_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    odd = "max_step_per_s = 5000\n"
+    (tmp_path / "acme-pcs.toml").write_text(SOUND + odd, encoding="utf-8")
+
+    code = execute(["devices", "maps", "lint", str(tmp_path), "--json"])
+    document = json.loads(capsys.readouterr().out)
+    assert execute(["devices", "maps", "lint", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+
+    assert (code, document["maps"]) == (0, 1)
+    (warning,) = document["warnings"]
+    assert (warning["key"], warning["line"]) == ("points.power_kw.max_step_per_s", 21)
+    assert "1 maps, nothing wrong\nlook again: " in text
+    assert "acme-pcs.toml:21: points.power_kw.max_step_per_s: it refuses nothing" in text
+
+
+def test_all_maps_of_a_site_are_checked_also_those_beside_a_device(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = tmp_path / "site"
+    shutil.copytree(site_directory("edge-node"), site)
+    n_shipped = json.loads(linted(capsys, site))["maps"]
+    (site / "maps").mkdir()
+    (site / "maps" / "acme-pcs.toml").write_text(SOUND, encoding="utf-8")
+    n_own = json.loads(linted(capsys, site))["maps"]
+    (site / "maps" / "acme-pcs.toml").write_text(SOUND.replace("int32", "int33"), encoding="utf-8")
+
+    code, problems, _ = lint(capsys, site)
+
+    assert n_shipped > 3
+    assert n_own == n_shipped + 1
+    assert (code, [each["key"] for each in problems]) == (2, ["points.power_kw.type"])
+
+
+def linted(capsys: pytest.CaptureFixture[str], path: Path) -> str:
+    assert execute(["devices", "maps", "lint", str(path), "--json"]) == 0
+    return capsys.readouterr().out
+
+
+def test_what_is_allowed_is_told_as_values(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (SHIPPED / "generic-pcs.toml").read_text(encoding="utf-8")
+    for old, new in (('word_order = "little"', 'word_order = "lttle"'), ("max_registers = 100", "max_registers = 200")):
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    (tmp_path / "generic-pcs.toml").write_text(text, encoding="utf-8")
+
+    _, problems, _ = lint(capsys, tmp_path)
+
+    assert {each["key"]: str(each["allowed"]).split(". ")[0] for each in problems} == {
+        "endpoint.word_order": "big, little",
+        "endpoint.max_registers": "a whole number from 4 to 125",
+    }
+
+
+def test_texts_of_an_identity_in_the_same_registers_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    twice = SOUND.replace("[[blocks]]", "[identity.serial]\nat = 'holding:2'\nlength = 4\n[[blocks]]", 1)
+    (tmp_path / "acme-pcs.toml").write_text(twice, encoding="utf-8")
+
+    code, problems, _ = lint(capsys, tmp_path)
+
+    assert code == 2
+    assert [(each["key"], each["message"]) for each in problems] == [
+        ("identity.serial.at", "shares registers with identity.model")
+    ]

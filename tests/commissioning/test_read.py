@@ -1,6 +1,7 @@
 """`ems devices read` and `watch` on the wire twin."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,11 +17,12 @@ from drivers.sim.wire.sunspec.bank import SunSpecBank
 from ems.app.commissioning.audit import AuditLog
 from ems.app.commissioning.endpoints import Reach
 from ems.app.commissioning.read import ReadResult, read, watch
-from ems.app.commissioning.rows import PointRow, changes, document_number
+from ems.app.commissioning.rows import PointRow, changes, document_number, reading_rows
 from ems.app.commissioning.targets import Target, endpoint_target
 from ems.app.commissioning.write import write
 from ems.cli_watch import watcher
 from ems.errors import ConfigError, DeviceUnreachableError
+from ems.model.readings import TankReading
 from tests.commissioning.devices import serving, timed
 from tests.drivers.clock import SteppedClock
 from tests.drivers.rig import RATED_KW, PlantDevice, device_spec, pcs
@@ -185,3 +187,27 @@ async def test_a_device_that_describes_itself_is_read_and_commanded_by_its_drive
 def test_a_driver_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ConfigError, match="no driver is called"):
         endpoint_target("192.0.2.1:502", map_name="sunspec.pw", unit=1, reach=Reach(), maps=())
+
+
+@pytest.mark.parametrize("fault", [Faults(zero=True), Faults(sentinel=True)])
+@pytest.mark.wire
+async def test_a_device_whose_registers_all_read_alike_gets_a_hint(fault: Faults) -> None:
+    clock = SteppedClock()
+    async with served_pcs(clock, pcs()) as (server, target):
+        healthy = await timed(asyncio.create_task(read(target, clock=clock)), clock)
+        await server.set_faults(fault)
+        result = await timed(asyncio.create_task(read(target, clock=clock)), clock)
+
+    assert (healthy.document["hint"], "registers read" in healthy.text) == (None, False)
+    if fault.zero:
+        assert "registers read 0x0000: the device still starts" in str(result.document["hint"])
+        assert str(result.document["hint"]) in result.text
+
+
+def test_no_value_is_shown_as_minus_nothing() -> None:
+    reading = TankReading(device_id="t", at_s=0.0, fuel_l=-0.0)
+
+    (fuel,) = (each for each in reading_rows(reading, now_s=0.0) if each.point == "fuel_l")
+
+    assert fuel.cells()[4] == "0"
+    assert json.dumps(fuel.value) == "0.0"

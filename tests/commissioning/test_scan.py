@@ -509,3 +509,13 @@ def test_an_address_in_brackets_is_an_ipv6_address() -> None:
     link = endpoint_link("[::1]:1502", Reach())
 
     assert link.endpoint == TcpEndpoint(host="::1", port=1502)
+
+
+async def test_a_unit_that_answers_zero_for_everything_gets_a_hint() -> None:
+    clock = SteppedClock()
+    async with serving({1: PlainRegisters({0: [0] * 65_536})}, clock=clock) as server:
+        result = await scanned(server, clock)
+
+    unit = result.document["units"][0]  # type: ignore[index]
+    assert (unit["sunspec"], unit["maps"]) == (None, [])
+    assert any("registers read 0x0000: the device still starts" in error for error in unit["errors"])

@@ -68,11 +68,31 @@ def test_a_setpoint_that_may_move_with_every_poll_is_not_put_into_non_volatile_m
         build(device_spec("flash-pcs", driver="battery.pcs"), clock=clock, links=links, maps=maps)
     slow = device_spec("flash-pcs", driver="battery.pcs", fast_s=28_800.0, slow_s=28_800.0)
     build(slow, clock=clock, links=links, maps=maps)
+    paced = device_spec("flash-pcs", driver="battery.pcs", setpoint_every_s=28_800.0)
+    build(paced, clock=clock, links=links, maps=maps)
 
     (problem,) = refused.value.problems
-    assert problem.key == "device 'dev1'.fast_s"
+    assert problem.key == "device 'dev1'.setpoint_every_s"
     assert "bears 3 writes a day, and may change every 1 s" in problem.message
     assert problem.allowed == "at least 28800 s, or a map with a volatile register"
+
+
+def test_a_least_time_between_changes_needs_a_setpoint_and_no_ramp() -> None:
+    clock = SteppedClock()
+    links = {LINK: ModbusLink(link_spec(1), clock=clock)}
+    ramped = device_spec("generic-pcs", setpoint_every_s=60.0, ramp_frac_per_s=0.1)
+    chiller = device_spec("chiller-accuchiller", setpoint_every_s=60.0)
+
+    refusals = []
+    for spec in (ramped, chiller):
+        with pytest.raises(ConfigError) as refused:
+            build(spec, clock=clock, links=links)
+        refusals += [(problem.key, problem.allowed) for problem in refused.value.problems]
+
+    assert refusals == [
+        ("device 'dev1'.ramp_frac_per_s", "one of the two"),
+        ("device 'dev1'.setpoint_every_s", "no such key"),
+    ]
 
 
 @pytest.mark.wire

@@ -119,6 +119,15 @@ def test_registers_that_hold_no_text_are_no_name() -> None:
     assert bench.results == [Unknown(reason="it gives no manufacturer and no model and no serial")]
 
 
+def test_a_name_that_cannot_be_decoded_is_told_with_its_bytes() -> None:
+    bench = Bench(pcs_map())
+
+    bench.handshake.start(0.0)
+    bench.serve({0: [*IDENTITY[:8], 0xE91B, *IDENTITY[9:]]})
+
+    assert bench.results == [Unknown(reason="its model cannot be read: bytes E9 1B are no text")]
+
+
 def test_an_identity_that_is_refused_leaves_the_device_unknown() -> None:
     bench = Bench(pcs_map())
 

@@ -230,3 +230,56 @@ async def test_after_a_disconnect_the_setpoint_in_force_is_asserted_again_over_t
     assert 0.0 not in plant.commanded("power_kw")
     assert isinstance(reading, PcsReading)
     assert reading.setpoint_kw == 700.0
+
+
+async def test_a_setpoint_stands_for_its_least_time_and_then_the_newest_one_is_written() -> None:
+    plant = pcs()
+    async with running((device_spec("generic-pcs", setpoint_every_s=10.0), plant)) as rig:
+        await rig.first_reading()
+        ask(rig, 300.0)
+        await rig.clock.run(2.0)
+
+        for power_kw in (310.0, 320.0, 330.0):
+            ask(rig, power_kw)
+            await rig.clock.run(2.0)
+        held = outcome_of(rig)
+        limits = rig.device(PcsDevice).power_limits()
+        within = plant.commanded("power_kw")
+        await rig.clock.run(4.0)
+
+    # what control compares the measured power with is what was written, not what it asked for
+    assert (held.outcome, held.written_kw) == ("accepted", 300.0)
+    assert held.detail == "power_kw: 300 stands (330 asked, a setpoint stands for 10 s)"
+    assert (limits.lowest_kw, limits.highest_kw) == (300.0, 300.0)
+    # renewed against the watchdog, and not changed
+    assert set(within) == {300.0}
+    assert plant.commanded("power_kw")[-1] == 330.0
+
+
+async def test_zero_and_a_limit_that_shrinks_do_not_wait_for_the_least_time(tmp_path: Path) -> None:
+    spec = device_spec(limited_pcs_map(tmp_path), driver="battery.pcs", setpoint_every_s=600.0)
+    plant = pcs(max_charge_kw=1500.0, max_discharge_kw=1500.0)
+    async with running((spec, plant), maps=[tmp_path]) as rig:
+        await rig.first_reading()
+        ask(rig, 1200.0)
+        await rig.clock.run(2.0)
+
+        plant.shown["max_discharge_kw"] = 300.0
+        await rig.clock.run(2.5)
+        ask(rig, 0.0)
+        await rig.clock.run(2.0)
+        ask(rig, 100.0)
+        await rig.clock.run(2.0)
+
+    assert plant.commanded("power_kw") == [1200.0, 300.0, 0.0]
+
+
+async def test_a_person_who_commands_by_hand_need_not_wait() -> None:
+    plant = pcs()
+    async with running((device_spec("generic-pcs", setpoint_every_s=600.0, by_hand=True), plant)) as rig:
+        await rig.first_reading()
+        for power_kw in (300.0, 310.0):
+            ask(rig, power_kw)
+            await rig.clock.run(2.0)
+
+    assert plant.commanded("power_kw") == [300.0, 310.0]

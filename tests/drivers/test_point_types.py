@@ -102,7 +102,7 @@ def test_texts_of_one_character_a_register_are_read() -> None:
     text = point(PointType.STRING, n_registers=4, encoding=TextEncoding.UTF16)
 
     assert value([0x0044, 0x0053, 0x00C9, 0x0000], text) == "DSÉ"
-    assert decoded([0xD800, 0x0041, 0, 0], text).bad == {"x": "not a text"}
+    assert decoded([0xD800, 0x0041, 0, 0], text).bad == {"x": "D8 00 00 41 00 00 00 00 is no text of UTF-16"}
 
 
 def test_an_empty_text_is_unknown_and_a_text_beside_numbers_keeps_its_place() -> None:

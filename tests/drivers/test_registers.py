@@ -160,8 +160,8 @@ def test_a_block_that_failed_makes_all_its_points_bad() -> None:
         ([0x5043, 0x532D, 0x3235, 0x0000], "PCS-25"),
         ([0x4142, 0x2020], "AB"),
         ([0x0000, 0x0000], ""),
-        ([0xFFFF, 0xFFFF], Bad("not a text")),
-        ([0x0141], Bad("not a text")),
+        ([0xFFFF, 0xFFFF], Bad("bytes FF FF FF FF are no text")),
+        ([0x0141], Bad("byte 01 is no text")),
     ],
 )
 def test_texts_lose_their_padding_and_must_be_printable(registers: list[int], text: str | Bad) -> None:

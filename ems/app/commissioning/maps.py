@@ -1,17 +1,15 @@
-"""`ems devices maps`: the register and topic maps that can be used, and what is wrong with those that cannot."""
+"""`ems devices maps list` and `show`: the register and topic maps that can be used."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from drivers.device.mapfiles import read_toml
 from drivers.modbus.layout import Point, RegisterMap
-from drivers.modbus.mapfile import SHIPPED, load_map, map_file, map_names, read_map
+from drivers.modbus.mapfile import load_map, map_file, map_names
 from drivers.mqtt import topicmapfile
 from drivers.mqtt.topicmaplint import placed
 from drivers.mqtt.topics import TopicPoint
-from ems.app.located import located
-from ems.errors import ConfigError, ConfigProblem
+from ems.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,44 +117,6 @@ def _show_topics(name: str, directories: Sequence[Path]) -> MapReport:
         *([f"  fallback: {topic_map.fallback.text}"] if topic_map.fallback else []),
     ]
     return MapReport(document=document, text="\n".join(lines))
-
-
-def lint_maps(path: Path | None) -> int:
-    """Check a map file, or all of a directory (None: the shipped ones); return how many there are.
-
-    Raises:
-        ConfigError: With everything that is wrong, or the path does not exist, or the directory has no map.
-    """
-    files = _files(path or SHIPPED)
-    if problems := [problem for file in files for problem in _problems(file)]:
-        raise ConfigError(*problems)
-    return len(files)
-
-
-def _files(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
-    files = _maps_in(path) or _maps_in(path / "maps")
-    if not files:
-        message = "has no maps" if path.is_dir() else "does not exist"
-        raise ConfigError(ConfigProblem(file=str(path), message=message, allowed="a map file or a directory of maps"))
-    return files
-
-
-def _maps_in(directory: Path) -> list[Path]:
-    return [*sorted(directory.glob("*.toml")), *sorted((directory / topicmapfile.FOLDER).glob("*.toml"))]
-
-
-def _problems(file: Path) -> list[ConfigProblem]:
-    try:
-        table = read_toml(file)
-        if topicmapfile.is_topic_map(table) or file.parent.name == topicmapfile.FOLDER:
-            topicmapfile.topic_map_of(table, file)
-        else:
-            read_map(file)
-    except ConfigError as error:
-        return [located(problem) for problem in error.problems]
-    return []
 
 
 def _row(name: str, directories: Sequence[Path]) -> dict[str, object]:

@@ -9,7 +9,16 @@ from drivers.modbus.layout import RegisterMap
 from drivers.modbus.link import ModbusLink
 from drivers.modbus.readout import read_out
 from ems.app.commissioning.endpoints import running
-from ems.app.commissioning.rows import PointRow, changes, documents, map_rows, reading_rows, table_text, topic_places
+from ems.app.commissioning.rows import (
+    PointRow,
+    changes,
+    documents,
+    map_rows,
+    reading_rows,
+    sameness,
+    table_text,
+    topic_places,
+)
 from ems.app.commissioning.targets import Target
 from ems.errors import DeviceUnreachableError
 from ems.model.device import LinkSpec
@@ -42,12 +51,15 @@ class ReadResult:
             "ts": self.at,
             "points": documents(self.rows),
             "changed": sorted(self.changed),
+            "hint": sameness(self.rows),
         }
 
     @property
     def text(self) -> str:
         """Return it as a table."""
-        return f"{self.target.title}\n{table_text(self.rows, changed=self.changed)}"
+        told = f"{self.target.title}\n{table_text(self.rows, changed=self.changed)}"
+        hint = sameness(self.rows)
+        return told if hint is None else f"{told}\n{hint}"
 
 
 Look = Callable[[], Awaitable[tuple[PointRow, ...]]]

@@ -7,6 +7,7 @@ from typing import Final
 
 from drivers.modbus.coding import Address
 from drivers.modbus.readout import PointReading, Quality
+from drivers.modbus.sameness import same_registers
 from drivers.mqtt.messages import name_of
 from drivers.mqtt.topics import TopicMap
 from ems.config.units import unit_of
@@ -139,6 +140,11 @@ def changes(before: Sequence[PointRow], after: Sequence[PointRow]) -> frozenset[
     return frozenset(row.point for row in after if known.get(row.point) != (row.value, row.quality))
 
 
+def sameness(rows: Iterable[PointRow]) -> str | None:
+    """Return what registers that all read the same most likely mean, None where they differ or are too few."""
+    return same_registers(word for row in rows for word in row.words or ())
+
+
 def by_quality(rows: Iterable[PointRow]) -> Mapping[str, list[PointRow]]:
     """Return the rows by what they are worth."""
     found: dict[str, list[PointRow]] = {}
@@ -149,7 +155,10 @@ def by_quality(rows: Iterable[PointRow]) -> Mapping[str, list[PointRow]]:
 
 def _plain(value: object) -> Plain:
     """Return a value as JSON has it: names of enumerations as text, sets of names as a list."""
-    if value is None or isinstance(value, bool | int | float):
+    if isinstance(value, float):
+        # no measured value is minus nothing
+        return value + 0.0
+    if value is None or isinstance(value, bool | int):
         return value
     return [str(each) for each in value] if isinstance(value, tuple | list | frozenset) else str(value)
 

@@ -141,7 +141,7 @@ def site_targets(where: str) -> tuple[Target, ...]:
     ratings = rated_kw_by_asset(site)
     return tuple(
         Target(
-            spec=spec,
+            spec=replace(spec, by_hand=True),
             link=links[spec.link],
             rated_kw=spec.rated_kw or ratings.get(spec.asset, site.design_load_kw),
             maps=tuple(directory / "maps" for directory in files.search),

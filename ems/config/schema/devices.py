@@ -222,6 +222,11 @@ class DeviceTable(Table):
         None,
         description="Its setpoint is moved at most this fast, share of rating per s; left out: at once.",
     )
+    setpoint_every_s: Annotated[float, Field(ge=1.0, le=86_400.0)] | None = Field(
+        None,
+        description="Least time between two changes of its power or limit, for a setpoint in non-volatile memory; left "
+        "out: it may change with every fast poll. 0 kW, and what the device itself no longer allows, do not wait.",
+    )
     local_supply_degc: TemperatureDegC | None = Field(
         None,
         description="Cooling units that are commanded: supply temperature that is given back when no command counts "
