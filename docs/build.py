@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from docs.alarms import alarms_page
 from docs.modes import modes_page
 from docs.planning_files import planning_files_page
 from docs.register_maps import map_schema, register_maps_page
@@ -22,6 +23,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 
 # text by path relative to the repository
 GENERATED: Final[Mapping[str, Callable[[], str]]] = {
+    "docs/alarms.md": alarms_page,
     "docs/configuration.md": configuration_page,
     "docs/modes.md": modes_page,
     "docs/mqtt-devices.md": mqtt_devices_page,

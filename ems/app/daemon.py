@@ -21,9 +21,12 @@ from ems.app.standby import Standby, lease_of, lease_places
 from ems.config.build import Wiring, build_site, build_wiring
 from ems.config.files import ConfigFiles
 from ems.config.loader import load_files
+from ems.control.alarms import AlarmRules
 from ems.errors import ConfigError, ConfigProblem, EmsError
 from ems.model.site import Site
 from ems.runtime.accounts import Accounts
+from ems.runtime.alarm_desk import AlarmDesk
+from ems.runtime.alarm_requests import AlarmInbox
 from ems.runtime.archive import ProblemArchive
 from ems.runtime.counters import CounterBook
 from ems.runtime.daemon import Daemon, DaemonParts, Ending
@@ -214,6 +217,7 @@ async def _run_once(
             wear=wear,
             counters=counters,
             requests=RequestBook(state_directory),
+            alarms=AlarmDesk(store, AlarmInbox(state_directory), rules=_alarm_rules(files, scaled.stretch)),
             notifier=notifier,
             version=version(DISTRIBUTION),
             pid=os.getpid(),
@@ -299,6 +303,13 @@ def _checked_files(directory: Path, present: ConfigFiles) -> ConfigFiles:
 
 def _configure_logging(files: ConfigFiles) -> None:
     configure_logging(form=files.site.logging.format, level=files.site.logging.level)
+
+
+def _alarm_rules(files: ConfigFiles, stretch: float) -> AlarmRules:
+    table = files.control.alarms
+    return AlarmRules(
+        flood_n=table.flood_n, flood_s=60.0 * table.flood_min, max_shelve_h=table.max_shelve_h, stretch=stretch
+    )
 
 
 def _limits(files: ConfigFiles) -> ProcessLimits:

@@ -1,7 +1,7 @@
 """What the daemon shows: MQTT messages once a second, the historian every cycle. An observer; control never waits."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from ems.contract.topics import (
 from ems.control.readiness import readiness_of
 from ems.gateway.broker import broker_settings
 from ems.gateway.historian import HistorianSettings, SqliteHistorian
+from ems.gateway.messages.alarms import alarm_messages
 from ems.gateway.messages.daemon import carbon_message, energy_message, event_message, health_message
 from ems.gateway.messages.devices import device_messages
 from ems.gateway.messages.links import link_message
@@ -34,11 +35,13 @@ from ems.gateway.messages.setpoints import SetpointBook
 from ems.gateway.messages.site import guard_message, readiness_message, reserve_message, state_message
 from ems.gateway.mqtt import MqttPublisher, Receiver
 from ems.gateway.points import points, rack_points, readiness_points
+from ems.model.annunciation import Finding
 from ems.model.link_status import LinkStatus
 from ems.model.setpoints import joined
 from ems.model.site import Site
 from ems.ports import Clock, Device
 from ems.runtime.accounts import Accounts
+from ems.runtime.alarm_sources import gateway_findings
 from ems.runtime.cycle import CycleRecord
 from ems.runtime.daemon import Daemon
 from ems.runtime.footprint import QueueSource
@@ -98,6 +101,7 @@ class Publishing:
         self._record: CycleRecord | None = None
         self._planning: PlanningResult | None = None
         self._planned: tuple[PlanningResult | None, tuple[Outgoing, ...]] | None = None
+        self._alarm_topics: set[str] = set()
         self._link_round = 0
         self._rack_round = 0
         self._racks_kept_s = -_RACKS_KEPT_EVERY_S
@@ -105,11 +109,16 @@ class Publishing:
     def watch(self, daemon: Daemon, accounts: Accounts) -> None:
         """Name the daemon and the accounts that are shown."""
         self._watched = (daemon, accounts)
+        daemon.watch_alarms(self._findings)
 
     def queues(self) -> tuple[QueueSource, ...]:
         """Return the queues towards broker and history."""
         waiting = (self._publisher.events,)
         return waiting if self._historian is None else (*waiting, self._historian.queue)
+
+    def _findings(self) -> Iterable[Finding]:
+        history = None if self._historian is None else self._historian.statistics().trouble
+        return gateway_findings(mqtt_trouble=self._publisher.statistics().trouble, history_trouble=history)
 
     def pause_history(self, paused: bool) -> None:  # noqa: FBT001 - the only argument there is
         """Let the history wait while the disk has no room."""
@@ -192,16 +201,27 @@ class Publishing:
             daemon.health(),
             daemon.plan_counts(),
             links=links,
+            alarms=daemon.alarm_counts(),
             mqtt=self._publisher.statistics(),
             historian=history,
         )
         yield Outgoing(topic=HEALTH, message=health)
         yield from self._link_messages(utc, links)
+        yield from self._alarm_messages(utc, daemon)
         if (energy := accounts.energy()) is not None:
             yield Outgoing(topic=ENERGY, message=energy_message(utc, energy, currency=currency))
         if (carbon := accounts.carbon()) is not None:
             yield Outgoing(topic=CARBON, message=carbon_message(utc, carbon))
         yield from self._plan_messages(utc)
+
+    def _alarm_messages(self, utc: datetime, daemon: Daemon) -> Iterator[Outgoing]:
+        """Yield the list of alarms, and withdraw what is not in it any more."""
+        shown = tuple(alarm_messages(utc, daemon.alarms()))
+        topics = {outgoing.topic for outgoing in shown}
+        for topic in self._alarm_topics - topics:
+            self._publisher.withdraw(topic)
+        self._alarm_topics = topics
+        yield from shown
 
     def _link_messages(self, utc: datetime, links: Sequence[LinkStatus]) -> Iterator[Outgoing]:
         """Yield every link once in `_LINK_ROUNDS` publications, some of them in each."""

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode
 
 from ems.contract.accounts import CarbonMessage, EnergyMessage
+from ems.contract.alarms import AlarmMessage
 from ems.contract.cluster import AckMessage, EnvelopeMessage, FlexOfferMessage, ShedMessage, TelemetryMessage
 from ems.contract.daemon import EventMessage, HealthMessage
 from ems.contract.devices import (
@@ -76,6 +77,7 @@ TOPICS: Final = (
     Topic(pattern="forecast/pv_<plant>", model=PowerForecastMessage, schema="forecast.power"),
     Topic(pattern="forecast/ambient", model=TemperatureForecastMessage, schema="forecast.temperature"),
     Topic(pattern="forecast/carbon", model=CarbonForecastMessage, schema="forecast.carbon"),
+    Topic(pattern="alarm/<id>", model=AlarmMessage, schema="alarm"),
     Topic(pattern="event", model=EventMessage, schema="event", retain=False),
     Topic(pattern="standby/<host>", model=StandbyMessage, schema="standby", retain=False),
     Topic(pattern="cluster/<id>/envelope", model=EnvelopeMessage, schema="cluster.envelope"),

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from ems.contract.alarms import AlarmsPart
 from ems.contract.links import LinksPart
 from ems.contract.message import Message, Payload
 from ems.contract.quantities import Count, Duration, Figure, Hours, Instant, Power, Share
@@ -95,6 +96,7 @@ class HealthMessage(Message):
     plan_change_kw: Power = Field(
         description="Mean over them: absolute change of storage, genset and grid power in the first 4 h; kW."
     )
+    alarms: AlarmsPart = Field(description="The list of alarms in numbers; each has a topic of its own.")
     links: LinksPart = Field(description="The connections to the devices.")
     mqtt: PublisherPart | None = Field(description="The publisher; null: not reported.")
     historian: HistorianPart | None = Field(description="The historian; null: switched off.")

@@ -60,6 +60,11 @@ def device_topic(device_id: str, group: DeviceGroup) -> str:
     return f"device/{device_id}/{group.value}"
 
 
+def alarm_topic(alarm_id: str) -> str:
+    """Return the topic of an alarm."""
+    return f"alarm/{alarm_id}"
+
+
 def link_topic(link_id: str) -> str:
     """Return the topic of a connection to devices."""
     return f"link/{link_id}"

@@ -108,6 +108,11 @@ class MqttPublisher:
             self._events.append((topic, data))
             self._wake()
 
+    def withdraw(self, topic: str) -> None:
+        """Take a retained message back: the broker forgets it, and so does the publisher once that is confirmed."""
+        if topic in self._kept:
+            self._keep(topic, b"")
+
     async def run(self) -> None:
         """Stay connected and send until cancelled; call `finish` first to leave in good order."""
         pause_s = _FIRST_PAUSE_S
@@ -222,9 +227,14 @@ class MqttPublisher:
             while self._due:
                 topic = next(iter(self._due))
                 del self._due[topic]
-                kept = self._kept[topic]
+                kept = self._kept.get(topic)
+                if kept is None:
+                    continue
                 kept.said, kept.said_at_s = content(kept.payload), asyncio.get_running_loop().time()
-                await self._send(client, topic, kept.payload, retain=True)
+                payload = kept.payload
+                await self._send(client, topic, payload, retain=True)
+                if not payload and not kept.payload:
+                    self._kept.pop(topic, None)
             await self._more()
 
     async def _send_events(self, client: aiomqtt.Client) -> None:

@@ -1,10 +1,11 @@
-"""Notices alarms of devices that begin and end. What a device does not tell neither begins nor ends an alarm."""
+"""Knows the alarms that devices report. What a device does not tell neither begins nor ends an alarm."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from ems.model.alarm import AlarmList, AlarmPriority, alarm_lists
+from ems.model.annunciation import Finding
 from ems.model.racks import soc_spread_pct
 from ems.model.readings import BmsReading, Reading
 from ems.model.site import Site
@@ -15,20 +16,12 @@ _SETTLED_S: Final = 10.0
 # racks that were too far apart are so until they are well within the limit again
 _AGAIN_EVEN_FRAC: Final = 0.8
 _SPREAD: Final = "racks apart"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlarmChange:
-    """An alarm of a device that has begun or ended."""
-
-    text: str
-    priority: AlarmPriority
-    began: bool
+_KINDS: Final = {AlarmPriority.WARNING: "device_warning", AlarmPriority.FAULT: "device_fault"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Active:
-    """An alarm that was told; `gone_s` is when it was first missing, None while it is there."""
+    """An alarm that was seen; `gone_s` is when it was first missing, None while it is there."""
 
     priority: AlarmPriority
     gone_s: float | None = None
@@ -39,7 +32,7 @@ _Key = tuple[str, str]
 
 
 class AlarmWatch:
-    """Remembers the active alarms of every device; a new run tells of all that it finds.
+    """Remembers the active alarms of every device.
 
     Beside what devices report, containers whose racks are further apart than the site allows have a warning.
     """
@@ -55,9 +48,8 @@ class AlarmWatch:
         self._active: dict[str, dict[_Key, _Active]] = {}
         self._seen: dict[str, Reading] = {}
 
-    def look(self, devices: Iterable[Device], *, now_s: float) -> tuple[AlarmChange, ...]:
-        """Return what has changed since the last look, device by device."""
-        changes: list[AlarmChange] = []
+    def look(self, devices: Iterable[Device], *, now_s: float) -> tuple[Finding, ...]:
+        """Return the alarms that stand, device by device."""
         for device in devices:
             reading = device.reading()
             if reading is None:
@@ -65,29 +57,26 @@ class AlarmWatch:
             name = device.device_id
             if reading is not self._seen.get(name) or name in self._active:
                 self._seen[name] = reading
-                changes += self._compare(device, reading, now_s)
-        return tuple(changes)
+                self._compare(device, reading, now_s)
+        return tuple(
+            _finding(device_id, key, alarm)
+            for device_id, active in self._active.items()
+            for key, alarm in active.items()
+        )
 
-    def _compare(self, device: Device, reading: Reading, now_s: float) -> Iterator[AlarmChange]:
-        device_id = device.device_id
-        active = self._active.get(device_id, {})
+    def _compare(self, device: Device, reading: Reading, now_s: float) -> None:
+        active = self._active.get(device.device_id, {})
         found: dict[_Key, _Active] = {}
         complete: set[str] = set()
         for listed in (*alarm_lists(reading), *self._spread(device.asset_id, reading, active)):
             found |= {(listed.origin, name): _Active(priority=listed.priority) for name in listed.names}
             if listed.complete:
                 complete.add(listed.origin)
-        for key, alarm in found.items():
-            if key not in active:
-                yield AlarmChange(text=_text(device_id, key, alarm), priority=alarm.priority, began=True)
-        kept = dict(_missing(active, found, complete, now_s))
-        for key, alarm in active.items():
-            if key not in found and key not in kept:
-                yield AlarmChange(text=f"{_text(device_id, key, alarm)} is over", priority=alarm.priority, began=False)
-        if found or kept:
-            self._active[device_id] = {**kept, **found}
+        standing = {**dict(_missing(active, found, complete, now_s)), **found}
+        if standing:
+            self._active[device.device_id] = standing
         else:
-            self._active.pop(device_id, None)
+            self._active.pop(device.device_id, None)
 
     def _spread(self, asset_id: str, reading: Reading, active: Mapping[_Key, _Active]) -> Iterator[AlarmList]:
         limit_pct = self._spread_max_pct.get(asset_id)
@@ -120,7 +109,13 @@ def _missing(
             yield key, alarm
 
 
-def _text(device_id: str, key: _Key, alarm: _Active) -> str:
+def _finding(device_id: str, key: _Key, alarm: _Active) -> Finding:
     origin, name = key
     place = f", {origin}" if origin.startswith("rack ") else ""
-    return f"{device_id}{place}: {alarm.priority.value} '{name}'"
+    # the sentence about racks that are apart has figures: its list names it
+    what = _SPREAD if origin == _SPREAD else f"{place} {name}"
+    return Finding(
+        kind=_KINDS[alarm.priority],
+        subject=f"{device_id} {what}",
+        text=f"{device_id}{place}: {alarm.priority.value} '{name}'",
+    )

@@ -10,13 +10,16 @@ from functools import partial
 import structlog
 
 from ems.control.state import Mode
-from ems.model.alarm import AlarmPriority
+from ems.model.annunciation import Alarm, AlarmAction, AlarmAnswer, AlarmCounts
 from ems.model.condition import SiteCondition
 from ems.model.link_status import LinkStatus
+from ems.model.requests import OperatorRequests
 from ems.model.site import Site
 from ems.model.status import DiskStatus, HealthStatus, PlanCounts
 from ems.ports import Cluster, Device, DeviceLink
 from ems.runtime.accounts import Accounts
+from ems.runtime.alarm_desk import AlarmDesk, FindingSource
+from ems.runtime.alarm_sources import OwnState, cycle_findings, own_findings
 from ems.runtime.alarms import AlarmWatch
 from ems.runtime.condition import condition_of
 from ems.runtime.counters import CounterBook
@@ -77,6 +80,7 @@ class DaemonParts:
     wear: WriteBook
     counters: CounterBook
     requests: RequestBook
+    alarms: AlarmDesk
     notifier: SystemdNotifier
     version: str
     pid: int
@@ -129,14 +133,16 @@ class Daemon:
         self._late_s: list[float] = []
         self._troubles: tuple[str, ...] = ()
         self._lost: dict[str, str] = {}
-        self._alarms = AlarmWatch(parts.site)
+        self._device_alarms = AlarmWatch(parts.site)
         self._missed: dict[str, str] = {}
-        self._control_alarms: dict[str, str] = {}
+        self._n_unsaved = 0
+        self._books_failed: str | None = None
         self._n_worker_restarts = 0
         self._n_unsaved_acts = 0
         self._epoch = 0
         self._n_observer_failures = 0
         self._n_account_failures = 0
+        self._n_alarm_failures = 0
         self._record: CycleRecord | None = None
 
     async def run(self) -> Ending:
@@ -152,6 +158,7 @@ class Daemon:
             tasks.append(group.create_task(self.supervisor.keep("planner", self._plan), name="planner"))
             tasks.append(group.create_task(self._vitals.run(), name="vitals"))
             tasks.append(group.create_task(self.supervisor.keep("requests", self._follow_requests), name="requests"))
+            tasks.append(group.create_task(self.supervisor.keep("alarms", self._follow_alarms), name="alarms"))
             tasks.append(group.create_task(self._lag(), name="readiness"))
             ending = await self._ending
             if ending is Ending.STOP:
@@ -209,6 +216,22 @@ class Daemon:
         """Look at these queues too."""
         self._vitals.watch(queues)
 
+    def watch_alarms(self, source: FindingSource) -> None:
+        """Ask this too, in every cycle, for what is wrong."""
+        self._parts.alarms.watch(source)
+
+    def alarms(self) -> tuple[Alarm, ...]:
+        """Return the list of alarms."""
+        return self._parts.alarms.alarms()
+
+    def alarm_counts(self) -> AlarmCounts:
+        """Return the list of alarms in numbers."""
+        return self._parts.alarms.counts()
+
+    def act_on_alarm(self, action: AlarmAction) -> AlarmAnswer:
+        """Acknowledge, shelve or take out of service, as somebody asks who may."""
+        return self._parts.alarms.act(action, utc=self._parts.clock.utc())
+
     def links(self) -> tuple[LinkStatus, ...]:
         """Return how the connections to the devices do."""
         return tuple(link.status() for link in self._parts.links)
@@ -244,7 +267,6 @@ class Daemon:
         self._tell_unsaved_acts()
         for text in self._parts.requests.changes(record.snapshot.utc):
             self._tell(Event(utc=record.snapshot.utc, kind="request", text=text))
-        self._tell_control_alarms(record)
         self._show(lambda observer: observer.on_cycle(record))
         for event in events:
             self._tell(event)
@@ -258,6 +280,7 @@ class Daemon:
             record, status=f"{record.decision.state.mode.value}, tick {self.statistics.n_ticks}"
         ):
             self._tell(event)
+        self._look_at_alarms(record, requests)
 
     def _commands(self) -> bool:
         """Return whether this controller commands; one that does not any more ends its run without another write."""
@@ -277,12 +300,13 @@ class Daemon:
         """Remember, count and account for a cycle; return whether an interval closed. None of it may stop control."""
         try:
             self._tell_identities(record.snapshot.utc)
-            self._tell_alarms(record)
             self._parts.wear.look(self._parts.devices.values())
             self._parts.memory.observe(record.snapshot)
             self.statistics.add(record)
+            self._books_failed = None
             return self._parts.accounts.observe(record)
         except Exception as error:  # noqa: BLE001 - control must outlive any fault of the books
+            self._books_failed = str(error)
             self._n_account_failures += 1
             if self._n_account_failures in _LOGGED_FAILURES:
                 self._log.exception("accounting_failed", failures=self._n_account_failures)
@@ -292,6 +316,10 @@ class Daemon:
     async def _follow_requests(self) -> None:
         """Keep up with what people ask for."""
         await self._parts.requests.run(self._parts.clock, period_s=self._parts.site.control.period_s)
+
+    async def _follow_alarms(self) -> None:
+        """Keep up with what people do to alarms."""
+        await self._parts.alarms.inbox.run(self._parts.clock, period_s=self._parts.site.control.period_s)
 
     async def _plan(self) -> None:
         """Plan every period, and soon after an event."""
@@ -361,7 +389,7 @@ class Daemon:
         run, in which nothing has been read yet, are nobody's loss.
         """
         now_s, control = self._parts.clock.monotonic_s(), self._parts.site.control
-        if now_s - self._began_s < _FIRST_READ_SLOW_LIMITS * control.stale_slow_s:
+        if self._is_fresh(now_s):
             return
         lost = {
             device.device_id: trouble
@@ -379,19 +407,50 @@ class Daemon:
         for text in self._parts.identities.look(self._parts.devices.values(), utc=utc):
             self._tell(Event(utc=utc, kind="device", text=text))
 
-    def _tell_alarms(self, record: CycleRecord) -> None:
-        """Tell of alarms of devices that begin and end."""
-        snapshot = record.snapshot
-        for change in self._alarms.look(self._parts.devices.values(), now_s=snapshot.at_s):
-            self._tell(
-                Event(
-                    utc=snapshot.utc,
-                    kind="alarm",
-                    text=change.text,
-                    cause=change.priority.value,
-                    urgent=change.began,
-                )
+    def _look_at_alarms(self, record: CycleRecord, requests: OperatorRequests) -> None:
+        """Bring the list of alarms up to date and tell what changed; none of it may stop control."""
+        parts, snapshot = self._parts, record.snapshot
+        try:
+            desk = parts.alarms
+            findings = (
+                *self._device_alarms.look(parts.devices.values(), now_s=snapshot.at_s),
+                *cycle_findings(parts.site, record, desk.standing, requests),
+                *own_findings(parts.site, record, self._own_state()),
             )
+            settled = not self._is_fresh(snapshot.at_s)
+            events = desk.look(findings, now_s=snapshot.at_s, utc=snapshot.utc, settled=settled)
+        except Exception as error:  # noqa: BLE001 - control must outlive any fault of the list
+            self._n_alarm_failures += 1
+            if self._n_alarm_failures in _LOGGED_FAILURES:
+                self._log.exception("alarms_failed", failures=self._n_alarm_failures, error=str(error))
+            return
+        for event in events:
+            self._tell(event)
+
+    def _own_state(self) -> OwnState:
+        parts, footprint = self._parts, self._vitals.footprint()
+        n_unsaved, self._n_unsaved = self._n_unsaved, parts.store.n_failed
+        cluster, site = parts.cluster, parts.site
+        return OwnState(
+            lost=self._lost,
+            exchanged=parts.identities.strangers(),
+            clips=self.statistics.clip_watch.alarms(),
+            withheld=self._vitals.pulse().withheld,
+            over=footprint.over,
+            failing=self.supervisor.failing(),
+            clock_step_s=parts.clock.step_s,
+            books=self._books_failed,
+            state_not_saved=parts.store.n_failed > n_unsaved,
+            troubles=self._troubles,
+            plan=parts.planner.latest,
+            cluster_is_silent=site.it.takes_offers
+            and cluster is not None
+            and not cluster.view(parts.clock.utc()).is_linked,
+        )
+
+    def _is_fresh(self, now_s: float) -> bool:
+        """Return whether the run is so young that devices may not have been read yet."""
+        return now_s - self._began_s < _FIRST_READ_SLOW_LIMITS * self._parts.site.control.stale_slow_s
 
     def _tell_missed_setpoints(self, record: CycleRecord) -> None:
         """Tell of units that control goes on without because they miss their setpoints, and of their return."""
@@ -409,16 +468,6 @@ class Daemon:
         if n_unsaved > self._n_unsaved_acts:
             self._event("daemon", f"acted before the disk took the state, {n_unsaved} times so far: the disk is slow")
         self._n_unsaved_acts = n_unsaved
-
-    def _tell_control_alarms(self, record: CycleRecord) -> None:
-        """Tell of what control itself finds wrong, when it begins and when it is over."""
-        utc, told = record.snapshot.utc, self._control_alarms
-        found = {**record.alarms, **self.statistics.clip_watch.alarms()}
-        for name in sorted(found.keys() - told.keys()):
-            self._tell(Event(utc=utc, kind="alarm", text=found[name], cause=AlarmPriority.FAULT.value, urgent=True))
-        for name in sorted(told.keys() - found.keys()):
-            self._tell(Event(utc=utc, kind="alarm", text=f"over: {told[name]}", cause=AlarmPriority.FAULT.value))
-        self._control_alarms = {name: told.get(name, text) for name, text in found.items()}
 
     def _tell_worker_restarts(self) -> None:
         n_restarts = self._parts.worker.n_restarts

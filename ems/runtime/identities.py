@@ -77,6 +77,10 @@ class IdentityBook:
             self._store.save(_DOCUMENT, _document(self._book), utc=utc)
         return tuple(told)
 
+    def strangers(self) -> dict[str, str]:
+        """Return by device how the one that answers differs from the right one."""
+        return {device_id: changed(self._book[device_id]) for device_id in self._told if device_id in self._book}
+
     def _meet(self, device_id: str, texts: Texts) -> Iterable[str]:
         """Compare the texts of the device that answers with those of the right one."""
         found = replace(self._book.get(device_id, Acquaintance(known=texts, seen=texts)), seen=texts)

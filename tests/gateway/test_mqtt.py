@@ -98,6 +98,24 @@ async def test_a_late_subscriber_gets_the_newest_of_every_retained_topic(broker:
 
 @mosquitto
 @needs_mosquitto
+async def test_a_message_that_is_withdrawn_is_gone_for_a_late_subscriber_and_may_come_again(broker: Mosquitto) -> None:
+    async with running(settings(broker.port)) as publisher:
+        for name in ("alarm/a", "alarm/b"):
+            publisher.publish(name, message(1.0), retain=True)
+        await until(lambda: publisher.statistics().n_waiting == 0)
+        for name in ("alarm/a", "alarm/b", "alarm/never"):
+            publisher.withdraw(name)
+        publisher.publish("alarm/b", message(2.0), retain=True)
+        await until(lambda: publisher.statistics().n_waiting == 0)
+
+        with subscriber(broker.port) as late:
+            await until(lambda: late.newest("alarm/b") == message(2.0))
+            assert late.newest("alarm/a") is None
+        assert publisher.statistics().n_topics == 2
+
+
+@mosquitto
+@needs_mosquitto
 async def test_events_arrive_in_order_and_are_not_retained(broker: Mosquitto) -> None:
     with subscriber(broker.port) as early:
         async with running(settings(broker.port)) as publisher:

@@ -1,8 +1,10 @@
 import math
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
+from ems.contract.alarms import GroupName, PriorityName, StateName
 from ems.contract.counts import plan_counts, run_counts
 from ems.contract.message import Message
 from ems.contract.quantities import rfc3339_ms
@@ -11,11 +13,13 @@ from ems.control.measurement import measure_powers
 from ems.control.state import Mode
 from ems.control.step import Decision
 from ems.gateway.historian import HistorianStatistics
+from ems.gateway.messages.alarms import alarm_message, alarm_messages
 from ems.gateway.messages.daemon import carbon_message, energy_message, event_message, health_message
 from ems.gateway.messages.links import link_message
 from ems.gateway.messages.site import guard_message, readiness_message, reserve_message, state_message
 from ems.gateway.mqtt import PublisherStatistics
 from ems.gateway.points import MODES, PHASES, points
+from ems.model.annunciation import Alarm, AlarmCounts, AlarmGroup, AlarmState, Priority
 from ems.model.link_status import LinkStatus, TrafficStatus
 from ems.model.readings import GensetPhase
 from ems.model.snapshot import Problem, SiteSnapshot
@@ -36,6 +40,14 @@ from tests.gateway.operation import NOON, Operation, operation
 
 PUBLISHER = PublisherStatistics(
     connected=True, n_connects=2, n_sent=100, n_unchanged=3, n_events_dropped=1, n_waiting=4, n_topics=80, trouble=None
+)
+ALARMS = AlarmCounts(
+    n_active=2,
+    n_unacknowledged=1,
+    n_recent=2,
+    highest=Priority.HIGH,
+    first_out="isolate:b",
+    ids=("balance", "isolate:b"),
 )
 HISTORIAN = HistorianStatistics(
     n_rows=500, n_dropped=2, n_errors=1, n_waiting=1, trouble="disk full", set_aside=("history.db.damaged-1",)
@@ -289,7 +301,7 @@ def test_reserve_and_guard_carry_all_counts_of_a_run(desert: Operation) -> None:
 def test_health_carries_all_counts_of_planning() -> None:
     counts = PlanCounts(made=5, fallback=1, rejected_by_check=1, solve_p50_s=1.5, solve_p95_s=2.5)
 
-    message = health_message(NOON, HEALTH, counts, links=LINKS, mqtt=PUBLISHER, historian=HISTORIAN)
+    message = health_message(NOON, HEALTH, counts, links=LINKS, alarms=ALARMS, mqtt=PUBLISHER, historian=HISTORIAN)
 
     assert plan_counts(message) == counts
     assert message.lost_devices == ("gen01-ctl",)
@@ -302,7 +314,7 @@ def test_health_carries_all_counts_of_planning() -> None:
 def test_health_carries_the_sums_of_all_links() -> None:
     counts = PlanCounts(made=0, fallback=0, rejected_by_check=0, solve_p50_s=0.0, solve_p95_s=0.0)
 
-    part = health_message(NOON, HEALTH, counts, links=LINKS, mqtt=None, historian=None).links
+    part = health_message(NOON, HEALTH, counts, links=LINKS, alarms=ALARMS, mqtt=None, historian=None).links
 
     assert (part.n_links, part.n_connected, part.n_requests) == (2, 1, 120)
     assert part.n_errors == {"timeout": 1, "late": 2, "no_connection": 7}
@@ -319,7 +331,7 @@ def test_a_link_says_how_it_and_its_units_do() -> None:
 def test_a_historian_that_is_switched_off_is_null() -> None:
     counts = PlanCounts(made=0, fallback=0, rejected_by_check=0, solve_p50_s=0.0, solve_p95_s=0.0)
 
-    assert health_message(NOON, HEALTH, counts, links=LINKS, mqtt=None, historian=None).historian is None
+    assert health_message(NOON, HEALTH, counts, links=LINKS, alarms=ALARMS, mqtt=None, historian=None).historian is None
 
 
 def test_reserve_says_what_the_worst_loss_takes(campus: Operation) -> None:
@@ -498,3 +510,38 @@ def test_a_point_that_is_unknown_is_none(desert: Operation) -> None:
 def test_every_mode_and_phase_has_a_number() -> None:
     assert len(set(MODES)) == len(MODES) == len(Mode)
     assert set(PHASES) == set(GensetPhase)
+
+
+def test_an_alarm_says_what_it_means_and_what_to_do() -> None:
+    alarm = Alarm(
+        id="isolate:bess01",
+        kind="isolate",
+        text="bess01: fire",
+        active=True,
+        acknowledged=False,
+        began_utc=NOON,
+        order=1,
+    )
+
+    (sent,) = alarm_messages(NOON, (alarm,))
+    message = alarm_message(NOON, alarm)
+
+    assert sent.topic == "alarm/isolate:bess01"
+    assert sent.retain
+    assert (message.priority, message.state, message.group) == ("critical", "active", "storage")
+    assert "isolate the block by hand" in message.action
+
+
+def test_health_has_the_alarms_in_numbers() -> None:
+    counts = PlanCounts(made=0, fallback=0, rejected_by_check=0, solve_p50_s=0.0, solve_p95_s=0.0)
+
+    part = health_message(NOON, HEALTH, counts, links=LINKS, alarms=ALARMS, mqtt=None, historian=None).alarms
+
+    assert (part.n_active, part.n_unacknowledged, part.highest, part.first_out) == (2, 1, "high", "isolate:b")
+    assert part.ids == ("balance", "isolate:b")
+
+
+def test_the_contract_names_every_priority_state_and_group() -> None:
+    assert set(get_args(PriorityName)) == {each.value for each in Priority}
+    assert set(get_args(StateName)) == {each.value for each in AlarmState}
+    assert set(get_args(GroupName)) == {each.value for each in AlarmGroup}

@@ -25,6 +25,8 @@ from ems.model.readings import Reading
 from ems.model.site import Place
 from ems.ports import Device
 from ems.runtime.accounts import Accounts
+from ems.runtime.alarm_desk import AlarmDesk
+from ems.runtime.alarm_requests import AlarmInbox
 from ems.runtime.counters import CounterBook
 from ems.runtime.daemon import Daemon, DaemonParts, Ending
 from ems.runtime.forecasts import ForecastMemory
@@ -163,6 +165,7 @@ async def running(
             wear=WriteBook(store, clock),
             counters=CounterBook(store),
             requests=RequestBook(home),
+            alarms=AlarmDesk(store, AlarmInbox(home)),
             notifier=SystemdNotifier(),
             version="test",
             pid=1,

@@ -175,6 +175,20 @@ class ProcessTable(Table):
     max_queue_frac: PositiveFrac = Field(0.8, description="Share of its length to which a queue may be full.")
 
 
+class AlarmsTable(Table):
+    """How alarms are told of; what each kind means is in docs/alarms.md."""
+
+    flood_n: Annotated[int, Field(ge=2, le=1000)] = Field(
+        10,
+        description="More new alarms than this within `flood_min` are a flood (EEMUA 191): all are listed, single ones "
+        "are told of in summaries, critical ones aside.",
+    )
+    flood_min: Annotated[float, Field(ge=1.0, le=120.0)] = Field(10.0, description="Time in which they are counted.")
+    max_shelve_h: Annotated[float, Field(ge=0.1, le=72.0)] = Field(
+        8.0, description="Longest time for which an alarm can be shelved: a shift."
+    )
+
+
 class OwnershipTable(Table):
     """The lease of a site with a standby controller; without places in devices.toml it means nothing."""
 
@@ -194,4 +208,5 @@ class ControlFile(Table):
     tie: TieTable | None = None
     planning: PlanningTable = Field(default_factory=PlanningTable)
     process: ProcessTable = Field(default_factory=ProcessTable)
+    alarms: AlarmsTable = Field(default_factory=AlarmsTable)
     ownership: OwnershipTable = Field(default_factory=OwnershipTable)

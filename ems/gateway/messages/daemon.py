@@ -16,8 +16,10 @@ from ems.contract.daemon import (
     WatchdogPart,
 )
 from ems.gateway.historian import HistorianStatistics
+from ems.gateway.messages.alarms import alarms_part
 from ems.gateway.messages.links import links_part
 from ems.gateway.mqtt import PublisherStatistics
+from ems.model.annunciation import AlarmCounts
 from ems.model.link_status import LinkStatus
 from ems.model.status import (
     CarbonBudgetState,
@@ -36,6 +38,7 @@ def health_message(
     counts: PlanCounts,
     *,
     links: Sequence[LinkStatus],
+    alarms: AlarmCounts,
     mqtt: PublisherStatistics | None,
     historian: HistorianStatistics | None,
 ) -> HealthMessage:
@@ -62,6 +65,7 @@ def health_message(
         plans_compared=counts.n_compared,
         plan_unit_change_h=counts.unit_change_h,
         plan_change_kw=counts.change_kw,
+        alarms=alarms_part(alarms),
         links=links_part(links),
         mqtt=None if mqtt is None else _publisher(mqtt),
         historian=None if historian is None else _historian(historian),
