@@ -4,7 +4,6 @@ The first device that answers in a place is taken for the right one. Another one
 until an operator confirms it; the confirmation is a file beside the state, which the daemon only reads.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,6 +13,7 @@ from typing import Final
 import structlog
 
 from ems.ports import Device, Identified
+from ems.runtime.order_file import load_orders, save_orders
 from ems.runtime.persistence import StateStore
 
 CONFIRMATIONS_FILE: Final = "confirmed-devices.json"
@@ -128,15 +128,8 @@ def load_confirmations(file: Path) -> dict[str, Texts]:
     Raises:
         ValueError: The file is not one of ours.
     """
-    try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise ValueError(f"cannot be read: {error.strerror}") from error
-    if not isinstance(document, dict):
-        raise ValueError("not a table of devices")  # noqa: TRY004 - the file is wrong, not the caller
-    return {str(device_id): _texts(texts) for device_id, texts in document.items()}
+    found = load_orders(file, what="a table of devices")
+    return {device_id: _texts(texts) for device_id, texts in found.items()}
 
 
 def save_confirmation(file: Path, device_id: str, texts: Texts) -> None:
@@ -146,10 +139,7 @@ def save_confirmation(file: Path, device_id: str, texts: Texts) -> None:
         ValueError: The file is not one of ours.
         OSError: It cannot be written.
     """
-    document = {**load_confirmations(file), device_id: dict(texts)}
-    fresh = file.with_suffix(".new")
-    fresh.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    fresh.replace(file)
+    save_orders(file, {**load_confirmations(file), device_id: dict(texts)})
 
 
 def changed(found: Acquaintance) -> str:

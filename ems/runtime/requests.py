@@ -5,7 +5,6 @@ answer delays nothing, and requests that are known still end in time.
 """
 
 import asyncio
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -16,9 +15,11 @@ import structlog
 
 from ems.model.requests import OperatorRequests
 from ems.ports import Clock
+from ems.runtime.order_file import load_orders, save_orders
 
 REQUESTS_FILE: Final = "requests.json"
 REQUEST_NAMES: Final = tuple(field.name for field in fields(OperatorRequests))
+_TABLE: Final = f"a table of requests; known are {', '.join(REQUEST_NAMES)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +77,10 @@ def load_requests(file: Path) -> dict[str, datetime]:
     Raises:
         ValueError: The file is not one of ours.
     """
-    try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise ValueError(f"cannot be read: {error.strerror}") from error
-    if not isinstance(document, dict) or not set(document) <= set(REQUEST_NAMES):
-        raise ValueError(f"not a table of requests; known are {', '.join(REQUEST_NAMES)}")
-    return {str(name): _instant(text) for name, text in document.items()}
+    document = load_orders(file, what=_TABLE)
+    if not set(document) <= set(REQUEST_NAMES):
+        raise ValueError(f"not {_TABLE}")
+    return {name: _instant(text) for name, text in document.items()}
 
 
 def save_request(file: Path, name: str, *, until: datetime | None, now: datetime) -> None:
@@ -97,10 +93,7 @@ def save_request(file: Path, name: str, *, until: datetime | None, now: datetime
     kept = {each: end for each, end in load_requests(file).items() if now < end and each != name}
     if until is not None:
         kept[name] = until
-    document = {each: end.astimezone(UTC).isoformat() for each, end in sorted(kept.items())}
-    fresh = file.with_suffix(".new")
-    fresh.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    fresh.replace(file)
+    save_orders(file, {each: end.astimezone(UTC).isoformat() for each, end in sorted(kept.items())})
 
 
 def _instant(text: object) -> datetime:
