@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from ems.model.link_status import TrafficStatus
+from ems.model.link_status import LinkStatus, TrafficStatus
 
 # upper ends of the buckets; from a loopback to the slowest data loggers of the field (15 s), the last one is open
 LATENCY_BUCKETS_S: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
@@ -48,6 +48,19 @@ class UnitStatistics:
     n_errors: Mapping[str, int]
     latency: Latency
     answered_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionStatistics(UnitStatistics):
+    """The traffic of a connection; `n_connections` counts those that were made.
+
+    `n_attempts` and `overdue_s` are those of `LinkStatus`.
+    """
+
+    connected: bool
+    n_connections: int
+    n_attempts: int
+    overdue_s: float
 
 
 class LatencyCount:
@@ -113,4 +126,32 @@ def traffic_status(statistics: UnitStatistics, *, now_s: float) -> TrafficStatus
         latency_p50_s=statistics.latency.quantile_s(_MEDIAN),
         latency_p99_s=statistics.latency.quantile_s(_NEARLY_ALL),
         answer_age_s=None if statistics.answered_s is None else now_s - statistics.answered_s,
+    )
+
+
+def connection_status(
+    statistics: ConnectionStatistics,
+    *,
+    link_id: str,
+    endpoint: str,
+    framing: str,
+    units: Mapping[str, UnitStatistics],
+    now_s: float,
+) -> LinkStatus:
+    """Return the statistics of a connection as they are published, `units` in their order."""
+    total = traffic_status(statistics, now_s=now_s)
+    return LinkStatus(
+        link_id=link_id,
+        endpoint=endpoint,
+        framing=framing,
+        connected=statistics.connected,
+        n_connections=statistics.n_connections,
+        n_attempts=statistics.n_attempts,
+        overdue_s=statistics.overdue_s,
+        n_requests=total.n_requests,
+        n_errors=total.n_errors,
+        latency_p50_s=total.latency_p50_s,
+        latency_p99_s=total.latency_p99_s,
+        answer_age_s=total.answer_age_s,
+        units={name: traffic_status(unit, now_s=now_s) for name, unit in units.items()},
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from drivers.device.traffic import Latency, UnitStatistics, traffic_status
+from drivers.device.traffic import ConnectionStatistics, Latency, UnitStatistics, connection_status
 from ems.model.device import LinkSpec
 from ems.model.link_status import LinkStatus
 
@@ -29,36 +29,23 @@ class ErrorKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LinkStatistics(UnitStatistics):
-    """The traffic of a link, of all units together and of each; `n_connections` counts those that were made.
+class LinkStatistics(ConnectionStatistics):
+    """The traffic of a link, of all units together and of each.
 
-    `command_wait` counts the times from when a setpoint or heartbeat was due to when it went out; `n_attempts` and
-    `overdue_s` are those of `LinkStatus`.
+    `command_wait` counts the times from when a setpoint or heartbeat was due to when it went out.
     """
 
-    connected: bool
-    n_connections: int
-    n_attempts: int
-    overdue_s: float
     command_wait: Latency
     units: Mapping[int, UnitStatistics]
 
 
 def link_status(statistics: LinkStatistics, *, spec: LinkSpec, now_s: float) -> LinkStatus:
     """Return the statistics of a link as they are published."""
-    total = traffic_status(statistics, now_s=now_s)
-    return LinkStatus(
+    return connection_status(
+        statistics,
         link_id=spec.id,
         endpoint=str(spec.endpoint),
         framing=spec.endpoint.framing.value,
-        connected=statistics.connected,
-        n_connections=statistics.n_connections,
-        n_attempts=statistics.n_attempts,
-        overdue_s=statistics.overdue_s,
-        n_requests=total.n_requests,
-        n_errors=total.n_errors,
-        latency_p50_s=total.latency_p50_s,
-        latency_p99_s=total.latency_p99_s,
-        answer_age_s=total.answer_age_s,
-        units={str(number): traffic_status(unit, now_s=now_s) for number, unit in sorted(statistics.units.items())},
+        units={str(number): unit for number, unit in sorted(statistics.units.items())},
+        now_s=now_s,
     )
