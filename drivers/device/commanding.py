@@ -1,5 +1,6 @@
 """What all commanded devices do alike: narrow and verify setpoints, keep the heartbeat, refuse."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Generic
 
@@ -29,7 +30,7 @@ _RELEASE_PERIODS: Final = 10.0
 _ARMED: Final = "fallback_armed"
 
 
-class Commanding(ReadDevice[R], Generic[R, E, W]):
+class Commanding(ReadDevice[R], ABC, Generic[R, E, W]):
     """What a commanded device has beyond one that is read; its capabilities hand values to `_command`.
 
     A device calls `_take_commands` while it is built, and `_keep_alive` once it is known which heartbeats it needs.
@@ -97,25 +98,25 @@ class Commanding(ReadDevice[R], Generic[R, E, W]):
         """Return the commands that are more than one value, by name."""
         return {}
 
+    @abstractmethod
     def _serve_commands(self) -> None:
         """Have the link serve heartbeats, slots and wishes as they are now."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _wake(self) -> None:
         """Have the link look at the jobs: one of them has become due."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _fallback_text(self) -> str:
         """Return what the device does when we go silent."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _tells(self, field: str) -> bool:
         """Return whether the device itself shows a field, so that its absence says something."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _own_limits(self, finder: LimitFinder) -> float | None:
         """Narrow the power to what is known beside nameplate and reading; return the device's ramp per s, if any."""
-        raise NotImplementedError
 
     def _slot(self, recipe: Recipe[E, W], n_per_day: int | None, *, renewed_s: float) -> CommandSlot[E, W]:
         """Return the slot of a command; what wears out is never renewed, and not taken if it may change too often."""

@@ -1,5 +1,6 @@
 """What a twin of any protocol does alike: serve the devices that the plant has, for as long as it is entered."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from types import TracebackType
@@ -17,15 +18,15 @@ def placed(devices: Iterable[DeviceSpec], plant: Mapping[str, D]) -> Iterator[tu
             yield spec, device
 
 
-class StandingTwin:
+class StandingTwin(ABC):
     """Stands while it is entered; `_stand_up` says what that takes."""
 
     def __init__(self) -> None:
         self._stack = AsyncExitStack()
 
+    @abstractmethod
     async def _stand_up(self, stack: AsyncExitStack) -> None:
         """Put up what is served; the stack takes it down again."""
-        raise NotImplementedError
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:

@@ -4,7 +4,6 @@ from collections.abc import Generator, Mapping
 from typing import Final
 
 from drivers.device.assembly import Family, R
-from drivers.device.narrowing import LimitFinder
 from drivers.device.values import Bad, Value
 from drivers.modbus.coding import WRITE_MULTIPLE, Address, Coding, PointType, Table
 from drivers.modbus.commanded import RegisterCommanding
@@ -161,14 +160,8 @@ class CommandedSunSpecDevice(RegisterCommanding[R], SunSpecDevice[R]):
     def _has_heartbeat(self) -> bool:
         return bool(self._beats)
 
-    def _fallback_text(self) -> str:
-        raise NotImplementedError
-
     def _tells(self, field: str) -> bool:
         return field == _ARMED and hasattr(self._reading, _ARMED) and self._spec.sunspec.revert_timer
-
-    def _own_limits(self, finder: LimitFinder) -> float | None:
-        raise NotImplementedError
 
 
 def _heartbeat(model: FoundModel, name: str) -> Command:

@@ -5,6 +5,7 @@ falls back by itself. Values are encoded with the scale factor of the newest pol
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -37,7 +38,7 @@ TargetFinder = Callable[[], Target | None]
 _NOT_MET: Final = Bad("the device has not been met yet")
 
 
-class ModelRecipe:
+class ModelRecipe(ABC):
     """What recipes for SunSpec models share: they know the device only once it has been met.
 
     The registers of what they encode are the count alone: the words around it are made when they are sent.
@@ -88,28 +89,33 @@ class ModelRecipe:
             target.model, parts, last=self._enable(target), stepwise=self._stepwise, filler=self._filler(target)
         )
 
+    @abstractmethod
     def arming(self, target: Target) -> Sequence[Setting]:
         """Return the points that say what the device does when we go silent."""
-        raise NotImplementedError
 
+    @abstractmethod
     def timer(self, target: Target) -> str:
         """Return the point with the time after which it does."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _factor_key(self, target: Target) -> str:
-        raise NotImplementedError
+        """Return the point with the scale factor of a model."""
 
+    @abstractmethod
     def _needs(self, target: Target) -> Sequence[str]:
-        raise NotImplementedError
+        """Return the points without which a value cannot be written."""
 
+    @abstractmethod
     def _encode(self, value: float, target: Target) -> Encoded | Bad:
-        raise NotImplementedError
+        """Return a finite value as registers, or why it cannot be written."""
 
+    @abstractmethod
     def _settings(self, encoded: Encoded, target: Target) -> Sequence[Setting]:
-        raise NotImplementedError
+        """Return the points that bring a value about."""
 
+    @abstractmethod
     def _enable(self, target: Target) -> str:
-        raise NotImplementedError
+        """Return the point that makes them count."""
 
     def _filler(self, target: Target) -> dict[str, int]:  # noqa: ARG002 - for recipes that have some
         return {}
