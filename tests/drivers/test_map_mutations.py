@@ -3,9 +3,10 @@
 import math
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,6 +19,7 @@ from drivers.modbus.registers import BlockDecoder, Encoded, encode
 from drivers.modbus.values import with_power
 from ems.errors import ConfigError
 
+M = TypeVar("M")
 N_MUTATIONS = 2000 if os.environ.get("EMS_FUZZ") == "full" else 40
 NUMBER = re.compile(r"-?\d+(\.\d+)?")
 TEXT = re.compile(r'"[^"]*"')
@@ -107,23 +109,30 @@ def test_a_map_with_a_spoiled_line_is_refused_with_place_and_reason_or_can_be_us
     name: str, data: st.DataObject
 ) -> None:
     text = mutated((SHIPPED / f"{name}.toml").read_text(encoding="utf-8"), data)
-    with TemporaryDirectory() as home:
-        file = Path(home) / f"{name}.toml"
-        file.write_text(text, encoding="utf-8")
-        taken = read_or_refusal(file)
-    if isinstance(taken, ConfigError):
-        assert taken.problems
-        for problem in taken.problems:
-            assert problem.file == str(file)
-            assert problem.message
-            assert problem.key or problem.line
-    else:
+    taken = taken_or_told(text, name, read_map)
+    if taken is not None:
         use(taken, data)
 
 
-def read_or_refusal(file: Path) -> RegisterMap | ConfigError:
+def taken_or_told(text: str, name: str, read: Callable[[Path], M]) -> M | None:
+    """Return the map that a text is; None where it is refused, which must say where and why."""
+    with TemporaryDirectory() as home:
+        file = Path(home) / f"{name}.toml"
+        file.write_text(text, encoding="utf-8")
+        taken = _read_or_refusal(file, read)
+    if not isinstance(taken, ConfigError):
+        return taken
+    assert taken.problems
+    for problem in taken.problems:
+        assert problem.file == str(file)
+        assert problem.message
+        assert problem.key or problem.line
+    return None
+
+
+def _read_or_refusal(file: Path, read: Callable[[Path], M]) -> M | ConfigError:
     try:
-        return read_map(file)
+        return read(file)
     except ConfigError as refusal:
         return refusal
 

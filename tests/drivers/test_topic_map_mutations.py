@@ -3,8 +3,6 @@
 import json
 import math
 from datetime import UTC, datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,8 +13,7 @@ from drivers.mqtt.messages import Message, MessageDecoder
 from drivers.mqtt.publications import CommandEncoder
 from drivers.mqtt.topicmapfile import SHIPPED, read_topic_map, topic_map_names
 from drivers.mqtt.topics import TopicMap
-from ems.errors import ConfigError
-from tests.drivers.test_map_mutations import N_MUTATIONS, mutated
+from tests.drivers.test_map_mutations import N_MUTATIONS, mutated, taken_or_told
 
 ADDED = (
     *("scale = 0", "scale = -1", "offset = 1e308", 'sign = "out_of_bus"', "valid = [1, 0]", "invalid = [-1]"),
@@ -36,25 +33,9 @@ def test_a_topic_map_with_a_spoiled_line_is_refused_with_place_and_reason_or_can
     name: str, data: st.DataObject
 ) -> None:
     text = mutated((SHIPPED / f"{name}.toml").read_text(encoding="utf-8"), data, added=ADDED)
-    with TemporaryDirectory() as home:
-        file = Path(home) / f"{name}.toml"
-        file.write_text(text, encoding="utf-8")
-        taken = read_or_refusal(file)
-    if isinstance(taken, ConfigError):
-        assert taken.problems
-        for problem in taken.problems:
-            assert problem.file == str(file)
-            assert problem.message
-            assert problem.key or problem.line
-    else:
+    taken = taken_or_told(text, name, read_topic_map)
+    if taken is not None:
         use(taken, data)
-
-
-def read_or_refusal(file: Path) -> TopicMap | ConfigError:
-    try:
-        return read_topic_map(file)
-    except ConfigError as refusal:
-        return refusal
 
 
 def use(topic_map: TopicMap, data: st.DataObject) -> None:

@@ -1,5 +1,6 @@
 """The failure table, F01 to F42: each row with its scenario, as data."""
 
+from functools import partial
 from typing import Final
 
 from tests.faults import port_rows, wire_rows
@@ -16,22 +17,23 @@ _GRID: Final = ("grid",)
 _RUNS: Final = ("island", "grid")
 
 
-def _port(
+def _row(
     row: str,
     failure: str,
     scenario: Scenario,
     *,
+    twin: Twin,
     site: str = DESERT,
     bound_s: float | None = None,
     required: str,
     safe: str,
-    states: tuple[str, ...] = _ISLAND,
+    states: tuple[str, ...],
 ) -> Fault:
     return Fault(
         id=row,
         failure=failure,
         site=site,
-        twin=Twin.PORT,
+        twin=twin,
         bound_s=bound_s,
         required=required,
         safe=safe,
@@ -40,28 +42,8 @@ def _port(
     )
 
 
-def _wire(
-    row: str,
-    failure: str,
-    scenario: Scenario,
-    *,
-    site: str = DESERT,
-    bound_s: float | None = None,
-    required: str,
-    safe: str,
-    states: tuple[str, ...] = _RUNS,
-) -> Fault:
-    return Fault(
-        id=row,
-        failure=failure,
-        site=site,
-        twin=Twin.WIRE,
-        bound_s=bound_s,
-        required=required,
-        safe=safe,
-        scenario=scenario,
-        states=states,
-    )
+_port: Final = partial(_row, twin=Twin.PORT, states=_ISLAND)
+_wire: Final = partial(_row, twin=Twin.WIRE, states=_RUNS)
 
 
 def _parts(row: str, failure: str, scenario: Scenario, *, required: str, safe: str) -> Fault:
