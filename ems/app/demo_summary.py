@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from ems.contract.counts import plan_counts, run_counts
 from ems.hmi.mirror import RunRecord
 from ems.model.site import Site
-from ems.model.status import PlanCounts, RunCounts
+from ems.model.status import PlanCounts, RunCounts, SmoothingCounts
 from ems.runtime.timescale import plan_period_s, stretch_factor
 from ems.studies.summary import GridAccount, RunFrame, TrueEnergies, summarise
 
@@ -35,7 +35,7 @@ def demo_summary(
         frame,
         TrueEnergies(**totals["energies"]),
         GridAccount(**totals["grid"]),
-        counts=joined_runs([run_counts(run.reserve, run.guard) for run in runs]),
+        counts=joined_runs([run_counts(run.reserve, run.guard, run.control) for run in runs]),
         planning=joined_plans([plan_counts(run.health) for run in runs]),
         began=began,
     )
@@ -66,6 +66,12 @@ def joined_runs(runs: Sequence[RunCounts]) -> RunCounts:
             mode: sum(run.mode_h.get(mode, 0.0) for run in runs)
             for mode in dict.fromkeys(mode for run in runs for mode in run.mode_h)
         },
+        smoothing=SmoothingCounts(
+            **{
+                name: sum(getattr(run.smoothing, name) for run in runs)
+                for name in ("given_kwh", "taken_kwh", "loss_kwh", "cost", "active_h", "short_h")
+            }
+        ),
     )
 
 

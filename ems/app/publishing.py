@@ -11,6 +11,7 @@ from ems.config.files import ConfigFiles
 from ems.contract.outgoing import Outgoing
 from ems.contract.topics import (
     CARBON,
+    CONTROL,
     ENERGY,
     EVENT,
     GUARD,
@@ -26,6 +27,7 @@ from ems.control.readiness import readiness_of
 from ems.gateway.broker import broker_settings
 from ems.gateway.historian import HistorianSettings, SqliteHistorian
 from ems.gateway.messages.alarms import alarm_messages
+from ems.gateway.messages.control import control_message
 from ems.gateway.messages.daemon import carbon_message, energy_message, event_message, health_message
 from ems.gateway.messages.devices import device_messages
 from ems.gateway.messages.links import link_message
@@ -259,6 +261,7 @@ class Publishing:
             statistics = self._watched[0].statistics
             counts, alarms = statistics.counts(), {**record.alarms, **statistics.clip_watch.alarms()}
             yield Outgoing(topic=RESERVE, message=reserve_message(snapshot, decision, counts))
+            yield Outgoing(topic=CONTROL, message=control_message(site, snapshot, decision, counts))
             yield Outgoing(topic=GUARD, message=guard_message(snapshot, decision, counts, alarms=alarms))
         yield Outgoing(topic=READINESS, message=readiness_message(site, snapshot, decision))
         yield from device_messages(site, self._devices, now_s=self._clock.monotonic_s(), utc=self._clock.utc())

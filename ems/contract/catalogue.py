@@ -11,6 +11,7 @@ from pydantic.json_schema import JsonSchemaMode
 from ems.contract.accounts import CarbonMessage, EnergyMessage
 from ems.contract.alarms import AlarmMessage
 from ems.contract.cluster import AckMessage, EnvelopeMessage, FlexOfferMessage, ShedMessage, TelemetryMessage
+from ems.contract.control import ControlMessage
 from ems.contract.daemon import EventMessage, HealthMessage
 from ems.contract.devices import (
     BmsMessage,
@@ -59,6 +60,7 @@ TOPICS: Final = (
     Topic(pattern="energy", model=EnergyMessage, schema="energy"),
     Topic(pattern="carbon", model=CarbonMessage, schema="carbon"),
     Topic(pattern="guard", model=GuardMessage, schema="guard"),
+    Topic(pattern="control", model=ControlMessage, schema="control"),
     Topic(pattern="device/<device>/pcs", model=PcsMessage, schema="device.pcs"),
     Topic(pattern="device/<device>/bms", model=BmsMessage, schema="device.bms"),
     Topic(pattern="device/<device>/racks", model=RacksMessage, schema="device.racks"),

@@ -1,12 +1,13 @@
 """What a client gets back out of the messages: the counts and totals that the daemon put in."""
 
+from ems.contract.control import ControlMessage
 from ems.contract.daemon import HealthMessage
 from ems.contract.site import GuardMessage, ReserveMessage
-from ems.model.status import PlanCounts, RunCounts
+from ems.model.status import PlanCounts, RunCounts, SmoothingCounts
 
 
-def run_counts(reserve: ReserveMessage, guard: GuardMessage) -> RunCounts:
-    """Return the counts of a run from its two messages."""
+def run_counts(reserve: ReserveMessage, guard: GuardMessage, control: ControlMessage) -> RunCounts:
+    """Return the counts of a run from its messages."""
     return RunCounts(
         n_ticks=guard.n_ticks,
         n_clipped_ticks=guard.n_clipped_ticks,
@@ -24,6 +25,7 @@ def run_counts(reserve: ReserveMessage, guard: GuardMessage) -> RunCounts:
         mode_h=reserve.mode_h,
         clips_by_asset=guard.clip_counts_by_asset,
         recent_clips_frac=guard.recent_clips_frac,
+        smoothing=SmoothingCounts(**control.smoothing.model_dump()),
     )
 
 

@@ -13,6 +13,7 @@ READINESS: Final = "readiness"
 ENERGY: Final = "energy"
 CARBON: Final = "carbon"
 GUARD: Final = "guard"
+CONTROL: Final = "control"
 EVENT: Final = "event"
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from ems.control.allocation import BlockShare, sustained_kw, water_fill
 from ems.control.measurement import live_charge_kw, live_discharge_kw
 from ems.control.state import ControlState
-from ems.control.targets import Targets
+from ems.control.totals import Targets
 from ems.model.battery import BatteryPool
 from ems.model.setpoints import BlockSetpoint, Cause, GensetSetpoint, PvSetpoint, Reason, Setpoints
 from ems.model.site import Site

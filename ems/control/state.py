@@ -147,6 +147,13 @@ class ControlState:
     swing_kw: float = 0.0
     trim_kw: float = 0.0
     import_target_kw: float | None = None
+    # the exchange from which the contract's ramp goes on; None: from the measured one
+    exchange_kw: float | None = None
+    # what was fed forward to storage, and when that last stepped
+    fed_kw: float | None = None
+    stepped_s: float | None = None
+    # from setpoint to power, as measured; None: too few steps seen
+    loop_delay_s: float | None = None
     grid_lost_since_s: float | None = None
     short_since_s: float | None = None
     energy_run: bool = False

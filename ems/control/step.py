@@ -8,7 +8,7 @@ from ems.control.black_start import advanced, energised, pv_is_back
 from ems.control.contingency import declared
 from ems.control.full_charge import last_full, opened
 from ems.control.genset_sequencer import Situation, adopted, sequence
-from ems.control.guard import Clip, GuardContext, Isolation, guard
+from ems.control.guard import STORAGE, Clip, GuardContext, Isolation, guard
 from ems.control.holding import found_setpoints
 from ems.control.import_limit import counted
 from ems.control.measurement import (
@@ -25,8 +25,10 @@ from ems.control.modes.conditions import scene_of
 from ems.control.reserve_monitor import held_on_by_reserve, operation_now, required_now
 from ems.control.shares import held_setpoints, shared_setpoints
 from ems.control.state import ControlState, Forming, Mode
-from ems.control.targets import Course, Flows, Targets, decide_targets
+from ems.control.targets import decide_targets
 from ems.control.tie import exchange_small_since, islanding_refusal, match_kw, tie_setpoint
+from ems.control.totals import Course, Flows, Lead, Targets
+from ems.control.trim import may_trim
 from ems.model.plan import Plan
 from ems.model.requests import NO_REQUESTS, OperatorRequests
 from ems.model.setpoints import Cause, Reason, Setpoints
@@ -52,6 +54,12 @@ class Decision:
     assessments: tuple[Assessment, ...]
     held_on_by_reserve: bool
     import_target_kw: float | None
+    # parallel to a grid: who leads storage, to what, before limits
+    lead: Lead | None = None
+    led_kw: float | None = None
+    # what storage gives more than without the contract's ramp, and by how much the exchange misses that ramp
+    smoothing_kw: float = 0.0
+    ramp_short_kw: float = 0.0
     # what the guard knew; None in a cycle that wrote nothing
     context: GuardContext | None = None
     # units that ought to be disconnected
@@ -128,7 +136,7 @@ def _decided(
     fresh = _fresh(site, plan, snapshot)
     blind = state.mode is Mode.DEGRADED
     followed = fresh if fresh is not None and fresh.followed and not blind else None
-    flows = _flows(snapshot, powers, state, dt_s)
+    flows = _flows(site, snapshot, powers, state, dt_s)
     situation = Situation(
         site=site,
         snapshot=snapshot,
@@ -158,11 +166,17 @@ def _decided(
     requested = replace(requested, tie=tie_setpoint(scene, state))
     state = replace(state, exchange_small_since_s=exchange_small_since(scene, state))
     guarded = guard(requested, site, snapshot, replace(context, tracks=state.gensets))
+    commanded = {STORAGE, *(block.id for block in requested.blocks)}
+    held_back = any(clip.asset_id in commanded for clip in guarded.clips)
     state = replace(
         state,
         last_s=now_s,
-        trim_kw=targets.trim_kw,
+        # anti-windup: what the guard has clipped is trimmed no further, and its ramp goes on from what is measured
+        trim_kw=state.trim_kw if held_back else targets.trim_kw,
         import_target_kw=targets.import_kw,
+        exchange_kw=None if held_back else targets.exchange_kw,
+        fed_kw=targets.fed_kw,
+        stepped_s=targets.stepped_s,
         block_setpoints_kw={block.id: block.power_kw for block in guarded.setpoints.blocks},
         pv_limits_kw={pv.id: pv.limit_kw for pv in guarded.setpoints.pv},
     )
@@ -177,6 +191,10 @@ def _decided(
         assessments=assessments,
         held_on_by_reserve=held_on,
         import_target_kw=targets.import_kw,
+        lead=None if targets.led_kw is None else course.lead,
+        led_kw=targets.led_kw,
+        smoothing_kw=0.0 if held_back else targets.smoothing_kw,
+        ramp_short_kw=targets.ramp_short_kw,
         context=context,
         isolations=guarded.isolations,
     )
@@ -287,7 +305,7 @@ def _fresh(site: Site, plan: Plan | None, snapshot: SiteSnapshot) -> Plan | None
     return plan
 
 
-def _flows(snapshot: SiteSnapshot, powers: Powers, state: ControlState, dt_s: float) -> Flows:
+def _flows(site: Site, snapshot: SiteSnapshot, powers: Powers, state: ControlState, dt_s: float) -> Flows:
     """Return the powers; one unknown sum is taken from the balance, else it counts with its known members."""
     sums = {
         "pv": powers.pv_kw,
@@ -314,4 +332,5 @@ def _flows(snapshot: SiteSnapshot, powers: Powers, state: ControlState, dt_s: fl
         storage_kw=known["storage"],
         grid_kw=known["grid"],
         dt_s=dt_s,
+        trims=powers.grid_kw is not None and may_trim(site, snapshot),
     )

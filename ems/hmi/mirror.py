@@ -9,14 +9,15 @@ from pydantic import BaseModel, ValidationError
 
 from ems.contract.accounts import CarbonMessage, EnergyMessage
 from ems.contract.catalogue import topic_of
+from ems.contract.control import ControlMessage
 from ems.contract.daemon import EventMessage, HealthMessage
 from ems.contract.planning import PlanMessage
 from ems.contract.site import GuardMessage, ReserveMessage, StateMessage
 from ems.contract.status import Presence
-from ems.contract.topics import CARBON, ENERGY, EVENT, GUARD, HEALTH, PLAN, RESERVE, STATE, STATUS
+from ems.contract.topics import CARBON, CONTROL, ENERGY, EVENT, GUARD, HEALTH, PLAN, RESERVE, STATE, STATUS
 
 _KEPT_LINES: Final = 200
-_FOLLOWED: Final = frozenset({STATE, PLAN, RESERVE, GUARD, HEALTH, ENERGY, CARBON})
+_FOLLOWED: Final = frozenset({STATE, PLAN, RESERVE, GUARD, CONTROL, HEALTH, ENERGY, CARBON})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,7 @@ class RunRecord:
 
     reserve: ReserveMessage
     guard: GuardMessage
+    control: ControlMessage
     health: HealthMessage
 
 
@@ -130,17 +132,20 @@ class SiteMirror:
         self.online = online
 
     def _present(self) -> RunRecord | None:
-        guard, reserve, health = self._newest.get(GUARD), self.reserve, self.health
-        if reserve is None or health is None or not isinstance(guard, GuardMessage):
+        guard, control = self._newest.get(GUARD), self._newest.get(CONTROL)
+        reserve, health = self.reserve, self.health
+        if reserve is None or health is None:
             return None
-        return RunRecord(reserve=reserve, guard=guard, health=health)
+        if not isinstance(guard, GuardMessage) or not isinstance(control, ControlMessage):
+            return None
+        return RunRecord(reserve=reserve, guard=guard, control=control, health=health)
 
     def _end_run(self) -> None:
         """Put the counts of a daemon that has gone aside: the next one begins at zero."""
         present = self._present()
         if present is not None:
             self._ended.append(present)
-        for topic in (GUARD, RESERVE, HEALTH):
+        for topic in (GUARD, CONTROL, RESERVE, HEALTH):
             self._newest.pop(topic, None)
 
     def _drop_if_it_went_on(self, message: GuardMessage) -> None:

@@ -23,6 +23,7 @@ class Cause(StrEnum):
     FAILED_START = "failed_start"
     PEAK_LIMIT = "peak_limit"
     IMPORT_LIMIT = "import_limit"
+    PCC_RAMP = "pcc_ramp"
     ADOPTED = "adopted"
     CLIPPED = "clipped"
     PROBE = "probe"

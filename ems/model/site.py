@@ -124,7 +124,8 @@ class ControlSettings:
 
     period_s: float
     load_filter_s: float
-    trim_gain_frac: float
+    # None: by the delay of the loop
+    trim_gain_frac: float | None
     trim_period_s: float
     deadband_frac: float
     stale_fast_s: float
@@ -146,6 +147,10 @@ class ControlSettings:
     soc_jump_pct: float = 2.0
     soc_blend_s: float = 1800.0
     resilience_h: float = 24.0
+    # from a setpoint to its power; None: as measured
+    loop_delay_s: float | None = None
+    # standard deviation of the PCC's meter
+    meter_sigma_kw: float = 0.0
     modes: ModeSettings = field(default_factory=ModeSettings)
     # None: the relays of the PCC breaker close it by themselves
     tie: TieRules | None = None

@@ -125,8 +125,20 @@ class CarbonBudgetState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SmoothingCounts:
+    """What storage has done for the ramp of the connection contract; see `ems.runtime.smoothing`."""
+
+    given_kwh: float = 0.0
+    taken_kwh: float = 0.0
+    loss_kwh: float = 0.0
+    cost: float = 0.0
+    active_h: float = 0.0
+    short_h: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunCounts:
-    """Counts of a run that the topics `reserve` and `guard` and the demo's summary show."""
+    """Counts of a run that the topics `reserve`, `guard` and `control` and the demo's summary show."""
 
     n_ticks: int
     n_clipped_ticks: int
@@ -146,6 +158,7 @@ class RunCounts:
     # by rule and asset, and the share of the cycles of the last ten minutes by rule
     clips_by_asset: Mapping[str, int] = field(default_factory=dict)
     recent_clips_frac: Mapping[str, float] = field(default_factory=dict)
+    smoothing: SmoothingCounts = SmoothingCounts()
 
     @property
     def clip_tick_frac(self) -> float:

@@ -63,6 +63,10 @@ class Accounts:
         self._last = line
         return True
 
+    def import_price_per_kwh(self, instant: datetime) -> float | None:
+        """Return what an imported kWh costs; None without a grid."""
+        return self._prices.import_price_per_kwh(instant)
+
     def flag(self, text: str) -> None:
         """Flag the record of the open interval."""
         self._meter.flag(text)

@@ -27,6 +27,7 @@ from ems.runtime.plausibility import Plausibility
 # the asset of the point of common coupling
 _PCC: Final = "pcc"
 _TIE: Final = "pcc tie"
+_NOISE_SIGMAS: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +89,8 @@ class ControlCycle:
         before_s = self.state.last_s
         image = self._image.snapshot(at_s=now_s, utc=self._clock.utc())
         snapshot = self._obedience.judge(self._plausibility.judge(image), self.state.mode)
-        decided = step(self._site, snapshot, plan, self.state, requests)
+        state = replace(self.state, loop_delay_s=self._obedience.loop_delay_s)
+        decided = step(self._site, snapshot, plan, state, requests)
         decision = with_load_shed(self._site, snapshot, decided, self._view(snapshot.utc))
         if self._supplies and decision.state.mode is not Mode.E_STOP:
             # cooling does not wait for a mode: it is commanded from the first cycle on
@@ -203,6 +205,9 @@ class ControlCycle:
 def _deadbands(site: Site) -> dict[str, float]:
     """Return by asset the change that is worth writing, kW."""
     share = site.control.deadband_frac
-    scales = {block.id: share * pool.pcs_kw for pool in site.batteries for block in pool.blocks}
+    # noise of the PCC's meter reaches the blocks in equal parts
+    n_blocks = max(1, sum(pool.n_blocks for pool in site.batteries))
+    noise_kw = _NOISE_SIGMAS * site.control.meter_sigma_kw / n_blocks
+    scales = {block.id: max(share * pool.pcs_kw, noise_kw) for pool in site.batteries for block in pool.blocks}
     scales |= {unit: share * kind.rated_kw for kind in site.gensets for unit in kind.unit_ids}
     return scales | {block: share * plant.ac_kw for plant in site.pv for block in plant.block_ids}

@@ -127,7 +127,7 @@ class Daemon:
             journal=self._keeper,
             cluster=parts.cluster,
         )
-        self.statistics = RunStatistics(parts.site)
+        self.statistics = RunStatistics(parts.site, price_per_kwh=parts.accounts.import_price_per_kwh)
         self._began = parts.clock.utc()
         self._began_s = parts.clock.monotonic_s()
         self._late_s: list[float] = []

@@ -10,6 +10,7 @@ from typing import Final
 
 from ems.control.following import Evidence, Track, judged, narrowed_probe, probe_kw, probing, without
 from ems.control.guard import GuardContext, guard
+from ems.control.loop_delay import DelayTrack, LoopDelay, timed_step
 from ems.control.measurement import live_charge_kw, live_discharge_kw
 from ems.control.state import Mode
 from ems.model.battery import BatteryPool
@@ -59,11 +60,18 @@ class Obedience:
         self._units = dict(_units(site, devices))
         self._tracks = dict.fromkeys(self._units, Track())
         self._asked_kw: dict[str, float] = {}
+        self._steps: dict[str, DelayTrack] = {}
+        self._delay = LoopDelay()
 
     @property
     def missed(self) -> dict[str, str]:
         """Return by asset why a unit is planned without."""
         return {asset: track.missed for asset, track in self._tracks.items() if track.missed is not None}
+
+    @property
+    def loop_delay_s(self) -> float | None:
+        """Return how long storage takes to follow a setpoint, None before it has been seen often enough."""
+        return self._delay.typical_s
 
     def alarms(self) -> dict[str, str]:
         """Return what people must look at: units that go the wrong way (G12)."""
@@ -81,11 +89,27 @@ class Obedience:
         for state in _states(snapshot):
             if (unit := self._units.get(state.id)) is not None:
                 evidence = self._evidence(unit, state, on_grid=on_grid, sets_follow=sets_follow)
+                if isinstance(state, BlockState):
+                    self._time_step(unit, state.id, evidence, now_s=snapshot.at_s)
                 self._tracks[state.id] = judged(
                     self._tracks[state.id], evidence, now_s=snapshot.at_s, period_s=self._site.control.period_s
                 )
         device_ids = {asset: unit.device.device_id for asset, unit in self._units.items()}
         return without(snapshot, self.missed, device_ids=device_ids)
+
+    def _time_step(self, unit: _Unit, asset: str, evidence: Evidence, *, now_s: float) -> None:
+        """Measure how long a block takes to follow; one that is not free, or is probed, shows nothing."""
+        follows = evidence.free and not evidence.withheld and asset not in self.missed
+        self._steps[asset], delay_s = timed_step(
+            self._steps.get(asset, DelayTrack()),
+            asked_kw=evidence.asked_kw if follows else None,
+            power_kw=evidence.power_kw,
+            rated_kw=unit.rated_kw,
+            now_s=now_s,
+            period_s=self._site.control.period_s,
+        )
+        if delay_s is not None:
+            self._delay = self._delay.with_delay(delay_s)
 
     def asked(self, setpoints: Setpoints) -> None:
         """Remember what a cycle asked for, as the drivers narrow it."""

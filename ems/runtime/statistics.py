@@ -1,7 +1,9 @@
 """Counts that a run keeps about itself: floor, reserve, gensets, guard. The same in the daemon and in studies."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from ems.control.state import Mode
 from ems.model.setpoints import Cause
@@ -10,6 +12,8 @@ from ems.model.status import RunCounts
 from ems.model.units import hours
 from ems.runtime.clip_watch import ClipWatch
 from ems.runtime.cycle import CycleRecord
+from ems.runtime.prices import SitePrices
+from ems.runtime.smoothing import SmoothingBook
 
 # SoC below the floor by less than this is the resolution of the measurement
 _FLOOR_TOLERANCE_PCT = 0.25
@@ -39,6 +43,14 @@ class RunStatistics:
     starts_above_threshold: int = 0
     mode_h: dict[str, float] = field(default_factory=dict)
     shortfalls: Counter[str] = field(default_factory=Counter)
+    # what an imported kWh costs at an instant; None: as the contract has it
+    price_per_kwh: Callable[[datetime], float | None] | None = None
+    smoothing: SmoothingBook = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.smoothing = SmoothingBook(self.site)
+        if self.price_per_kwh is None:
+            self.price_per_kwh = SitePrices(self.site).import_price_per_kwh
 
     def add(self, record: CycleRecord) -> None:
         """Count one cycle."""
@@ -51,6 +63,8 @@ class RunStatistics:
             self.n_clipped_ticks += 1
             self.clips.update(clip.rule.value for clip in decision.clips)
             self.clips_by_asset.update(f"{clip.rule.value} {clip.asset_id}" for clip in decision.clips)
+        if self.price_per_kwh is not None and decision.lead is not None:
+            self.smoothing.add(decision, dt_s=record.dt_s, price_per_kwh=self.price_per_kwh(record.snapshot.utc))
         self._add_storage(record, duration_h)
         self._add_reserve(record, duration_h)
         self._add_gensets(record, duration_h)
@@ -79,6 +93,7 @@ class RunStatistics:
             n_starts_above_threshold=self.starts_above_threshold,
             genset_band_share_frac=self.genset_band_share_frac,
             mode_h={mode: round(duration, 3) for mode, duration in sorted(self.mode_h.items())},
+            smoothing=self.smoothing.counts(),
         )
 
     def _add_storage(self, record: CycleRecord, duration_h: float) -> None:

@@ -140,7 +140,7 @@ class ClosedLoop:
             cluster=None if dialogue is None else dialogue.condition_at,
             use_milp=request.policy is Policy.PLAN,
         )
-        self._statistics = RunStatistics(self._site)
+        self._statistics = RunStatistics(self._site, price_per_kwh=prices.import_price_per_kwh)
         self._accounts = Accounts(
             self._site,
             interval_min=files.persistence.ledger.interval_min,

@@ -138,6 +138,7 @@ def summarise(
         "guard_clips": sum(counts.clips.values()),
         "guard_clips_by_rule": dict(counts.clips),
         "guard_clip_tick_frac": round(counts.clip_tick_frac, 6),
+        "smoothing": {name: round(value, 3) for name, value in asdict(counts.smoothing).items()},
         "mode_h": dict(counts.mode_h),
         "balance_error_frac": float(f"{energies.balance_error_frac:.3e}"),
     }

@@ -7,6 +7,7 @@ import pytest
 from ems.control.import_limit import AIM_FRAC
 from ems.control.state import BilledImport, Mode
 from ems.control.step import Decision, step
+from ems.control.trim import gain_of
 from ems.model.setpoints import Cause
 from ems.model.site import Site
 from ems.model.snapshot import PvState, SiteSnapshot
@@ -102,7 +103,7 @@ def test_a_miss_at_a_limit_is_trimmed_away_cycle_by_cycle() -> None:
 
     decisions = run_for(site, picture, steady(site, picture, Mode.GRID), 3.0, plan=plan)
 
-    gain_frac = site.control.trim_gain_frac
+    gain_frac = gain_of(3)
     asked_kw = [decision.state.trim_kw for decision in decisions]
     assert asked_kw == pytest.approx([0.0, gain_frac * 200.0, 2.0 * gain_frac * 200.0])
 

@@ -14,6 +14,7 @@ from ems.control.state import Mode
 from ems.control.step import Decision
 from ems.gateway.historian import HistorianStatistics
 from ems.gateway.messages.alarms import alarm_message, alarm_messages
+from ems.gateway.messages.control import control_message
 from ems.gateway.messages.daemon import carbon_message, energy_message, event_message, health_message
 from ems.gateway.messages.links import link_message
 from ems.gateway.messages.site import guard_message, readiness_message, reserve_message, state_message
@@ -32,6 +33,7 @@ from ems.model.status import (
     PulseStatus,
     QueueStatus,
     RunCounts,
+    SmoothingCounts,
 )
 from ems.reserve import ReserveId
 from ems.runtime.statistics import RunStatistics
@@ -127,6 +129,7 @@ COUNTS = RunCounts(
     n_starts_above_threshold=2,
     genset_band_share_frac=0.875,
     mode_h={"island": 2.0},
+    smoothing=SmoothingCounts(given_kwh=12.5, taken_kwh=8.25, loss_kwh=1.5, cost=0.75, active_h=0.5, short_h=0.25),
 )
 
 
@@ -266,6 +269,7 @@ def test_every_null_is_named_or_is_a_value_by_its_description(site_name: str, ca
         reserve_message(snapshot, decision, counts),
         readiness_message(site.site, snapshot, decision),
         guard_message(snapshot, decision, counts),
+        control_message(site.site, snapshot, decision, counts),
     ]
 
     for message in messages:
@@ -294,7 +298,9 @@ def test_reserve_and_guard_carry_all_counts_of_a_run(desert: Operation) -> None:
     reserve = reserve_message(record.snapshot, record.decision, COUNTS)
     guard = guard_message(record.snapshot, record.decision, COUNTS)
 
-    assert run_counts(reserve, guard) == COUNTS
+    control = control_message(desert.site, record.snapshot, record.decision, COUNTS)
+
+    assert run_counts(reserve, guard, control) == COUNTS
     assert guard.clip_tick_frac == pytest.approx(0.005)
 
 

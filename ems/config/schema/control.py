@@ -25,8 +25,20 @@ class ControlTable(Table):
 
     period_s: Annotated[float, Field(ge=0.2, le=10.0)] = Field(1.0, description="Control cycle.")
     load_filter_s: ShortS = Field(15.0, description="Low-pass of the net load (10 to 30 s).")
-    trim_gain_frac: PositiveFrac = Field(0.1, description="Integral gain per `trim_period_s`, for 3 s of loop delay.")
+    trim_gain_frac: PositiveFrac | None = Field(
+        None,
+        description="Integral gain per `trim_period_s`, as far as the loop's delay allows; missing: by that delay "
+        "(0.10 for 3 s).",
+    )
     trim_period_s: ShortS = Field(1.0, description="Time for which the gain is stated.")
+    loop_delay_s: ShortS | None = Field(
+        None, description="Time from a setpoint to its power; missing: as measured, 3 cycles until it has been."
+    )
+    meter_sigma_kw: PowerOrZeroKw = Field(
+        0.0,
+        description="Standard deviation of the PCC's meter: three times this is no error, and changes of all "
+        "setpoints together below it are not written.",
+    )
     deadband_frac: Frac = Field(0.005, description="Setpoint changes below this share of rating are not written.")
     stale_fast_s: ShortS = Field(3.0, description="Age at which a fast value is no longer known.")
     stale_slow_s: ShortS = Field(15.0, description="Age at which a slow value is no longer known.")

@@ -86,7 +86,9 @@ class GridLimits(Table):
     export_limit_kw: PowerOrZeroKw = Field(description="Highest export; 0 forbids it.")
     nominal_hz: Annotated[float, Field(ge=45.0, le=65.0)] = Field(description="Nominal frequency.")
     ramp_kw_per_min: Annotated[float, Field(gt=0.0, le=1_000_000.0)] | None = Field(
-        None, description="Change of the exchange that the contract allows, both ways; missing: no limit."
+        None,
+        description="Change of the exchange that the contract allows, both ways; plans keep it, storage second "
+        "by second; missing: no limit.",
     )
     ride_h: DurationH = Field(description="Outage without announced end: ride this long on storage (start rule 5).")
 

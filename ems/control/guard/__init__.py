@@ -8,14 +8,14 @@ from ems.control.guard.blocks import guarded_blocks, isolations
 from ems.control.guard.gensets import guarded_gensets
 from ems.control.guard.interlocks import guarded_energise, guarded_tie, within_mode
 from ems.control.guard.pv import guarded_pv
-from ems.control.guard.rules import Clip, GuardContext, Guarded, Isolation, Rule
+from ems.control.guard.rules import STORAGE, Clip, GuardContext, Guarded, Isolation, Rule
 from ems.control.guard.sums import within_sums
 from ems.control.guard.supplies import guarded_supplies
 from ems.model.setpoints import Setpoints
 from ems.model.site import Site
 from ems.model.snapshot import SiteSnapshot
 
-__all__ = ["Clip", "GuardContext", "Guarded", "Isolation", "Rule", "guard", "guarded_supplies"]
+__all__ = ["STORAGE", "Clip", "GuardContext", "Guarded", "Isolation", "Rule", "guard", "guarded_supplies"]
 
 
 def guard(requested: Setpoints, site: Site, snapshot: SiteSnapshot, context: GuardContext) -> Guarded:

@@ -14,6 +14,8 @@ from ems.reserve import Operation, Requirement
 
 # clips smaller than this are rounding
 CLIP_KW: Final = 1e-6
+# the asset of a clip that narrows all blocks together
+STORAGE: Final = "storage"
 # below this share of nominal voltage the grid counts as lost (trip band of the interconnection relay)
 _GRID_VOLTAGE_FRAC: Final = 0.8
 

@@ -10,11 +10,10 @@ from typing import Final
 
 from ems.control.balance import tolerance_kw
 from ems.control.guard.predicted import PCC, Limit, Scene
-from ems.control.guard.rules import CLIP_KW, Clip, GuardContext, Rule
+from ems.control.guard.rules import CLIP_KW, STORAGE, Clip, GuardContext, Rule
 
 # limits that share blocks settle in a few rounds; after those, what breaks a limit goes to zero, block by block
 _ROUNDS: Final = 8
-_STORAGE: Final = "storage"
 
 
 @dataclass(slots=True)
@@ -36,7 +35,7 @@ class Blocks:
             self.powers_kw[block] *= factor
         note = self.notes.get((rule, name))
         if note is None:
-            note = Clip(rule=rule, asset_id=_STORAGE, requested_kw=before, allowed_kw=before, reason=reason)
+            note = Clip(rule=rule, asset_id=STORAGE, requested_kw=before, allowed_kw=before, reason=reason)
         self.notes[rule, name] = replace(note, allowed_kw=self.total_kw)
 
     def clips(self) -> list[Clip]:
