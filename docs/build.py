@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from docs.alarms import alarms_page
+from docs.asyncapi import asyncapi_document
 from docs.modes import modes_page
 from docs.planning_files import planning_files_page
 from docs.register_maps import map_schema, register_maps_page
@@ -33,6 +34,7 @@ GENERATED: Final[Mapping[str, Callable[[], str]]] = {
     "drivers/maps/schema/register-map.schema.json": map_schema,
     "drivers/maps/schema/topic-map.schema.json": topic_map_schema,
     **{f"config/schema/{name}": partial(editor_schema, name) for name in schema_file_names()},
+    "ems/contract/asyncapi.json": asyncapi_document,
     **{
         f"ems/contract/schemas/{name}": partial(catalogue.payload_schema, name)
         for name in catalogue.schema_file_names()
