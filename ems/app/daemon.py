@@ -192,7 +192,9 @@ async def _run_once(
             offers=desk.offer_at if scaled.site.it.takes_offers else None,
             cluster=desk.condition_at,
         )
-        publishing = Publishing(files, scaled.site, clock, fleet.devices, state_directory, receivers=desk.receivers())
+        publishing = Publishing(
+            files, scaled.site, clock, fleet.devices, state_directory, store=store, receivers=desk.receivers()
+        )
         stack.callback(publishing.close)
         disk = DiskWatch(
             state_directory,

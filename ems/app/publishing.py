@@ -7,6 +7,7 @@ from pathlib import Path
 
 import structlog
 
+from ems.app.recording import RecordBook, RecordKeeper
 from ems.config.files import ConfigFiles
 from ems.contract.outgoing import Outgoing
 from ems.contract.topics import (
@@ -48,6 +49,7 @@ from ems.runtime.cycle import CycleRecord
 from ems.runtime.daemon import Daemon
 from ems.runtime.footprint import QueueSource
 from ems.runtime.observer import Event
+from ems.runtime.persistence import StateStore
 from ems.runtime.planner import PlanningResult
 
 # what has not changed is said again this often, so that its time shows that it still holds
@@ -73,6 +75,7 @@ class Publishing:
         devices: Mapping[str, Device],
         state_directory: Path,
         *,
+        store: StateStore,
         receivers: Mapping[str, Receiver] | None = None,
     ) -> None:
         """Build from a configuration; `devices` by the asset that they serve, `receivers` take what arrives by topic.
@@ -87,6 +90,8 @@ class Publishing:
         topics = Topics(prefix=files.mqtt.mqtt.prefix, site_id=site.id)
         broker = broker_settings(files, refresh_s=_REFRESH_S)
         self._publisher = MqttPublisher(broker, topics, receivers=receivers)
+        self._records = RecordBook(currency=site.economics.currency)
+        self._keeper = RecordKeeper(self._publisher.records, store, clock)
         table = files.persistence.historian
         self._historian: SqliteHistorian | None = None
         if table.enabled:
@@ -169,6 +174,7 @@ class Publishing:
         except Exception as error:  # noqa: BLE001 - a message that cannot be built must not undo a good end
             structlog.get_logger("gateway").exception("last_state_not_published", error=str(error))
         await self._publisher.finish(deadline_s=_LAST_WORDS_S)
+        self._keeper.save()
 
     def close(self) -> None:
         """Write what the historian still holds."""
@@ -197,7 +203,7 @@ class Publishing:
         daemon, accounts = self._watched
         utc, currency = self._clock.utc(), self._site.economics.currency
         history = None if self._historian is None else self._historian.statistics()
-        links = daemon.links()
+        links, energy, carbon = daemon.links(), accounts.energy(), accounts.carbon()
         health = health_message(
             utc,
             daemon.health(),
@@ -210,9 +216,12 @@ class Publishing:
         yield Outgoing(topic=HEALTH, message=health)
         yield from self._link_messages(utc, links)
         yield from self._alarm_messages(utc, daemon)
-        if (energy := accounts.energy()) is not None:
+        for record in self._records.news(utc, energy=energy, carbon=carbon, alarms=daemon.alarms()):
+            self._publisher.record(record.topic, record.message.payload())
+        self._keeper.look()
+        if energy is not None:
             yield Outgoing(topic=ENERGY, message=energy_message(utc, energy, currency=currency))
-        if (carbon := accounts.carbon()) is not None:
+        if carbon is not None:
             yield Outgoing(topic=CARBON, message=carbon_message(utc, carbon))
         yield from self._plan_messages(utc)
 

@@ -16,6 +16,8 @@ class PublisherPart(Payload):
     n_unchanged: Count = Field(description="Retained messages that were not sent because they said nothing new.")
     n_events_dropped: Count = Field(description="Events lost while the broker was away.")
     n_waiting: Count = Field(description="Messages not yet confirmed.")
+    n_records_waiting: Count = Field(0, description="Of them records: counters and alarms kept for the broker.")
+    n_records_dropped: Count = Field(0, description="Records lost because the broker was away for too long.")
 
 
 class HistorianPart(Payload):

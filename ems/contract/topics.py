@@ -15,6 +15,9 @@ CARBON: Final = "carbon"
 GUARD: Final = "guard"
 CONTROL: Final = "control"
 EVENT: Final = "event"
+RECORD_ENERGY: Final = "record/energy"
+RECORD_CARBON: Final = "record/carbon"
+RECORD_ALARM: Final = "record/alarm"
 
 
 class DeviceGroup(StrEnum):

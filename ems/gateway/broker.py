@@ -27,6 +27,7 @@ class BrokerSettings:
     timeout_s: float
     reconnect_max_s: float
     queue_events: int
+    queue_records: int
     refresh_s: float
 
 
@@ -49,6 +50,7 @@ def broker_settings(files: ConfigFiles, *, refresh_s: float) -> BrokerSettings:
         timeout_s=table.timeout_s,
         reconnect_max_s=table.reconnect_max_s,
         queue_events=table.queue_events,
+        queue_records=table.queue_records,
         refresh_s=refresh_s,
     )
 

@@ -17,6 +17,7 @@ from ems.contract.message import content
 from ems.contract.status import Presence
 from ems.contract.topics import STATUS, Topics
 from ems.gateway.broker import BrokerSettings
+from ems.gateway.records import RecordQueue
 from ems.model.status import QueueStatus
 
 _QOS: Final = 1
@@ -43,6 +44,8 @@ class PublisherStatistics:
     n_waiting: int
     n_topics: int
     trouble: str | None
+    n_records_waiting: int = 0
+    n_records_dropped: int = 0
 
 
 @dataclass(slots=True)
@@ -57,7 +60,7 @@ class _Kept:
 class MqttPublisher:
     """Takes messages in the event loop's thread; `run` carries them to the broker while it is there.
 
-    Memory is bounded: one payload for each retained topic, and a fixed number of events.
+    Memory is bounded: one payload for each retained topic, and a fixed number of events and of records.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class MqttPublisher:
         # an ordered set: topics in the order in which their news came
         self._due: dict[str, None] = {}
         self._events: deque[tuple[str, bytes]] = deque(maxlen=settings.queue_events)
+        self.records = RecordQueue(settings.queue_records)
         self._news = asyncio.Event()
         self._settled = asyncio.Event()
         self._n_in_flight = 0
@@ -107,6 +111,11 @@ class MqttPublisher:
             self._n_events_dropped += len(self._events) == self._events.maxlen
             self._events.append((topic, data))
             self._wake()
+
+    def record(self, topic: str, payload: bytes) -> None:
+        """Hand over what must not be lost: it is kept until the broker has confirmed it, and then sent in order."""
+        self.records.put(topic, payload)
+        self._wake()
 
     def withdraw(self, topic: str) -> None:
         """Take a retained message back: the broker forgets it, and so does the publisher once that is confirmed."""
@@ -158,6 +167,8 @@ class MqttPublisher:
             n_waiting=self._n_waiting,
             n_topics=len(self._kept),
             trouble=self._trouble,
+            n_records_waiting=len(self.records),
+            n_records_dropped=self.records.n_dropped,
         )
 
     def events(self) -> QueueStatus:
@@ -171,7 +182,7 @@ class MqttPublisher:
 
     @property
     def _n_waiting(self) -> int:
-        return len(self._due) + len(self._events) + self._n_in_flight
+        return len(self._due) + len(self._events) + len(self.records) + self._n_in_flight
 
     def _keep(self, topic: str, payload: bytes) -> None:
         kept = self._kept.setdefault(topic, _Kept(payload=payload))
@@ -208,6 +219,7 @@ class MqttPublisher:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._watch(client), name="mqtt-watch")
                 group.create_task(self._send_events(client), name="mqtt-events")
+                group.create_task(self._send_records(client), name="mqtt-records")
                 for number in range(_N_SENDERS):
                     group.create_task(self._send_retained(client), name=f"mqtt-sender-{number}")
 
@@ -245,6 +257,14 @@ class MqttPublisher:
                 await self._send(client, *event, retain=False)
                 if self._events and self._events[0] is event:
                     self._events.popleft()
+            await self._more()
+
+    async def _send_records(self, client: aiomqtt.Client) -> None:
+        """Send records one after the other; one that was not confirmed goes again."""
+        while True:
+            while (waiting := self.records.first()) is not None:
+                await self._send(client, *waiting, retain=False)
+                self.records.confirmed(*waiting)
             await self._more()
 
     async def _send(self, client: aiomqtt.Client, topic: str, payload: bytes, *, retain: bool) -> None:

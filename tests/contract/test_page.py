@@ -66,6 +66,8 @@ def test_the_page_lists_exactly_the_nulls_that_are_values() -> None:
     described = {
         (topic.pattern.partition("/")[0], name)
         for topic in IN_JSON
+        # a record is a message of another topic
+        if not topic.pattern.startswith("record/")
         for name, field in topic.model.model_fields.items()
         if "null:" in (field.description or "")
     }

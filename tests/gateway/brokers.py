@@ -43,6 +43,7 @@ def settings(port: int, **changes: Any) -> BrokerSettings:  # any setting
         "timeout_s": 1.0,
         "reconnect_max_s": 0.5,
         "queue_events": 100,
+        "queue_records": 1000,
         "refresh_s": 3600.0,
     }
     return BrokerSettings(**{**values, **changes})

@@ -34,6 +34,11 @@ class MqttTable(Table):
     timeout_s: ShortS = Field(5.0, description="A publish that is not confirmed by then has failed.")
     reconnect_max_s: ShortS = Field(30.0, description="Longest pause before reconnecting.")
     queue_events: Count = Field(500, description="Events kept while the broker is away; the oldest go first.")
+    queue_records: Count = Field(
+        1000,
+        description="Records kept for the broker of energy, of carbon and of alarms each, also over a restart; the "
+        "oldest go first. A day without a broker has 96 intervals of 15 min.",
+    )
 
 
 class MqttFile(Table):

@@ -172,6 +172,8 @@ def _publisher(statistics: PublisherStatistics) -> PublisherPart:
         n_unchanged=statistics.n_unchanged,
         n_events_dropped=statistics.n_events_dropped,
         n_waiting=statistics.n_waiting,
+        n_records_waiting=statistics.n_records_waiting,
+        n_records_dropped=statistics.n_records_dropped,
     )
 
 
