@@ -65,7 +65,7 @@ def _channel(topic: Topic) -> _Json:
     return {
         "address": address,
         "servers": [{"$ref": "#/servers/broker"}],
-        "parameters": {name: _PARAMETERS[name] for name in names},
+        "parameters": {name: _PARAMETERS.get(name, {}) for name in names},
         "messages": {_message_name(topic): {"$ref": f"#/components/messages/{_message_name(topic)}"}},
     }
 
