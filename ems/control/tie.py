@@ -6,6 +6,7 @@ A sync-check device alone closes the breaker; it has our permit only in RESYNC, 
 from typing import Final
 
 from ems.control.modes.conditions import Scene, exchange_is_small
+from ems.control.modes.islanding import plant_refusal
 from ems.control.state import ControlState, Mode
 from ems.model.setpoints import Cause, Reason, TieSetpoint
 from ems.model.site import Site
@@ -28,7 +29,9 @@ def tie_setpoint(scene: Scene, state: ControlState) -> TieSetpoint | None:
     is_ready = _exchange_held_s(scene, state) >= scene.site.control.modes.exchange_s and any(
         block.forming and block.ready for block in scene.snapshot.blocks
     )
-    wants_open = state.mode is Mode.PLANNED_ISLANDING and is_ready
+    # judged in this cycle, where the way to here was judged in an earlier one
+    is_allowed = state.islanding_refusal is None
+    wants_open = state.mode is Mode.PLANNED_ISLANDING and is_ready and is_allowed
     return TieSetpoint(permit_close=False, request_open=wants_open, reasons=(_reason(state),) if wants_open else ())
 
 
@@ -70,19 +73,9 @@ def islanding_refusal(
 
     `soc_above_pct` is the SoC above its floor.
     """
-    tie, pcc, modes = site.control.tie, snapshot.pcc, site.control.modes
-    if tie is None or pcc is None:
-        return "the PCC breaker is not ours to open"
-    if not pcc.controllable:
-        return "the PCC device takes no request to open"
-    if tie.island_group is not None and pcc.island_group != tie.island_group:
-        shown = "unknown" if pcc.island_group is None else str(pcc.island_group)
-        return f"protection settings group for the island is {shown}, not {tie.island_group}"
-    if not any(block.forming and block.ready for block in snapshot.blocks):
-        return "no PCS is ready to form the island"
-    unarmed = [block.id for block in snapshot.blocks if block.forming and block.fallback_armed is False]
-    if unarmed:
-        return f"the fall-back of {unarmed[0]} for a silent controller is not armed"
+    modes, refusal = site.control.modes, plant_refusal(site, snapshot)
+    if refusal is not None:
+        return refusal
     if margin_kw is None or margin_kw < 0.0:
         return "reserve R0 would be short after the opening"
     if soc_above_pct < modes.planned_soc_margin_pct:

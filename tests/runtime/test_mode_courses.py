@@ -132,6 +132,27 @@ def test_the_wrong_group_of_protection_settings_forbids_a_planned_islanding() ->
     assert record.decision.state.islanding_refusal == "protection settings group for the island is 2, not 1"
 
 
+def test_a_request_in_the_very_cycle_in_which_the_settings_group_changes_is_refused() -> None:
+    site = on_grid()
+
+    site.tie.group = 2
+    site.ask(OperatorRequests(island=True))
+    site.run(60)
+
+    assert site.modes == [Mode.GRID]
+
+
+def test_a_group_that_changes_on_the_way_to_the_island_ends_the_attempt_before_the_breaker_opens() -> None:
+    site = on_grid()
+    site.ask(OperatorRequests(island=True))
+    site.until_mode(Mode.PLANNED_ISLANDING, 10)
+
+    site.tie.group = 2
+    site.run(60)
+
+    assert site.modes == [Mode.PLANNED_ISLANDING, Mode.GRID]
+
+
 def test_a_pcs_whose_fall_back_is_not_armed_forbids_a_planned_islanding() -> None:
     site = on_grid()
     block = next(iter(site.plant.blocks.values()))

@@ -11,6 +11,7 @@ from typing import Final
 
 from ems.control.measurement import Powers
 from ems.control.modes.forming import forming_role, grid_is_low
+from ems.control.modes.islanding import plant_refusal
 from ems.control.modes.picture import blind_spots, missing_values
 from ems.control.state import BlackStartStep, ControlState, Forming, Mode
 from ems.model.requests import OperatorRequests
@@ -226,11 +227,14 @@ def _wish(scene: Scene) -> str | None:
 def _island_wanted(scene: Scene) -> str | None:
     if scene.site.control.tie is None or scene.state.islanding_refusal is not None:
         return None
-    return _wish(scene)
+    # energy and reserve were judged a cycle ago, what the plant shows counts at once
+    return _wish(scene) if plant_refusal(scene.site, scene.snapshot) is None else None
 
 
 def _island_not_wanted(scene: Scene) -> str | None:
-    return None if _wish(scene) is not None else "nobody asks for an island any more"
+    if _wish(scene) is None:
+        return "nobody asks for an island any more"
+    return plant_refusal(scene.site, scene.snapshot)
 
 
 def _may_not_return(scene: Scene) -> str | None:
