@@ -4,7 +4,8 @@ import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import drivers
@@ -147,9 +148,9 @@ def driver_factory(spec: DeviceSpec) -> DriverFactory:
     Raises:
         ConfigError: There is none of that name.
     """
-    found = entry_points(group=GROUP)
-    names = sorted(found.names)
-    if spec.driver not in names:
+    found = _factories()
+    names = sorted(found)
+    if spec.driver not in found:
         nearest = next(iter(difflib.get_close_matches(spec.driver, names, n=1)), None)
         raise ConfigError(
             ConfigProblem(
@@ -162,3 +163,9 @@ def driver_factory(spec: DeviceSpec) -> DriverFactory:
         )
     factory: DriverFactory = found[spec.driver].load()
     return factory
+
+
+@cache
+def _factories() -> Mapping[str, EntryPoint]:
+    """Return the entry points of drivers by name; looked up once, as that reads the metadata of every package."""
+    return {point.name: point for point in entry_points(group=GROUP)}
