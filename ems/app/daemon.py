@@ -201,6 +201,7 @@ async def _run_once(
             low_frac=files.persistence.disk.low_frac,
             ballast_mib=files.persistence.disk.ballast_mib,
             pause=publishing.pause_history,
+            give_up=publishing.give_up_history,
         )
         stack.callback(disk.close)
         disk.start()

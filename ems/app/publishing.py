@@ -9,6 +9,7 @@ import structlog
 
 from ems.app.recording import RecordBook, RecordKeeper
 from ems.config.files import ConfigFiles
+from ems.config.schema.persistence import HistorianTable
 from ems.contract.outgoing import Outgoing
 from ems.contract.topics import (
     CARBON,
@@ -26,7 +27,6 @@ from ems.contract.topics import (
 )
 from ems.control.readiness import readiness_of
 from ems.gateway.broker import broker_settings
-from ems.gateway.historian import HistorianSettings, SqliteHistorian
 from ems.gateway.messages.alarms import alarm_messages
 from ems.gateway.messages.control import control_message
 from ems.gateway.messages.daemon import carbon_message, energy_message, event_message, health_message
@@ -38,6 +38,9 @@ from ems.gateway.messages.setpoints import SetpointBook
 from ems.gateway.messages.site import guard_message, readiness_message, reserve_message, state_message
 from ems.gateway.mqtt import MqttPublisher, Receiver
 from ems.gateway.points import points, rack_points, readiness_points
+from ems.history.historian import HistorianSettings, SqliteHistorian
+from ems.history.keeping import HistoryBounds, give_up_files
+from ems.history.layout import RACKS, hours_of
 from ems.model.annunciation import Finding
 from ems.model.link_status import LinkStatus
 from ems.model.setpoints import joined
@@ -62,6 +65,8 @@ _RACK_ROUNDS = 10
 # the historian keeps what single racks measure once in this time
 _RACKS_KEPT_EVERY_S = 60.0
 _BYTES_PER_GIB = 1024**3
+# files of hours that are deleted at once when the disk has no room
+_GIVEN_UP_AT_ONCE = 100
 
 
 class Publishing:
@@ -92,16 +97,11 @@ class Publishing:
         self._publisher = MqttPublisher(broker, topics, receivers=receivers)
         self._records = RecordBook(currency=site.economics.currency)
         self._keeper = RecordKeeper(self._publisher.records, store, clock)
+        self._state_directory = state_directory
         table = files.persistence.historian
         self._historian: SqliteHistorian | None = None
         if table.enabled:
-            settings = HistorianSettings(
-                path=state_directory / "history.db",
-                retain_days=table.retain_days,
-                queue_rows=table.queue_rows,
-                max_bytes=table.max_gib * _BYTES_PER_GIB,
-            )
-            self._historian = SqliteHistorian(settings)
+            self._historian = SqliteHistorian(_historian_settings(table, site.id, state_directory))
         self._book = SetpointBook(site, devices)
         self._device_ids = {asset: device.device_id for asset, device in devices.items()}
         self._watched: tuple[Daemon, Accounts] | None = None
@@ -132,21 +132,26 @@ class Publishing:
         if self._historian is not None:
             self._historian.pause(paused)
 
+    def give_up_history(self, wanted_bytes: int) -> int:
+        """Delete the oldest hours' files for room on the disk, some at a time; return how much; blocks on the disk."""
+        return give_up_files(hours_of(self._state_directory), wanted_bytes=wanted_bytes, n_most=_GIVEN_UP_AT_ONCE)
+
     def on_cycle(self, record: CycleRecord) -> None:
         """Keep the cycle for the next publication and hand its points to the historian."""
         self._record = record
         told = joined(record.decision.setpoints, record.probes)
         self._book.observe(told, at_s=record.snapshot.at_s, missed=record.missed)
         if self._historian is not None:
-            self._historian.record(record.snapshot.utc, self._points(record))
+            self._keep(self._historian, record)
 
-    def _points(self, record: CycleRecord) -> Mapping[str, float | None]:
+    def _keep(self, historian: SqliteHistorian, record: CycleRecord) -> None:
         snapshot = record.snapshot
         kept = points(snapshot, record.decision) | readiness_points(readiness_of(self._site, snapshot, record.decision))
+        historian.record(snapshot.utc, kept)
         if snapshot.at_s - self._racks_kept_s >= _RACKS_KEPT_EVERY_S:
             self._racks_kept_s = snapshot.at_s
-            kept |= rack_points(snapshot)
-        return kept
+            if racks := rack_points(snapshot):
+                historian.record(snapshot.utc, racks, part=RACKS)
 
     def on_plan(self, result: PlanningResult) -> None:
         """Keep the newest plan and its forecasts."""
@@ -276,3 +281,15 @@ class Publishing:
         yield from device_messages(site, self._devices, now_s=self._clock.monotonic_s(), utc=self._clock.utc())
         yield from self._rack_messages(self._clock.utc())
         yield from self._book.messages(utc=snapshot.utc)
+
+
+def _historian_settings(table: HistorianTable, site_id: str, state_directory: Path) -> HistorianSettings:
+    bounds = HistoryBounds(
+        retain_days=table.retain_days,
+        max_bytes=table.max_gib * _BYTES_PER_GIB,
+        parquet_days=table.parquet_days,
+        parquet_max_bytes=table.parquet_gib * _BYTES_PER_GIB,
+    )
+    return HistorianSettings(
+        state_directory=state_directory, site_id=site_id, queue_rows=table.queue_rows, bounds=bounds
+    )

@@ -19,6 +19,8 @@ UNITS: Final = {
     "degc": "°C",
     "k": "K",
     "m3": "cubic metres",
+    "m3_per_h": "cubic metres per hour",
+    "kohm": "kOhm",
     "l": "litres",
     "l_per_h": "litres per hour",
     "g_per_h": "g per hour",

@@ -27,8 +27,11 @@ class HistorianPart(Payload):
     n_dropped: Count = Field(description="Cycles lost because the disk was too slow or failed.")
     n_errors: Count = Field(description="Failed attempts to write.")
     n_waiting: Count = Field(description="Cycles not yet written.")
+    n_sealed: Count = Field(description="Hours that were packed into blocks, in each of the parts of the points.")
     trouble: str | None = Field(description="What is wrong with the disk or file; null: nothing.")
-    set_aside: tuple[str, ...] = Field(description="Damaged files that were put aside in this run.")
+    set_aside: tuple[str, ...] = Field(
+        description="Damaged files, and those of another version, put aside in this run."
+    )
 
 
 class WatchdogPart(Payload):

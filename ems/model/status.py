@@ -28,6 +28,22 @@ class QueueStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HistorianStatistics:
+    """What the historian has done since it was made; `trouble` is the present one, None while it works.
+
+    `n_sealed` counts hours (of each part of the points) that were sealed, `set_aside` names files that were put aside.
+    """
+
+    n_rows: int
+    n_dropped: int
+    n_errors: int
+    n_waiting: int
+    n_sealed: int
+    trouble: str | None
+    set_aside: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DiskStatus:
     """The disk of the state directory; `low`: the history pauses. `trouble` is why nothing is known of it."""
 

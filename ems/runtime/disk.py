@@ -24,6 +24,8 @@ _CHUNK: Final = b"\0" * _BYTES_PER_MIB
 
 # takes whether the history must pause
 Pause = Callable[[bool], None]
+# takes the bytes that are wanted, deletes the oldest of the history and returns how many bytes that was
+GiveUp = Callable[[int], int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,7 @@ class DiskWatch:
         low_frac: float,
         ballast_mib: int,
         pause: Pause,
+        give_up: GiveUp | None = None,
         room: Callable[[Path], Room] = room_of,
     ) -> None:
         self._directory = directory
@@ -66,6 +69,7 @@ class DiskWatch:
         self._low_frac = low_frac
         self._ballast_bytes = ballast_mib * _BYTES_PER_MIB
         self._pause = pause
+        self._give_up = give_up
         self._room = room
         self._status = DiskStatus()
         self._log = structlog.get_logger("disk")
@@ -112,6 +116,11 @@ class DiskWatch:
         if low and self._kept_bytes():
             self._file.unlink(missing_ok=True)
             self._log.warning("ballast_freed", file=str(self._file))
+        if low and self._give_up is not None:
+            # as much as lets the history go on again
+            wanted = int(_BACK_FACTOR * self._low_frac * room.total_bytes) - room.free_bytes
+            if freed_bytes := self._give_up(wanted):
+                self._log.warning("history_given_up", freed_mib=round(freed_bytes / _BYTES_PER_MIB, 1))
         if not low and usable.free_bytes - self._ballast_bytes > _BACK_FACTOR * self._low_frac * room.total_bytes:
             self._fill()
         if was_low and not low:

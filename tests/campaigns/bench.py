@@ -1,6 +1,7 @@
 """`make bench`: measured figures, as ratios where machines differ.
 
-ONLY=dispatch|commitment|drivers|control|gateway|studies takes one part, QUICK=1 less of the comparison of stacks.
+ONLY=dispatch|commitment|drivers|control|gateway|history|studies takes one part, QUICK=1 less of the comparison of
+stacks.
 """
 
 import sys
@@ -16,6 +17,7 @@ from tests.campaigns.measure_decoding import measure_decoding
 from tests.campaigns.measure_dispatch import measure_dispatch
 from tests.campaigns.measure_drivers import measure_drivers
 from tests.campaigns.measure_gateway import measure_gateway
+from tests.campaigns.measure_history import measure_history
 from tests.campaigns.measure_large_site import measure_large_site
 from tests.campaigns.measure_studies import measure_studies
 from tests.campaigns.rows import Part, carry_out, exit_code
@@ -26,6 +28,7 @@ PARTS: dict[str, tuple[Part, ...]] = {
     "control": (measure_control, measure_large_site, measure_daemon),
     "drivers": (measure_drivers, measure_decoding, measure_endpoints),
     "gateway": (measure_gateway,),
+    "history": (measure_history,),
     "studies": (measure_studies,),
 }
 

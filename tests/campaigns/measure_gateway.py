@@ -1,27 +1,21 @@
-"""What publishing and recording cost: processor time against the second of real time that they serve."""
+"""What publishing costs: processor time against the second of real time that they serve."""
 
 import asyncio
 import time
 from collections.abc import Iterator
-from datetime import timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from ems.contract.topics import Topics
 from ems.gateway.broker import broker_settings
-from ems.gateway.historian import HistorianSettings, SqliteHistorian
 from ems.gateway.messages.site import state_message
 from ems.gateway.mqtt import MqttPublisher
-from ems.gateway.points import points
 from tests.campaigns.rows import Row
 from tests.campaigns.sample import Sample, sample_run
 
 
 def measure_gateway(*, hours: float = 3.0) -> Iterator[Row]:
-    """Publish and record the cycles of a shipped site."""
+    """Publish the cycles of a shipped site."""
     sample = sample_run("desert-offgrid", start="2025-01-08", hours=hours)
     yield from asyncio.run(_publishing(sample))
-    yield from _recording(sample)
 
 
 async def _publishing(sample: Sample) -> list[Row]:
@@ -54,36 +48,3 @@ async def _publishing(sample: Sample) -> list[Row]:
             met=kept <= settings.queue_events + 2,
         ),
     ]
-
-
-def _recording(sample: Sample) -> Iterator[Row]:
-    """Write the cycles as fast as the disk takes them."""
-    with TemporaryDirectory() as home:
-        path = Path(home) / "history.db"
-        historian = SqliteHistorian(HistorianSettings(path=path, retain_days=30, queue_rows=100_000, max_bytes=None))
-        rows = [(record.snapshot.utc, points(record.snapshot, record.decision)) for record in sample.records]
-        n_values = sum(len(values) for _, values in rows)
-        begin = time.process_time()
-        for utc, values in rows:
-            historian.record(utc, values)
-        historian.close(deadline_s=60.0)
-        used_s = time.process_time() - begin
-        span = rows[-1][0] - rows[0][0] + timedelta(minutes=1)
-        found = historian.read("site.load_kw", rows[0][0], rows[0][0] + span)
-        per_cycle = n_values / len(rows)
-        yield Row(id="historian.points", what="points a cycle, desert site", value=per_cycle, unit="")
-        yield Row(
-            id="historian.share",
-            what="share of one core for recording a cycle each second",
-            value=used_s / len(rows),
-            unit="share",
-        )
-        known = [row for row in rows if row[1].get("site.load_kw") is not None]
-        yield Row(
-            id="historian.complete",
-            what=f"values of one point found again, of {len(known)}",
-            value=float(len(found)),
-            unit="",
-            target=str(len(known)),
-            met=len(found) == len(known),
-        )

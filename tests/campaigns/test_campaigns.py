@@ -21,6 +21,7 @@ from tests.campaigns.measure_decoding import measure_decoding
 from tests.campaigns.measure_dispatch import measure_dispatch
 from tests.campaigns.measure_drivers import measure_drivers
 from tests.campaigns.measure_gateway import measure_gateway
+from tests.campaigns.measure_history import measure_history
 from tests.campaigns.measure_large_site import measure_large_site
 from tests.campaigns.measure_studies import measure_studies
 from tests.campaigns.rows import Row, carry_out, exit_code, skipped, write
@@ -30,7 +31,7 @@ from tests.campaigns.soak_modes import mode_rows
 running_site = pytest.mark.xdist_group("running-site")
 
 
-def _judge(found: Iterator[Row], *, but: str = "never") -> None:
+def _judge(found: Iterator[Row], *, but: str | tuple[str, ...] = "never") -> None:
     rows = list(found)
     assert rows
     missed = [row.line() for row in rows if row.met is False and not row.id.startswith(but)]
@@ -52,6 +53,11 @@ def test_measuring_dispatch() -> None:
 
 def test_measuring_the_gateway() -> None:
     _judge(measure_gateway(hours=0.5))
+
+
+def test_measuring_the_history() -> None:
+    # computing times are measured by `make bench`, not asserted here
+    _judge(measure_history(n_points=20, n_seconds=5, n_hours=3), but=("history.share", "history.month"))
 
 
 def test_measuring_studies() -> None:

@@ -12,7 +12,6 @@ from ems.control.guard import Clip, Rule
 from ems.control.measurement import measure_powers
 from ems.control.state import Mode
 from ems.control.step import Decision
-from ems.gateway.historian import HistorianStatistics
 from ems.gateway.messages.alarms import alarm_message, alarm_messages
 from ems.gateway.messages.control import control_message
 from ems.gateway.messages.daemon import carbon_message, energy_message, event_message, health_message
@@ -29,6 +28,7 @@ from ems.model.status import (
     EnergyTotals,
     FootprintStatus,
     HealthStatus,
+    HistorianStatistics,
     PlanCounts,
     PulseStatus,
     QueueStatus,
@@ -52,7 +52,13 @@ ALARMS = AlarmCounts(
     ids=("balance", "isolate:b"),
 )
 HISTORIAN = HistorianStatistics(
-    n_rows=500, n_dropped=2, n_errors=1, n_waiting=1, trouble="disk full", set_aside=("history.db.damaged-1",)
+    n_rows=500,
+    n_dropped=2,
+    n_errors=1,
+    n_waiting=1,
+    n_sealed=0,
+    trouble="disk full",
+    set_aside=("history.db.damaged-1",),
 )
 HEALTH = HealthStatus(
     version="0.1.0",

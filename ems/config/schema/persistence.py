@@ -17,9 +17,13 @@ class HistorianTable(Table):
     """The record of every cycle."""
 
     enabled: bool = Field(default=True, description="Off for sites with a historian of their own.")
-    retain_days: Count = Field(30, description="Rows older than this are deleted.")
-    max_gib: Count = Field(8, description="The file is kept below this size; the oldest rows go first.")
+    retain_days: Count = Field(30, description="Hours older than this are deleted from `history.db`.")
+    max_gib: Count = Field(8, description="`history.db` is kept below this size; the oldest hours go first.")
     queue_rows: Count = Field(600, description="Rows kept while the disk is slow; the oldest go first.")
+    parquet_days: Annotated[int, Field(ge=0, le=10000)] = Field(
+        365, description="Age up to which the hours' Parquet files below `history` are kept; 0: none are written."
+    )
+    parquet_gib: Count = Field(20, description="Together they are kept below this size; the oldest go first.")
 
 
 class LedgerTable(Table):

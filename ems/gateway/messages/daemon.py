@@ -15,7 +15,6 @@ from ems.contract.daemon import (
     QueuePart,
     WatchdogPart,
 )
-from ems.gateway.historian import HistorianStatistics
 from ems.gateway.messages.alarms import alarms_part
 from ems.gateway.messages.links import links_part
 from ems.gateway.mqtt import PublisherStatistics
@@ -27,6 +26,7 @@ from ems.model.status import (
     EnergyTotals,
     FootprintStatus,
     HealthStatus,
+    HistorianStatistics,
     PlanCounts,
     PulseStatus,
 )
@@ -183,6 +183,7 @@ def _historian(statistics: HistorianStatistics) -> HistorianPart:
         n_dropped=statistics.n_dropped,
         n_errors=statistics.n_errors,
         n_waiting=statistics.n_waiting,
+        n_sealed=statistics.n_sealed,
         trouble=statistics.trouble,
         set_aside=statistics.set_aside,
     )
