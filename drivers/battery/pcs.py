@@ -1,4 +1,4 @@
-"""A power conversion system: follows a power setpoint, guarded by its own watchdog."""
+"""A power conversion system: follows a power setpoint, guarded by its own watchdog; some can be started from here."""
 
 from typing import Final
 
@@ -13,6 +13,7 @@ from ems.model.readings import PcsReading
 from ems.ports import DriverEnvironment
 
 _POWER: Final = "power_kw"
+_START: Final = "energise"
 PCS_FAMILY: Final = Family(
     device_class=DeviceClass.PCS,
     reading=PcsReading,
@@ -40,3 +41,13 @@ class PcsDevice(CommandedDevice[PcsReading]):
     def set_power(self, power_kw: float, *, valid_until_s: float) -> None:
         """Ask for a power into the site bus; for a grid-forming PCS it is the offset of its droop."""
         self._command(_POWER, power_kw, valid_until_s=valid_until_s)
+
+    @property
+    def has_start(self) -> bool:
+        """Return whether the map knows how the PCS is started after a trip."""
+        return _START in self._map.sequences
+
+    def energise(self, *, valid_until_s: float) -> None:
+        """Ask for the start, on a bus without voltage or a live one; without effect where the map has none."""
+        if self.has_start:
+            self._command(_START, 1.0, valid_until_s=valid_until_s)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from drivers.device.fields import FieldKind, ReadingField, reading_fields
+from drivers.device.fields import DeviceClass, FieldKind, ReadingField, reading_fields
 from drivers.device.needs import Finding
 from drivers.modbus.coding import WRITE_MULTIPLE, WRITE_SINGLE, Table
 from drivers.modbus.keys import Action, Condition, SequenceCommand
@@ -14,6 +14,10 @@ from drivers.modbus.mapschema import MapFile
 
 _N_ADDRESSES: Final = 0x10000
 _FLAGS: Final = frozenset({"true", "false"})
+_ASKED_FOR: Final[Mapping[str, frozenset[str]]] = {
+    DeviceClass.GENSET: frozenset({"run", "reset_alarms"}),
+    DeviceClass.PCS: frozenset({"energise"}),
+}
 
 
 def form_findings(tables: MapFile) -> Iterator[Finding]:
@@ -52,7 +56,11 @@ def action_findings(register_map: RegisterMap) -> Iterator[Finding]:
             yield from _condition(f"actions.{name}.after", action.after.condition, fields)
         if action.unless is not None:
             yield from _condition(f"actions.{name}.unless", action.unless, fields)
+    known = _ASKED_FOR.get(register_map.device_class, frozenset())
     for name, sequence in register_map.sequences.items():
+        if name not in known:
+            message = f"nothing asks a {register_map.device_class} for it"
+            yield f"sequences.{name}", message, ", ".join(sorted(known)) or "no sequences"
         for key, condition in _conditions(sequence):
             yield from _condition(f"sequences.{name}.{key}", condition, fields)
         both = sequence.shows[True].labels & sequence.shows[False].labels

@@ -84,7 +84,9 @@ class SequenceSlot:
             self._forget()
             self._record(Outcome.REFUSED, reason, now_s)
             return
-        if wanted is not self._wanted:
+        # a key that nothing takes back is pressed anew once the press before counts no more
+        is_new_press = not self._command.actions[False] and now_s >= self.valid_until_s
+        if wanted is not self._wanted or is_new_press:
             self._forget()
             self._wanted = wanted
         self.valid_until_s = valid_until_s

@@ -75,7 +75,9 @@ class ControlCycle:
         self._run = {asset: device for asset, device in everything.items() if isinstance(device, StartsAndStops)}
         self._limit = {asset: device for asset, device in everything.items() if isinstance(device, Curtails)}
         self._supply = {asset: device for asset, device in everything.items() if isinstance(device, SetsSupply)}
-        self._energise = {asset: device for asset, device in everything.items() if isinstance(device, Energises)}
+        self._energise = {
+            asset: device for asset, device in everything.items() if isinstance(device, Energises) and device.has_start
+        }
         self._tie = {asset: device for asset, device in everything.items() if isinstance(device, ControlsTie)}
         self._supplies = supply_setpoints(site)
         self._scale_kw = _deadbands(site)

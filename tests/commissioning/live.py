@@ -3,13 +3,24 @@
 from collections.abc import Mapping
 
 from ems.ports import Clock
-from tests.drivers.rig import PlantDevice, Value, pcs
+from tests.drivers.rig import RATED_KW, PlantDevice, Value, pcs
 
 
 class LivePcs(PlantDevice):
-    """A PCS that follows a grid; `sign` -1 is one whose meter is wired the wrong way round."""
+    """A PCS that follows a grid; `sign` -1 is one whose meter is wired the wrong way round.
 
-    def __init__(self, clock: Clock, *, sign: float = 1.0, falls_back: bool = True, forming: bool = False) -> None:
+    `droop_hz` is what the setpoint at rating adds to the frequency of an island that it forms.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        sign: float = 1.0,
+        falls_back: bool = True,
+        forming: bool = False,
+        droop_hz: float = 0.0,
+    ) -> None:
         super().__init__(pcs(power_kw=0.0, setpoint_kw=0.0, forming=forming).shown)
         self._clock = clock
         self._sign = sign
@@ -17,6 +28,7 @@ class LivePcs(PlantDevice):
         self._watchdog_s = 12.0
         self._heard_s = clock.monotonic_s()
         self.follows_setpoint = not forming
+        self._droop_hz = droop_hz
 
     def values(self) -> Mapping[str, Value]:
         if self._falls_back and self._clock.monotonic_s() - self._heard_s > self._watchdog_s:
@@ -36,6 +48,7 @@ class LivePcs(PlantDevice):
 
     def _take(self, setpoint_kw: float) -> None:
         self.shown["setpoint_kw"] = setpoint_kw
+        self.shown["frequency_hz"] = 50.0 + self._droop_hz * setpoint_kw / RATED_KW
         if self.follows_setpoint:
             self.shown["power_kw"] = self._sign * setpoint_kw
 

@@ -10,8 +10,8 @@ import pytest
 
 from drivers.modbus.coding import Address, Table
 from drivers.modbus.mapfile import load_map
-from drivers.sim.wire.bank import RegisterBank
 from drivers.sim.wire.faults import Faults
+from drivers.sim.wire.panels import unit_registers
 from drivers.sim.wire.server import WireServer
 from drivers.sim.wire.sunspec.bank import SunSpecBank
 from ems.app.commissioning.audit import AuditLog
@@ -30,7 +30,7 @@ from tests.drivers.rig import RATED_KW, PlantDevice, device_spec, pcs
 
 @asynccontextmanager
 async def served_pcs(clock: SteppedClock, plant: PlantDevice) -> AsyncIterator[tuple[WireServer, Target]]:
-    bank = RegisterBank(load_map("generic-pcs", ()), plant, clock=clock)
+    bank = unit_registers(load_map("generic-pcs", ()), plant, clock=clock)
     async with serving({3: bank}, clock=clock) as server:
         yield (
             server,

@@ -18,6 +18,7 @@ from ems.app.commissioning.checks import (
     Step,
     Verdict,
     curtailment_step,
+    judged_droop_step,
     judged_fallback,
     judged_heartbeat,
     judged_step,
@@ -118,6 +119,42 @@ async def test_a_unit_that_forms_the_grid_is_not_judged_by_its_power(tmp_path: P
     assert (checks["step up"], checks["step down"]) == (Verdict.NOT_RUN, Verdict.NOT_RUN)
     assert checks["fall-back"] is Verdict.PASSED
     assert result.passed
+
+
+@pytest.mark.wire
+@pytest.mark.parametrize(("sign", "verdict"), [(1.0, Verdict.PASSED), (-1.0, Verdict.FAILED)])
+async def test_the_sign_of_a_unit_that_forms_an_island_shows_in_its_frequency(
+    tmp_path: Path, sign: float, verdict: Verdict
+) -> None:
+    clock = SteppedClock()
+
+    result, checks = await verified(clock, LivePcs(clock, forming=True, droop_hz=sign * 0.5), tmp_path)
+
+    assert (checks["step up"], checks["step down"], checks["put back"]) == (verdict, verdict, Verdict.PASSED)
+    assert result.passed is (verdict is Verdict.PASSED)
+
+
+@pytest.mark.parametrize(
+    ("frequencies_hz", "verdict"),
+    [
+        ((60.0, 60.01, 60.0), Verdict.PASSED),
+        ((60.0, 59.99, 60.0), Verdict.FAILED),
+        # a load that rises meanwhile, a step that is too small to be seen, a device that does not tell
+        ((60.0, 59.99, 59.98), Verdict.NOT_RUN),
+        ((60.0, 60.002, 60.0), Verdict.NOT_RUN),
+        ((60.0, None, 60.0), Verdict.NOT_RUN),
+    ],
+)
+def test_the_frequency_has_to_move_with_the_setpoint_there_and_back(
+    frequencies_hz: tuple[float | None, ...], verdict: Verdict
+) -> None:
+    before_hz, moved_hz, back_hz = frequencies_hz
+
+    check = judged_droop_step(
+        Step(setpoint_kw=40.0, delta_kw=40.0), before_hz=before_hz, moved_hz=moved_hz, back_hz=back_hz
+    )
+
+    assert check.verdict is verdict
 
 
 @pytest.mark.wire

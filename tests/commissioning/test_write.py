@@ -28,6 +28,7 @@ from tests.config.directories import copy_of
 from tests.drivers.clock import SteppedClock
 from tests.drivers.conformance.plant import FollowingPlant
 from tests.drivers.rig import PlantDevice, pcs
+from tests.drivers.test_cooling_units import CDU
 from tests.gateway.brokers import TOPICS, free_port, settings
 
 
@@ -290,3 +291,39 @@ def test_a_command_is_read(words: list[str], named: bool, parsed: tuple[str, str
 def test_what_is_no_command_is_refused(words: list[str]) -> None:
     with pytest.raises(ConfigError):
         parse_command(words, named=True)
+
+
+@pytest.mark.wire
+async def test_a_pcs_is_started_by_hand(tmp_path: Path) -> None:
+    plant = pcs(ready=False)
+    plant.follows["energise"] = "ready"
+    asked: list[str] = []
+
+    result = await written(plant, tmp_path / "audit.jsonl", name="energise", value=1.0, ask=confirming(asked))
+
+    assert result.done
+    assert "start: registers holding:512: 0001 (function 16)" in asked[0]
+    assert plant.commanded("energise") == [1.0]
+
+
+@pytest.mark.wire
+async def test_a_supply_temperature_is_given_by_hand_within_the_band(tmp_path: Path) -> None:
+    clock = SteppedClock()
+    plant = PlantDevice(CDU, follows={"supply_degc": "setpoint_degc"})
+    audit = AuditLog(tmp_path / "audit.jsonl", clock)
+    bank = unit_registers(load_map("cdu-coolchip", ()), plant, clock=clock)
+    async with serving({1: bank}, clock=clock) as server:
+        target = endpoint_target(f"127.0.0.1:{server.port}", map_name="cdu-coolchip", unit=1, reach=Reach(), maps=())
+
+        async def given(value: float) -> WriteResult:
+            work = write(
+                target, "supply_degc", value, for_s=0.0, audit=audit, forced="", ask=lambda _: True, clock=clock
+            )
+            return await timed(asyncio.create_task(work), clock)
+
+        result = await given(35.0)
+        with pytest.raises(ConfigError, match="90 °C is outside what"):
+            await given(90.0)
+
+    assert result.done
+    assert plant.commanded("supply_degc") == [35.0]

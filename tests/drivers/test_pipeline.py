@@ -283,3 +283,68 @@ async def test_a_person_who_commands_by_hand_need_not_wait() -> None:
             await rig.clock.run(2.0)
 
     assert plant.commanded("power_kw") == [300.0, 310.0]
+
+
+class TrippedPcs(PlantDevice):
+    """A PCS that stands still until it is started."""
+
+    def __init__(self, *, starts: bool = True) -> None:
+        super().__init__(pcs(ready=False, power_kw=0.0, setpoint_kw=0.0).shown)
+        self.starts = starts
+
+    def command(self, name: str, value: float) -> bool:
+        if name == "energise" and self.starts:
+            self.shown["ready"] = True
+        return super().command(name, value)
+
+
+@pytest.mark.parametrize("map_", ["generic-pcs", "pcs-reference"])
+async def test_a_pcs_is_started_once_and_again_after_another_trip(map_: str) -> None:
+    plant = TrippedPcs()
+    spec = device_spec(map_, driver="battery.pcs")
+    async with running((spec, plant)) as rig:
+        await rig.first_reading()
+        device = rig.device(PcsDevice)
+
+        for _ in range(3):
+            device.energise(valid_until_s=rig.clock.monotonic_s() + 5.0)
+            await rig.clock.run(1.0)
+        outcome = outcome_of(rig)
+        once = plant.commanded("energise")
+        await rig.clock.run(10.0)
+        plant.shown["ready"] = False
+        await rig.clock.run(2.0)
+        device.energise(valid_until_s=rig.clock.monotonic_s() + 5.0)
+        await rig.clock.run(2.0)
+
+    assert device.has_start
+    assert (outcome.outcome, outcome.detail.split(":")[0]) == ("accepted", "energise")
+    assert once == [1.0]
+    assert plant.commanded("energise") == [1.0, 1.0]
+
+
+async def test_a_start_that_the_pcs_does_not_show_has_failed() -> None:
+    plant = TrippedPcs(starts=False)
+    async with running((device_spec("generic-pcs"), plant)) as rig:
+        await rig.first_reading()
+        for _ in range(20):
+            rig.device(PcsDevice).energise(valid_until_s=rig.clock.monotonic_s() + 5.0)
+            await rig.clock.run(1.0)
+        outcome = outcome_of(rig)
+
+    assert (outcome.outcome, outcome.detail) == ("failed", "energise: true acknowledged, not shown in 15 s")
+
+
+async def test_a_pcs_whose_map_has_no_start_is_not_started(tmp_path: Path) -> None:
+    text = (SHIPPED / "generic-pcs.toml").read_text(encoding="utf-8")
+    start = text[text.index("[actions.start]") : text.index("[heartbeat]")]
+    (tmp_path / "plain-pcs.toml").write_text(text.replace(start, "").replace('"generic-pcs"', '"plain-pcs"'))
+    plant = TrippedPcs()
+    async with running((device_spec("plain-pcs", driver="battery.pcs"), plant), maps=[tmp_path]) as rig:
+        await rig.first_reading()
+        device = rig.device(PcsDevice)
+        device.energise(valid_until_s=rig.clock.monotonic_s() + 5.0)
+        await rig.clock.run(2.0)
+
+    assert not device.has_start
+    assert plant.commanded("energise") == []

@@ -1,4 +1,4 @@
-"""The control panels of genset controllers: keys, their checks and answers, and how a panel shows its set.
+"""The panels of genset controllers and converters: keys, their checks and answers, and how a panel shows its set.
 
 What a panel understands stands here in tables of its own, from the makers' documents, not from the register maps that
 the drivers use: a key that a map has wrong is refused.
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Final, Protocol
 
 from drivers.device.alarms import AlarmList, Severity
+from drivers.device.fields import DeviceClass
 from drivers.modbus.layout import RegisterMap
 from drivers.sim.wire.bank import RegisterBank, TwinDevice
 from drivers.sim.wire.faults import NO_FAULTS, Faults
@@ -181,6 +182,40 @@ class ComapPanel:
         return [self._argument >> 16, self._argument & 0xFFFF]
 
 
+class StartPanel:
+    """The start register of a converter: a 1 starts it."""
+
+    # the project's own interface list; Sinexcel as OpenEMS reads it
+    _REGISTERS: Final = frozenset({512, 650})
+    _PRESSED: Final = (1,)
+
+    def __init__(self, device: TwinDevice) -> None:
+        self._device = device
+
+    def values(self) -> Mapping[str, Value]:
+        """Return what the converter shows."""
+        return self._device.values()
+
+    def command(self, name: str, value: float) -> bool:
+        """Take a command that is no key; False refuses it."""
+        return self._device.command(name, value)
+
+    def owns(self, register: int) -> bool:
+        """Return whether a register starts it."""
+        return register in self._REGISTERS
+
+    def press(self, function: int, register: int, words: tuple[int, ...]) -> ExceptionCode | None:  # noqa: ARG002
+        """Start; any other number is refused."""
+        if function not in (WRITE_SINGLE, WRITE_MULTIPLE):
+            return ExceptionCode.FUNCTION
+        taken = words == self._PRESSED and self._device.command("energise", 1.0)
+        return None if taken else ExceptionCode.VALUE
+
+    def answer(self, register: int, count: int) -> list[int] | ExceptionCode:  # noqa: ARG002 - the protocol's
+        """Return nothing: the register is not kept."""
+        return [0] * count
+
+
 class PanelBank(RegisterBank):
     """The registers of a unit that is commanded by keys."""
 
@@ -234,6 +269,8 @@ def unit_registers(register_map: RegisterMap, device: TwinDevice, *, clock: Cloc
         device = RackedContainer(register_map, device)
     if not register_map.actions:
         return RegisterBank(register_map, device, clock=clock)
+    if register_map.device_class is DeviceClass.PCS:
+        return PanelBank(register_map, StartPanel(device), clock=clock)
     returns = [action.returns for action in register_map.actions.values() if action.returns is not None]
     panel: Panel = ComapPanel(device, first=returns[0].at.register) if returns else GencommPanel(device)
     return PanelBank(register_map, panel, clock=clock)

@@ -14,6 +14,12 @@ _LARGEST_STEP_FRAC: Final = 0.05
 _FOLLOWED_FRAC: Final = 0.5
 # this much the wrong way is a sign, not noise
 _AGAINST_FRAC: Final = -0.3
+# a change of frequency that meters with a resolution of 1 mHz show
+_SEEN_HZ: Final = 0.003
+_NO_SIGN: Final = (
+    "the setpoint is taken; the unit forms the grid, its power follows the load and the frequency does not show the "
+    "step, which says nothing of the sign: repeat this with a larger step, or while it follows a grid"
+)
 # a curtailment is seen only if there is something to curtail
 _LEAST_PRODUCTION_FRAC: Final = 0.05
 # a limit is obeyed if the power is at most this share of the rating above it
@@ -99,11 +105,7 @@ def judged_step(before_kw: float, after_kw: float | None, step: Step, *, forming
         return Check(name=name, verdict=Verdict.FAILED, detail="the power became unknown", figures=figures)
     # before the share: a load that happens to move with the setpoint shows no sign
     if forming:
-        detail = (
-            "the setpoint is taken; the unit forms the grid and its power follows the load, which says nothing of the "
-            "sign: repeat this while it follows a grid"
-        )
-        return Check(name=name, verdict=Verdict.NOT_RUN, detail=detail, figures=figures)
+        return Check(name=name, verdict=Verdict.NOT_RUN, detail=_NO_SIGN, figures=figures)
     share = (after_kw - before_kw) / step.delta_kw
     if share >= _FOLLOWED_FRAC:
         detail = "the measured power follows the setpoint, with the same sign"
@@ -112,6 +114,31 @@ def judged_step(before_kw: float, after_kw: float | None, step: Step, *, forming
         detail = "the measured power moves against the setpoint: one of the two has the wrong sign"
     else:
         detail = f"the measured power moved by {share:.0%} of the step"
+    return Check(name=name, verdict=Verdict.FAILED, detail=detail, figures=figures)
+
+
+def judged_droop_step(step: Step, *, before_hz: float | None, moved_hz: float | None, back_hz: float | None) -> Check:
+    """Return whether the frequency of an island follows the setpoint of a unit that forms it, and comes back with it.
+
+    A droop sends the frequency up with the setpoint, whatever the load takes. The sign of the measured power is not
+    seen by this: it follows the load.
+    """
+    name = step_name("power_kw", step)
+    figures = {"setpoint": f"{step.setpoint_kw:.1f} kW ({step.delta_kw:+.1f} kW)"}
+    if before_hz is None or moved_hz is None or back_hz is None:
+        return Check(name=name, verdict=Verdict.NOT_RUN, detail=_NO_SIGN, figures=figures)
+    figures |= {"frequency": f"{before_hz:.3f} Hz, then {moved_hz:.3f} Hz, back {back_hz:.3f} Hz"}
+    moved, returned = moved_hz - before_hz, moved_hz - back_hz
+    # a load that moves meanwhile would have to go there and back with the setpoint
+    if min(abs(moved), abs(returned)) < _SEEN_HZ or moved * returned < 0.0:
+        return Check(name=name, verdict=Verdict.NOT_RUN, detail=_NO_SIGN, figures=figures)
+    if moved * step.delta_kw > 0.0:
+        detail = (
+            "the frequency of the island follows the setpoint and comes back with it: the setpoint has the right sign; "
+            "that of the measured power is seen while the unit follows a grid"
+        )
+        return Check(name=name, verdict=Verdict.PASSED, detail=detail, figures=figures)
+    detail = "the frequency of the island moves against the setpoint: the setpoint has the wrong sign"
     return Check(name=name, verdict=Verdict.FAILED, detail=detail, figures=figures)
 
 

@@ -12,9 +12,11 @@ from ems.ports import (
     Commanded,
     Curtails,
     Device,
+    Energises,
     LimitsPower,
     ResetsAlarms,
     SetsPower,
+    SetsSupply,
     StartsAndStops,
     Withholds,
 )
@@ -26,6 +28,8 @@ _OUTCOME_S: Final = 20.0
 # how long one of its commands counts, s
 VALID_S: Final = 3.0 * _RENEW_S
 _RESET: Final = "reset_alarms"
+_START: Final = "energise"
+_SUPPLY: Final = "supply_degc"
 
 Send = Callable[[float, float], None]
 
@@ -45,6 +49,11 @@ class Hand:
     def commands(self) -> tuple[str, ...]:
         """Return what the device can be commanded."""
         return tuple(self._senders)
+
+    @property
+    def power_command(self) -> str | None:
+        """Return the command that is a power or its limit, None for a device that takes none."""
+        return next((name for name in self._senders if name.endswith("_kw")), None)
 
     async def ready(self) -> None:
         """Wait until the device has been read.
@@ -68,9 +77,17 @@ class Hand:
             raise _refused("COMMAND", f"{self._device.device_id} has no command '{name}'", ", ".join(self._senders))
         if name == "run" and value not in (0.0, 1.0):
             raise _refused("VALUE", f"{value:g} neither starts nor stops", "1 or 0")
-        if name == _RESET and value != 1.0:
+        if name in (_RESET, _START) and value != 1.0:
             raise _refused("VALUE", f"{value:g} is no press of a key", "1")
-        if name not in ("run", _RESET) and isinstance(self._device, LimitsPower):
+        if name == _SUPPLY and isinstance(self._device, SetsSupply):
+            band = self._device.supply_limits()
+            if not band.lowest_degc <= value <= band.highest_degc:
+                raise _refused(
+                    "VALUE",
+                    f"{value:g} °C is outside what {self._device.device_id} takes now",
+                    f"{band.lowest_degc:g} ({band.lowest_reason}) to {band.highest_degc:g} ({band.highest_reason})",
+                )
+        if name.endswith("_kw") and isinstance(self._device, LimitsPower):
             limits = self._device.power_limits()
             if not limits.lowest_kw <= value <= limits.highest_kw:
                 raise _refused(
@@ -130,6 +147,10 @@ def senders(device: Device) -> Mapping[str, Send]:
         found["run"] = lambda value, until_s: device.set_run(run=value == 1.0, valid_until_s=until_s)
     if isinstance(device, ResetsAlarms) and device.has_reset_key:
         found[_RESET] = lambda _, until_s: device.reset_alarms(valid_until_s=until_s)
+    if isinstance(device, Energises) and device.has_start:
+        found[_START] = lambda _, until_s: device.energise(valid_until_s=until_s)
+    if isinstance(device, SetsSupply):
+        found[_SUPPLY] = lambda value, until_s: device.set_supply(value, valid_until_s=until_s)
     return found
 
 

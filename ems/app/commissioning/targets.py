@@ -198,7 +198,7 @@ def endpoint_target(endpoint: str, *, map_name: str, unit: int, reach: Reach, ma
         map=None if register_map is None else map_name,
         fast_s=1.0,
         slow_s=2.0,
-        watchdog_s=_WATCHDOG_S,
+        watchdog_s=_watchdog_s(register_map),
         rated_kw=None,
         by_hand=True,
     )
@@ -211,6 +211,12 @@ def endpoint_target(endpoint: str, *, map_name: str, unit: int, reach: Reach, ma
         maps=tuple(maps),
         files=None,
     )
+
+
+def _watchdog_s(register_map: RegisterMap | None) -> float:
+    """Return a watchdog time that the device can count: some count in minutes."""
+    watchdog = None if register_map is None else register_map.watchdog
+    return _WATCHDOG_S if watchdog is None else max(_WATCHDOG_S, abs(watchdog.coding.scale))
 
 
 def _driver(register_map: RegisterMap) -> str:

@@ -16,6 +16,7 @@ from ems.app.commissioning.checks import (
     curtailment_step,
     has_followed,
     judged_curtailment,
+    judged_droop_step,
     judged_fallback,
     judged_heartbeat,
     judged_limits,
@@ -43,6 +44,8 @@ from ems.ports import (
 
 # storage and PV follow a setpoint within this, ramp and 3 s of verification included
 _FOLLOW_S: Final = 10.0
+# so long a droop stands before the frequency is looked at
+_DROOP_S: Final = 5.0
 # devices notice the silence after their watchdog time, hold for some more, and then ramp: this many watchdog times
 # and polls must be enough to see it begin
 _FALLBACK_WATCHDOGS: Final = 5.0
@@ -106,7 +109,7 @@ class _Verification:
         if (reason := self._hand.withheld()) is not None:
             self._add("commands", Verdict.FAILED, f"the device takes no commands: {reason}")
             return
-        if isinstance(self._device, LimitsPower):
+        if self._hand.power_command is not None and isinstance(self._device, LimitsPower):
             self.checks.append(judged_limits(self._device.power_limits(), rated_kw=self._target.rated_kw))
             self._refuses_beyond()
         await self._commanded()
@@ -173,9 +176,9 @@ class _Verification:
 
     def _refuses_beyond(self) -> None:
         """Try a setpoint beyond the limits: it must be refused before anything is written."""
-        if not isinstance(self._device, LimitsPower):
+        name = self._hand.power_command
+        if name is None or not isinstance(self._device, LimitsPower):
             return
-        name = next(name for name in self._hand.commands if name != "run")
         try:
             self._hand.check(name, self._device.power_limits().highest_kw + 1.0)
         except ConfigError:
@@ -187,6 +190,12 @@ class _Verification:
         """Move the device, and let it fall back, each if the person agrees."""
         if isinstance(self._device, StartsAndStops):
             self._add("step", Verdict.NOT_RUN, "a set is not started by this tool: run it by hand and watch it")
+            return
+        if self._hand.power_command is None:
+            detail = (
+                "a plant answers a supply temperature in many minutes: set it with `ems devices write` and watch it"
+            )
+            self._add("step", Verdict.NOT_RUN, detail)
             return
         name, steps = self._steps()
         if not steps:
@@ -237,7 +246,10 @@ class _Verification:
         return self._number("limit_kw" if name == "limit_kw" else "setpoint_kw")
 
     async def _step(self, name: str, step: Step) -> None:
-        before_kw, was_forming = self._number("power_kw") or 0.0, self._is_forming()
+        if name == "power_kw" and self._is_forming():
+            await self._droop_step(name, step)
+            return
+        before_kw = self._number("power_kw") or 0.0
         began_s = self._clock.monotonic_s()
 
         def arrived() -> bool:
@@ -256,11 +268,22 @@ class _Verification:
             rated_kw = self._target.rated_kw
             self.checks.append(judged_curtailment(before_kw, after_kw, step, rated_kw=rated_kw, took_s=took_s))
             return
-        forming = was_forming or self._is_forming()
-        self.checks.append(judged_step(before_kw, after_kw, step, forming=forming, took_s=took_s))
+        self.checks.append(judged_step(before_kw, after_kw, step, forming=self._is_forming(), took_s=took_s))
         # the next step begins where this one did
         back_kw = step.setpoint_kw - step.delta_kw
         await self._hold(name, back_kw, for_s=_FOLLOW_S, until=lambda: self._is_back(before_kw, step))
+
+    async def _droop_step(self, name: str, step: Step) -> None:
+        """Move the droop of a unit that forms an island there and back, and look at the frequency."""
+        frequencies = [self._number("frequency_hz")]
+        for setpoint_kw in (step.setpoint_kw, step.setpoint_kw - step.delta_kw):
+            fault = await self._hold(name, setpoint_kw, for_s=_DROOP_S)
+            if fault is not None:
+                self._add(step_name(name, step), Verdict.FAILED, fault)
+                return
+            frequencies.append(self._number("frequency_hz"))
+        before_hz, moved_hz, back_hz = frequencies
+        self.checks.append(judged_droop_step(step, before_hz=before_hz, moved_hz=moved_hz, back_hz=back_hz))
 
     def _is_back(self, before_kw: float, step: Step) -> bool:
         power_kw = self._number("power_kw")
