@@ -16,6 +16,7 @@ import typer
 
 from ems.cli_alarms import alarms_app
 from ems.cli_devices import devices_app
+from ems.cli_mode import mode
 from ems.cli_output import EXIT_NO, EXIT_REFUSED, EXIT_UNEXPECTED, JsonFlag, show
 from ems.cli_request import request
 from ems.errors import ConfigError, ConfigProblem, EmsError
@@ -34,6 +35,7 @@ app.add_typer(study_app, name="study")
 app.add_typer(devices_app, name="devices")
 app.add_typer(alarms_app, name="alarms")
 app.command()(request)
+app.command()(mode)
 
 SiteArgument = Annotated[str, typer.Argument(metavar="SITE", help="A configuration directory or a shipped site.")]
 

@@ -171,6 +171,14 @@ class Withholds(Commanded, Protocol):
 
 
 @runtime_checkable
+class Silences(Protocol):
+    """Can be told to write nothing to its device at all: no command, no heartbeat, no arming of its fall-back."""
+
+    def silence(self, reason: str | None) -> None:
+        """Write nothing from now on, and say why; None: take commands again."""
+
+
+@runtime_checkable
 class WearsOut(Commanded, Protocol):
     """Has commands in non-volatile memory, which bears a number of writes per day."""
 

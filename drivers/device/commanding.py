@@ -36,6 +36,9 @@ class Commanding(ReadDevice[R], ABC, Generic[R, E, W]):
     A device calls `_take_commands` while it is built, and `_keep_alive` once it is known which heartbeats it needs.
     """
 
+    # why nothing at all is written to the device, by the controller's word; None: it takes commands
+    _silent: str | None = None
+
     def _take_commands(
         self,
         power: PowerCommand | None,
@@ -142,6 +145,15 @@ class Commanding(ReadDevice[R], ABC, Generic[R, E, W]):
             every_s=None if self._spec.by_hand else self._spec.setpoint_every_s,
         )
 
+    def silence(self, reason: str | None) -> None:
+        """Write nothing from now on, and say why; None: take commands again, once the fall-back is armed."""
+        if self._silent is not None and reason is None:
+            self._greet_again = True
+        self._silent = reason
+
+    def _is_known(self, identity: Mapping[str, str]) -> bool:
+        return self._silent is None and super()._is_known(identity)
+
     def outcome(self) -> WriteOutcome | None:
         """Return what became of the newest command that has ended; its detail names the command."""
         now_s = self._clock.monotonic_s()
@@ -160,11 +172,12 @@ class Commanding(ReadDevice[R], ABC, Generic[R, E, W]):
 
     def withheld(self) -> str | None:
         """Return why commands are refused now, None while they are taken."""
-        return self._distrust() or self._local or self._unarmed()
+        return self._silent or self._distrust() or self._local or self._unarmed()
 
     def _refusal(self) -> str | None:
         """Return why commands are refused; those for a device that is just being armed wait."""
-        return self._distrust() or self._local or (None if self._is_arming() else self._unarmed())
+        own = self._silent or self._distrust() or self._local
+        return own or (None if self._is_arming() else self._unarmed())
 
     def _is_arming(self) -> bool:
         return self._clock.monotonic_s() < self._arming_until_s
@@ -271,7 +284,7 @@ class Commanding(ReadDevice[R], ABC, Generic[R, E, W]):
 
     def _arm_again(self, now_s: float) -> None:
         """Set the watchdog anew where the device shows that its fall-back has come loose without a reconnect."""
-        if not self._is_loose():
+        if self._silent is not None or not self._is_loose():
             self._rearm_s = NEVER_S
         elif self._rearm_s == NEVER_S:
             self._rearm_s = now_s + _REARM_PERIODS * self._spec.fast_s

@@ -139,7 +139,8 @@ class CommandedMqttDevice(Commanding[R, EncodedSetpoint, Publication], MqttDevic
 
     def _published(self, values: Mapping[str, Value | None], at_s: float) -> None:
         """Arm the fall-back of a device that has come, or whose fall-back has come loose, before it is commanded."""
-        if self._arming is not None and self._distrust() is None and (self._greet_again or not self._is_told):
+        may_arm = self._arming is not None and self._silent is None and self._distrust() is None
+        if self._arming is not None and may_arm and (self._greet_again or not self._is_told):
             self._is_told, self._greet_again = True, False
             now_s = self._clock.monotonic_s()
             self._arming.start(now_s)

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -21,6 +21,7 @@ from ems.app.standby import Standby, lease_of, lease_places
 from ems.config.build import Wiring, build_site, build_wiring
 from ems.config.files import ConfigFiles
 from ems.config.loader import load_files
+from ems.config.naming import assets_in_hands
 from ems.control.alarms import AlarmRules
 from ems.errors import ConfigError, ConfigProblem, EmsError
 from ems.model.site import Site
@@ -33,6 +34,7 @@ from ems.runtime.daemon import Daemon, DaemonParts, Ending
 from ems.runtime.disk import DiskWatch
 from ems.runtime.footprint import ProcessLimits
 from ems.runtime.forecasts import ForecastMemory
+from ems.runtime.hands import HandBook
 from ems.runtime.identities import IdentityBook
 from ems.runtime.inputs import load_climate, price_file_source, weather_file_source
 from ems.runtime.lease import Lease
@@ -221,6 +223,7 @@ async def _run_once(
             counters=counters,
             requests=RequestBook(state_directory),
             alarms=AlarmDesk(store, AlarmInbox(state_directory), rules=_alarm_rules(files, scaled.stretch)),
+            hands=HandBook(state_directory, _assets_in_hands(files), scaled.site.control.hand.windows),
             notifier=notifier,
             version=version(DISTRIBUTION),
             pid=os.getpid(),
@@ -323,6 +326,10 @@ def _limits(files: ConfigFiles) -> ProcessLimits:
         max_tasks=table.max_tasks,
         max_queue_frac=table.max_queue_frac,
     )
+
+
+def _assets_in_hands(files: ConfigFiles) -> Iterable[str]:
+    return assets_in_hands(files.assets, has_grid=files.limits.grid is not None)
 
 
 def state_home(files: ConfigFiles) -> Path:

@@ -140,7 +140,7 @@ class Publishing:
         """Keep the cycle for the next publication and hand its points to the historian."""
         self._record = record
         told = joined(record.decision.setpoints, record.probes)
-        self._book.observe(told, at_s=record.snapshot.at_s, missed=record.missed)
+        self._book.observe(told, at_s=record.snapshot.at_s, missed=record.missed, hands=record.hands)
         if self._historian is not None:
             self._keep(self._historian, record)
 
@@ -269,7 +269,10 @@ class Publishing:
     def _site_messages(self, record: CycleRecord) -> Iterator[Outgoing]:
         site, snapshot, decision = self._site, record.snapshot, record.decision
         yield Outgoing(
-            topic=STATE, message=state_message(site, snapshot, decision, record.plan, device_ids=self._device_ids)
+            topic=STATE,
+            message=state_message(
+                site, snapshot, decision, record.plan, device_ids=self._device_ids, hands=record.hands
+            ),
         )
         if self._watched is not None:
             statistics = self._watched[0].statistics

@@ -22,6 +22,7 @@ from ems.config.schema.assets import (
     PollutantTable,
     PvPlantTable,
 )
+from ems.config.schema.control import HandTable
 from ems.config.schema.forecasts import ForecastsFile
 from ems.config.schema.limits import BatteryLimits, ContingencyTable, GensetLimits
 from ems.config.schema.tariffs import SeasonTable, TariffTable
@@ -52,6 +53,7 @@ from ems.model.genset_rules import (
     QuietHours,
 )
 from ems.model.grid import AnnouncedOutage, FlowGroup, GridConnection, OutageStatistics
+from ems.model.hand import HandMode, HandRules, HandWindow
 from ems.model.lease import LeaseSpec
 from ems.model.load import Auxiliaries, ChillerUnits, CoolingKind, CoolingPlant, CoolingUnits, ItCluster
 from ems.model.modes import ModeSettings, TieRules
@@ -80,7 +82,7 @@ from ems.model.twin import (
     TwinSpec,
     TwinWeather,
 )
-from ems.model.units import SECONDS_PER_MINUTE
+from ems.model.units import SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -361,6 +363,23 @@ def _control(files: ConfigFiles) -> ControlSettings:
             **modes.model_dump(exclude={"planned_lead_min"}), planned_lead_s=SECONDS_PER_MINUTE * modes.planned_lead_min
         ),
         tie=None if tie is None else TieRules(**tie.model_dump()),
+        hand=_hand(files.control.hand),
+    )
+
+
+def _hand(table: HandTable) -> HandRules:
+    return HandRules(
+        long_s=SECONDS_PER_HOUR * table.long_h,
+        windows=tuple(
+            HandWindow(
+                asset_id=window.asset,
+                mode=HandMode(window.mode),
+                start_utc=window.start.astimezone(UTC),
+                end_utc=window.end.astimezone(UTC),
+                **window.model_dump(exclude={"asset", "mode", "start", "end"}),
+            )
+            for window in table.window
+        ),
     )
 
 

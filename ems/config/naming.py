@@ -1,7 +1,7 @@
 """Names of assets that come in numbers, and the expansion of numbered links and devices."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -21,6 +21,7 @@ from ems.model.device import (
     TcpEndpoint,
     TlsFiles,
 )
+from ems.model.hand import SITE
 
 # assets of which a site has one
 PCC = "pcc"
@@ -29,6 +30,14 @@ COOLING_LOAD = "cooling"
 AUX = "aux"
 COOLING_PLANT = "cooling_plant"
 TANK = "tank"
+
+# what each kind of asset follows in MANUAL
+_IN_HANDS: Mapping[str, tuple[str, ...]] = {
+    "block": ("power_kw",),
+    "genset": ("power_kw", "run"),
+    "pv": ("limit_kw",),
+    PCC: (),
+}
 
 T = TypeVar("T")
 
@@ -125,6 +134,17 @@ def assets_with_kinds(assets: AssetsFile, *, has_grid: bool) -> Iterator[tuple[s
         yield from ((unit, "genset") for unit in unit_ids(name, genset.n_units))
     for name, pv in assets.pv.items():
         yield from ((block, "pv") for block in pv_block_ids(name, pv.n_blocks))
+
+
+def assets_in_hands(assets: AssetsFile, *, has_grid: bool) -> dict[str, tuple[str, ...]]:
+    """Return what people can take over, each with the values that it follows in MANUAL."""
+    values: dict[str, tuple[str, ...]] = {**_IN_HANDS}
+    values |= dict.fromkeys(commanded_cooling(assets.cooling), ("supply_degc",))
+    found: dict[str, tuple[str, ...]] = {SITE: ()}
+    for name, kind in assets_with_kinds(assets, has_grid=has_grid):
+        if kind in values:
+            found[name] = values[kind]
+    return found
 
 
 def _link(table: LinkTable, n: int, *, resolve: Callable[[str], Path]) -> LinkSpec:

@@ -10,6 +10,7 @@ from ems.contract.quantities import (
     Flow,
     Frequency,
     Hours,
+    Instant,
     Percentage,
     Power,
     Pressure,
@@ -19,7 +20,7 @@ from ems.contract.quantities import (
     Voltage,
     Volume,
 )
-from ems.contract.site import ReasonPart
+from ems.contract.site import HandName, ReasonPart
 from ems.model.readings import ControlMode, EngineState, GensetPhase
 from ems.model.setpoints import Outcome
 
@@ -253,3 +254,5 @@ class SetpointMessage(Message):
     excluded: str | None = Field(
         description="Why control goes on without the device: it misses setpoints or takes none; null: it does not."
     )
+    mode: HandName = Field(description="Who moves it: the controller, or people by `ems mode`.")
+    mode_until: Instant | None = Field(description="When it is in AUTO again at the latest; null: it is in AUTO.")

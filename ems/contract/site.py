@@ -11,6 +11,7 @@ from ems.contract.quantities import (
     Energy,
     Frequency,
     Hours,
+    Instant,
     Minutes,
     Percentage,
     Power,
@@ -35,6 +36,7 @@ ModeName = Literal[
     "e_stop",
 ]
 FormingName = Literal["grid", "pcs", "genset", "none"]
+HandName = Literal["auto", "semi", "manual", "off"]
 IslandName = Literal["battery", "hybrid", "gensets"]
 ReserveName = Literal["r0", "r1", "down"]
 
@@ -52,6 +54,14 @@ class ProblemPart(Payload):
     device: str = Field(description="Device that should have given it.")
     value: str = Field(description="Name of the value; `all` where the whole device is missing.")
     reason: str = Field(description="Why it is missing.")
+
+
+class HandPart(Payload):
+    """A device, or the site, that is not in AUTO."""
+
+    asset: str = Field(description="Asset of the device; `site`: everything.")
+    mode: HandName = Field(description="What counts for it.")
+    until: Instant = Field(description="When it is in AUTO again at the latest.")
 
 
 class StateMessage(Message):
@@ -72,6 +82,8 @@ class StateMessage(Message):
     )
     black_start_step: str | None = Field(description="Step of a black start; null: none is under way.")
     black_start_hold: str | None = Field(description="Why a black start waits for an operator; null: none does.")
+    hands: tuple[HandPart, ...] = Field(description="What is in people's hands: devices and the site as a whole.")
+    waiting: tuple[str, ...] = Field(description="What is proposed and waits for a confirmation (`ems mode`).")
     pv_kw: Power | None = Field(description="Power of all PV blocks; kW.")
     pv_available_kw: Power | None = Field(description="What all PV blocks could deliver without a limit; kW.")
     curtailed_kw: Power | None = Field(description="Available PV that is not taken; kW, never negative.")

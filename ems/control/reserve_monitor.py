@@ -52,8 +52,10 @@ def _storage(site: Site, snapshot: SiteSnapshot, state: ControlState) -> list[St
         for block in pool.blocks:
             now = states[block.id]
             stored = state.stored_kwh.get(block.id)
-            # a block that takes no setpoints helps in a disturbance only by the droop of a forming unit
-            if now.power_kw is None or stored is None or not now.ready or not (now.controllable or now.forming):
+            # a block that takes no setpoints helps in a disturbance only by the droop of a forming unit; what a suspect
+            # one delivers can be lost
+            counts = now.controllable or now.forming or now.suspect
+            if now.power_kw is None or stored is None or not now.ready or not counts:
                 continue
             full = pool.block_kwh if now.full_kwh is None else now.full_kwh
             units.append(

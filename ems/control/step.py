@@ -1,14 +1,24 @@
 """One control cycle: mode, energy, reserve, gensets, targets, allocation, tie, guard."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ems.control.black_start import advanced, energised, pv_is_back
 from ems.control.contingency import declared
 from ems.control.full_charge import last_full, opened
-from ems.control.genset_sequencer import Situation, adopted, sequence
+from ems.control.genset_sequencer import Commitment, Situation, adopted, sequence
 from ems.control.guard import STORAGE, Clip, GuardContext, Isolation, guard
+from ems.control.hand import (
+    held_units,
+    left_to_rules,
+    proposals,
+    settled_tracks,
+    taken_storage_kw,
+    waiting,
+    with_hands,
+    without_off,
+)
 from ems.control.holding import found_setpoints
 from ems.control.import_limit import counted
 from ems.control.measurement import (
@@ -29,6 +39,7 @@ from ems.control.targets import decide_targets
 from ems.control.tie import exchange_small_since, islanding_refusal, match_kw, tie_setpoint
 from ems.control.totals import Course, Flows, Lead, Targets
 from ems.control.trim import may_trim
+from ems.model.hand import NO_HANDS, Hands
 from ems.model.plan import Plan
 from ems.model.requests import NO_REQUESTS, OperatorRequests
 from ems.model.setpoints import Cause, Reason, Setpoints
@@ -38,6 +49,11 @@ from ems.reserve import Assessment, Operation, Requirement, ReserveId, assess
 
 _ADOPTS: Final = "reading only: the measured state is adopted"
 _READS_ONLY: Final = {Mode.E_STOP: "reading only: an emergency stop stands"}
+
+
+def no_proposals() -> Mapping[str, str]:
+    """Return that nothing waits for a confirmation."""
+    return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +83,8 @@ class Decision:
     # what holds the bus as measured, None where nothing tells; and who works in an island
     forming: Forming | None = None
     island: IslandKind | None = None
+    # starts and stops that wait for a person's confirmation, by asset
+    proposals: Mapping[str, str] = field(default_factory=no_proposals)
 
 
 def step(
@@ -75,20 +93,28 @@ def step(
     plan: Plan | None,
     state: ControlState,
     requests: OperatorRequests = NO_REQUESTS,
+    hands: Hands = NO_HANDS,
 ) -> Decision:
     """Decide one cycle from a frozen snapshot.
 
     `plan` may be any plan, the rules' own included; one that is too old is taken as a forecast only. The caller
-    passes the state of the cycle before and keeps the one returned. `requests` are what people ask for now.
+    passes the state of the cycle before and keeps the one returned. `requests` are what people ask for now, `hands`
+    what they have taken over.
     """
-    decision = _decided(site, snapshot, plan, state, requests)
+    snapshot = without_off(snapshot, hands)
+    decision = _decided(site, snapshot, plan, state, requests, hands)
     role = forming_role(site, snapshot)
     island = None if decision.state.mode.is_parallel else island_kind(role, snapshot)
     return replace(decision, forming=role, island=island)
 
 
 def _decided(
-    site: Site, snapshot: SiteSnapshot, plan: Plan | None, state: ControlState, requests: OperatorRequests
+    site: Site,
+    snapshot: SiteSnapshot,
+    plan: Plan | None,
+    state: ControlState,
+    requests: OperatorRequests,
+    hands: Hands,
 ) -> Decision:
     site = opened(site, _fresh(site, plan, snapshot), snapshot)
     now_s = snapshot.at_s
@@ -100,8 +126,10 @@ def _decided(
     load_kw = state.load_kw
     if load_kw is None or state.mode is Mode.E_STOP:
         return _nothing(replace(state, last_s=now_s), change, powers)
-    storage = measure_storage(site, snapshot, stored_kwh=state.stored_kwh, load_kw=load_kw)
-    operation = operation_now(site, snapshot, state)
+    # the rules count on what is left to them, the guard on everything that takes setpoints
+    ours = left_to_rules(snapshot, hands)
+    storage = measure_storage(site, ours, stored_kwh=state.stored_kwh, load_kw=load_kw)
+    operation = operation_now(site, ours, state)
     required = required_now(site, state)
     assessments = assess(operation, required)
     held_on = held_on_by_reserve(site, operation, required, storage)
@@ -137,9 +165,10 @@ def _decided(
     blind = state.mode is Mode.DEGRADED
     followed = fresh if fresh is not None and fresh.followed and not blind else None
     flows = _flows(site, snapshot, powers, state, dt_s)
+    state = settled_tracks(site, snapshot, state, hands)
     situation = Situation(
         site=site,
-        snapshot=snapshot,
+        snapshot=ours,
         plan=followed,
         forecast=fresh,
         storage=storage,
@@ -149,8 +178,10 @@ def _decided(
         required=required,
         assessments=assessments,
         may_stop=allows(state.mode, Write.SETS_STOP),
+        held=held_units(site, hands, now_s),
     )
     commitment = sequence(situation, state)
+    proposed = _proposed(situation, state, hands, commitment)
     state = replace(
         state,
         gensets=commitment.tracks,
@@ -159,11 +190,15 @@ def _decided(
     )
     course = Course(step=None if fresh is None else fresh.step_at(snapshot.utc), followed=followed is not None)
     state = _transitions(site, snapshot, operation, required, storage, state, dt_s=dt_s)
-    targets = decide_targets(site, snapshot, course, storage, flows, state)
-    held = held_setpoints(site, snapshot, state) if blind else None
-    requested = held or _asked(site, snapshot, targets, state, dt_s=dt_s)
+    taken_kw = taken_storage_kw(snapshot, hands)
+    left = replace(flows, load_kw=flows.load_kw - taken_kw, storage_kw=flows.storage_kw - taken_kw)
+    targets = decide_targets(site, ours, course, storage, left, state)
+    held = held_setpoints(site, ours, state) if blind else None
+    requested = held or _asked(site, ours, targets, state, dt_s=dt_s)
     scene = scene_of(site, snapshot, powers, state, requests)
     requested = replace(requested, tie=tie_setpoint(scene, state))
+    proposed |= waiting(requested, hands, now_s)
+    requested = with_hands(requested, site, snapshot, state, hands)
     state = replace(state, exchange_small_since_s=exchange_small_since(scene, state))
     guarded = guard(requested, site, snapshot, replace(context, tracks=state.gensets))
     commanded = {STORAGE, *(block.id for block in requested.blocks)}
@@ -197,7 +232,17 @@ def _decided(
         ramp_short_kw=targets.ramp_short_kw,
         context=context,
         isolations=guarded.isolations,
+        proposals=proposed,
     )
+
+
+def _proposed(situation: Situation, state: ControlState, hands: Hands, commitment: Commitment) -> dict[str, str]:
+    """Return what the rules would start or stop if nothing waited for a confirmation."""
+    free = held_units(situation.site, hands, situation.now_s, waits=False)
+    if free == situation.held:
+        return {}
+    wished = sequence(replace(situation, held=free), state)
+    return proposals(hands, situation.now_s, decided=commitment.tracks, free=wished.tracks)
 
 
 def _followed(

@@ -32,6 +32,7 @@ class Cause(StrEnum):
     BLACK_START = "black_start"
     TIE = "tie"
     LOAD_SHED = "load_shed"
+    MANUAL = "manual"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

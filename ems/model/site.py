@@ -6,6 +6,7 @@ from ems.model.battery import BatteryPool
 from ems.model.carbon_budget import CarbonAllowance
 from ems.model.genset import FuelTank, GensetClass
 from ems.model.grid import FlowGroup, GridConnection
+from ems.model.hand import HandRules
 from ems.model.load import Auxiliaries, CoolingPlant, ItCluster
 from ems.model.modes import ModeSettings, TieRules
 from ems.model.problem import Contingency, ContingencyKind
@@ -154,6 +155,7 @@ class ControlSettings:
     modes: ModeSettings = field(default_factory=ModeSettings)
     # None: the relays of the PCC breaker close it by themselves
     tie: TieRules | None = None
+    hand: HandRules = field(default_factory=HandRules)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

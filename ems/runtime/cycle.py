@@ -6,18 +6,31 @@ from datetime import datetime
 from typing import Final
 
 from ems.control.guard import Clip, guarded_supplies
+from ems.control.hand import hand_alarms, left_to_rules, with_supplies, written
 from ems.control.load_shed import with_load_shed
 from ems.control.state import ControlState, Mode
 from ems.control.step import Decision, step
 from ems.control.supplies import supply_setpoints
 from ems.model.cluster import ClusterView
+from ems.model.hand import NO_HANDS, HandMode, Hands
 from ems.model.plan import Plan
 from ems.model.readings import no_faults
 from ems.model.requests import NO_REQUESTS, OperatorRequests
 from ems.model.setpoints import EnergiseSetpoint, GensetSetpoint, Setpoints, TieSetpoint
 from ems.model.site import Site
 from ems.model.snapshot import SiteSnapshot
-from ems.ports import Clock, Cluster, ControlsTie, Curtails, Device, Energises, SetsPower, SetsSupply, StartsAndStops
+from ems.ports import (
+    Clock,
+    Cluster,
+    ControlsTie,
+    Curtails,
+    Device,
+    Energises,
+    SetsPower,
+    SetsSupply,
+    Silences,
+    StartsAndStops,
+)
 from ems.runtime.acts import Acts, Journal
 from ems.runtime.control_alarms import control_alarms
 from ems.runtime.image import ImageBuilder
@@ -45,6 +58,7 @@ class CycleRecord:
     probes: Setpoints = field(default_factory=Setpoints)
     missed: Mapping[str, str] = field(default_factory=no_faults)
     alarms: Mapping[str, str] = field(default_factory=no_faults)
+    hands: Hands = NO_HANDS
 
 
 class ControlCycle:
@@ -79,25 +93,28 @@ class ControlCycle:
             asset: device for asset, device in everything.items() if isinstance(device, Energises) and device.has_start
         }
         self._tie = {asset: device for asset, device in everything.items() if isinstance(device, ControlsTie)}
+        self._silenced = {asset: device for asset, device in everything.items() if isinstance(device, Silences)}
         self._supplies = supply_setpoints(site)
         self._scale_kw = _deadbands(site)
         self._written: dict[str, tuple[float, float]] = {}
         self.acts = Acts(journal, wait_s=site.control.period_s)
         self.state = state
 
-    def run(self, plan: Plan | None, requests: OperatorRequests = NO_REQUESTS) -> CycleRecord:
-        """Run one cycle now, with what people ask for."""
+    def run(self, plan: Plan | None, requests: OperatorRequests = NO_REQUESTS, hands: Hands = NO_HANDS) -> CycleRecord:
+        """Run one cycle now, with what people ask for and what they have taken over."""
         now_s = self._clock.monotonic_s()
         before_s = self.state.last_s
         image = self._image.snapshot(at_s=now_s, utc=self._clock.utc())
         snapshot = self._obedience.judge(self._plausibility.judge(image), self.state.mode)
         state = replace(self.state, loop_delay_s=self._obedience.loop_delay_s)
-        decided = step(self._site, snapshot, plan, state, requests)
+        decided = step(self._site, snapshot, plan, state, requests, hands)
+        # what comes after counts on what the rules counted on
+        snapshot = left_to_rules(snapshot, hands)
         decision = with_load_shed(self._site, snapshot, decided, self._view(snapshot.utc))
         if self._supplies and decision.state.mode is not Mode.E_STOP:
             # cooling does not wait for a mode: it is commanded from the first cycle on
             clips: list[Clip] = []
-            supplies = guarded_supplies(self._supplies, self._site, clips)
+            supplies = guarded_supplies(with_supplies(self._supplies, hands, now_s), self._site, clips)
             decision = replace(
                 decision,
                 setpoints=replace(decision.setpoints, supplies=supplies),
@@ -107,8 +124,9 @@ class ControlCycle:
         self._obedience.asked(decision.setpoints)
         self.acts.begin(now_s)
         probes = Setpoints() if decision.context is None else self._obedience.probes(snapshot, decision.context)
-        self._write(decision.setpoints, now_s)
-        self._write(probes, now_s)
+        self.silence(hands, now_s)
+        self._write(written(decision.setpoints, hands, now_s), now_s)
+        self._write(written(probes, hands, now_s), now_s)
         self.acts.keep(self.state)
         dt_s = self._site.control.period_s if before_s is None else max(0.0, now_s - before_s)
         return CycleRecord(
@@ -118,8 +136,21 @@ class ControlCycle:
             dt_s=dt_s,
             probes=probes,
             missed=self._obedience.missed,
-            alarms={**self._plausibility.alarms(), **self._obedience.alarms(), **control_alarms(decision)},
+            alarms={
+                **self._plausibility.alarms(),
+                **self._obedience.alarms(),
+                **control_alarms(decision),
+                **hand_alarms(self._site, hands, now_s),
+            },
+            hands=hands,
         )
+
+    def silence(self, hands: Hands, now_s: float) -> None:
+        """Tell drivers which devices are OFF: no heartbeat, no arming, nothing that is still waiting."""
+        for asset, device in self._silenced.items():
+            setting = hands.setting(asset, now_s)
+            is_off = setting is not None and setting.mode is HandMode.OFF
+            device.silence(f"OFF by hand until {setting.until_utc:%Y-%m-%d %H:%M} UTC" if is_off and setting else None)
 
     def _view(self, utc: datetime) -> ClusterView:
         if self._cluster is None:

@@ -27,6 +27,7 @@ from ems.runtime.cycle import ControlCycle, CycleRecord
 from ems.runtime.footprint import ProcessLimits, QueueSource
 from ems.runtime.forecasts import ForecastMemory
 from ems.runtime.handback import hand_back
+from ems.runtime.hands import HandBook
 from ems.runtime.identities import IdentityBook
 from ems.runtime.keeping import StateKeeper
 from ems.runtime.lease import Hold, Lease
@@ -81,6 +82,7 @@ class DaemonParts:
     counters: CounterBook
     requests: RequestBook
     alarms: AlarmDesk
+    hands: HandBook
     notifier: SystemdNotifier
     version: str
     pid: int
@@ -127,6 +129,8 @@ class Daemon:
             journal=self._keeper,
             cluster=parts.cluster,
         )
+        # before any device is met: what is OFF is not even armed
+        self._cycle.silence(parts.hands.in_force(parts.clock), parts.clock.monotonic_s())
         self.statistics = RunStatistics(parts.site, price_per_kwh=parts.accounts.import_price_per_kwh)
         self._began = parts.clock.utc()
         self._began_s = parts.clock.monotonic_s()
@@ -258,7 +262,8 @@ class Daemon:
         if not self._commands():
             return
         requests = self._parts.requests.in_force(self._parts.clock.utc())
-        record = self._cycle.run(self._parts.planner.latest, requests)
+        hands = self._parts.hands.in_force(self._parts.clock)
+        record = self._cycle.run(self._parts.planner.latest, requests, hands)
         self._record = record
         closed = self._account(record)
         events = cycle_events(record)
@@ -267,6 +272,9 @@ class Daemon:
         self._tell_unsaved_acts()
         for text in self._parts.requests.changes(record.snapshot.utc):
             self._tell(Event(utc=record.snapshot.utc, kind="request", text=text))
+        for text in self._parts.hands.changes(record.snapshot.at_s):
+            self._tell(Event(utc=record.snapshot.utc, kind="hand", text=text, urgent=True))
+            self._replan.set()
         self._show(lambda observer: observer.on_cycle(record))
         for event in events:
             self._tell(event)
@@ -315,7 +323,10 @@ class Daemon:
 
     async def _follow_requests(self) -> None:
         """Keep up with what people ask for."""
-        await self._parts.requests.run(self._parts.clock, period_s=self._parts.site.control.period_s)
+        period_s = self._parts.site.control.period_s
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._parts.requests.run(self._parts.clock, period_s=period_s))
+            group.create_task(self._parts.hands.run(self._parts.clock, period_s=period_s))
 
     async def _follow_alarms(self) -> None:
         """Keep up with what people do to alarms."""

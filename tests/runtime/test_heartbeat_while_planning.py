@@ -30,6 +30,7 @@ from ems.runtime.alarm_requests import AlarmInbox
 from ems.runtime.counters import CounterBook
 from ems.runtime.daemon import Daemon, DaemonParts, Ending
 from ems.runtime.forecasts import ForecastMemory
+from ems.runtime.hands import HandBook
 from ems.runtime.identities import IdentityBook
 from ems.runtime.inputs import load_climate
 from ems.runtime.notify import SystemdNotifier
@@ -166,6 +167,7 @@ async def running(
             counters=CounterBook(store),
             requests=RequestBook(home),
             alarms=AlarmDesk(store, AlarmInbox(home)),
+            hands=HandBook(home, ()),
             notifier=SystemdNotifier(),
             version="test",
             pid=1,

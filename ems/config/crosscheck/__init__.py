@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ems.config.crosscheck import assets, contracts, devices, gensets, leases, operation, size, storage
+from ems.config.crosscheck import assets, contracts, devices, gensets, hands, leases, operation, size, storage
 from ems.config.crosscheck.finding import Finding
 from ems.config.files import ConfigFiles
 
@@ -14,5 +14,5 @@ def find_contradictions(files: ConfigFiles) -> Iterator[Finding]:
     if too_many := list(size.contradictions(files)):
         yield from too_many
         return
-    for subject in (assets, gensets, storage, contracts, devices, leases, operation):
+    for subject in (assets, gensets, storage, contracts, devices, leases, hands, operation):
         yield from subject.contradictions(files)

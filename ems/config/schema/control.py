@@ -1,6 +1,6 @@
 """control.toml: constants of the fast loop and of planning. Every key has a tested default."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -9,6 +9,7 @@ from ems.config.schema.fields import (
     DurationMin,
     DurationS,
     Frac,
+    Instant,
     PositiveFrac,
     PositivePct,
     PowerOrZeroKw,
@@ -137,6 +138,35 @@ class TieTable(Table):
     )
 
 
+class HandWindowTable(Table):
+    """Planned work on a device, or on the site: until its end the device is not in AUTO."""
+
+    asset: str = Field(description="AC block, genset, PV block, cooling unit, `pcc`, or `site` for everything.")
+    mode: Literal["semi", "manual", "off"] = Field(
+        description="`semi`: starts, stops and switching wait for a confirmation; `manual`: the setpoint given here, "
+        "or as found; `off`: nothing is written to the device."
+    )
+    start: Instant = Field(description="Beginning of the work.")
+    end: Instant = Field(description="End of the work, after its start.")
+    power_kw: Annotated[float, Field(ge=-1e6, le=1e6)] | None = Field(
+        None, description="In `manual`: power of an AC block or a genset into the bus; missing: as found."
+    )
+    limit_kw: PowerOrZeroKw | None = Field(
+        None, description="In `manual`: power limit of a PV block; missing: as found."
+    )
+    run: bool | None = Field(None, description="In `manual`: whether a genset runs; missing: as found.")
+    supply_degc: Annotated[float, Field(ge=-40.0, le=80.0)] | None = Field(
+        None, description="In `manual`: supply temperature of a cooling unit; missing: as found."
+    )
+
+
+class HandTable(Table):
+    """Devices in hands: planned work, and when a device that was left in somebody's hands is an alarm."""
+
+    long_h: DurationH = Field(8.0, description="A device that is not in AUTO for this long raises an alarm.")
+    window: list[HandWindowTable] = Field(default_factory=list, description="Planned work on devices.")
+
+
 class PlanningTable(Table):
     """The rolling plan."""
 
@@ -218,6 +248,7 @@ class ControlFile(Table):
     control: ControlTable = Field(default_factory=ControlTable)
     modes: ModesTable = Field(default_factory=ModesTable)
     tie: TieTable | None = None
+    hand: HandTable = Field(default_factory=HandTable)
     planning: PlanningTable = Field(default_factory=PlanningTable)
     process: ProcessTable = Field(default_factory=ProcessTable)
     alarms: AlarmsTable = Field(default_factory=AlarmsTable)

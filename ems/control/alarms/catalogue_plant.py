@@ -55,6 +55,25 @@ _POWER: Final = (
         action="see `readiness` for how long; ask the grid operator; check fuel",
     ),
     AlarmDefinition(
+        kind="hand",
+        priority=Priority.LOW,
+        group=AlarmGroup.DEVICES,
+        means="a device, or the site, has not been in AUTO for longer than `long_h`",
+        cause="work that lasts, or a device that was forgotten in MANUAL or OFF",
+        consequence="the controller neither moves nor counts on the device; it ends by itself, the text says when",
+        action="`ems mode CONFIG_DIR ASSET auto` when the work is done",
+    ),
+    AlarmDefinition(
+        kind="confirm",
+        priority=Priority.HIGH,
+        group=AlarmGroup.DEVICES,
+        means="a start, a stop or switching of a device in SEMI waits for a person",
+        cause="the rules or the plan ask for it",
+        consequence="it is not done; another device that is in AUTO does it where there is one, else reserve or energy "
+        "may become short",
+        action="`ems mode CONFIG_DIR ASSET confirm`, or take the device back to AUTO",
+    ),
+    AlarmDefinition(
         kind="contingency",
         priority=Priority.HIGH,
         group=AlarmGroup.POWER,

@@ -34,14 +34,18 @@ def changed(
                 power_kw=0.0,
             )
             reasons.append(Reason(cause=need.cause, text=f"start {unit}: {need.text}"))
-    elif need.count < len(wanted) and situation.may_stop:
-        unit = kind.rotation_rule.stop_order(_running_clocks(situation, tracks, wanted))[0]
+    elif need.count < len(wanted) and situation.may_stop and (ours := _not_held(situation, wanted)):
+        unit = kind.rotation_rule.stop_order(_running_clocks(situation, tracks, ours))[0]
         if (hindrance := _hindrance(situation, tracks[unit], kind, unit)) is None:
             tracks[unit] = replace(tracks[unit], wanted=False, wanted_since_s=None, cause=need.cause)
             reasons.append(Reason(cause=need.cause, text=f"stop {unit}: {need.text}"))
         else:
             tracks[unit] = replace(tracks[unit], cause=hindrance)
     return tracks, reasons
+
+
+def _not_held(situation: Situation, units: list[str]) -> list[str]:
+    return [unit for unit in units if unit not in situation.held]
 
 
 def _startable(
@@ -54,6 +58,8 @@ def _startable(
     for unit in kind.unit_ids:
         track, genset = tracks[unit], states[unit]
         if track.wanted or not genset.controllable or genset.phase in (None, GensetPhase.FAULT):
+            continue
+        if unit in situation.held:
             continue
         if kind.in_maintenance(unit, situation.utc):
             continue

@@ -27,6 +27,8 @@ class Situation:
     assessments: tuple[Assessment, ...]
     # DEGRADED stops no set
     may_stop: bool = True
+    # sets that people have taken, or whose starts and stops wait for them
+    held: frozenset[str] = frozenset()
 
     @property
     def now_s(self) -> float:

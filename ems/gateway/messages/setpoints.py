@@ -11,6 +11,7 @@ from ems.contract.outgoing import Outgoing
 from ems.contract.topics import setpoint_topic
 from ems.control.supplies import supply_setpoints
 from ems.gateway.messages.site import reason_parts
+from ems.model.hand import NO_HANDS, HandMode, Hands, HandSetting
 from ems.model.setpoints import Reason, Setpoints, WriteOutcome
 from ems.model.site import Site
 from ems.ports import Commanded, Device, Withholds
@@ -55,13 +56,22 @@ class SetpointBook:
         # the value that a device was told, and since when; smaller changes are not written
         self._told: dict[str, tuple[_Command, float]] = {}
         self._missed: Mapping[str, str] = {}
+        self._hands: Mapping[str, HandSetting] = {}
 
-    def observe(self, setpoints: Setpoints, *, at_s: float, missed: Mapping[str, str] = MappingProxyType({})) -> None:
+    def observe(
+        self,
+        setpoints: Setpoints,
+        *,
+        at_s: float,
+        missed: Mapping[str, str] = MappingProxyType({}),
+        hands: Hands = NO_HANDS,
+    ) -> None:
         """See the commands of a cycle, every cycle, at its time; `missed` says by asset why control does without.
 
         The commands are those of the decision and, for a unit that it does without, its probe.
         """
         self._current = _commands(setpoints)
+        self._hands = {asset: setting for asset in self._devices if (setting := hands.setting(asset, at_s)) is not None}
         self._missed = missed
         for asset in self._devices:
             command, before = self._current.get(asset), self._told.get(asset)
@@ -99,7 +109,7 @@ class SetpointBook:
         excluded: str | None,
     ) -> SetpointMessage:
         values = command or _Command()
-        takes = self._takes[asset]
+        takes, setting = self._takes[asset], self._hands.get(asset)
         quality = {name: _NOT_TAKEN for name in ("power_kw", "run", "limit_kw", "supply_degc") if name not in takes}
         if command is None:
             quality |= dict.fromkeys(takes, _NOT_COMMANDED)
@@ -117,6 +127,8 @@ class SetpointBook:
             detail="" if outcome is None else outcome.detail,
             written_kw=None if outcome is None else outcome.written_kw,
             excluded=excluded,
+            mode=HandMode.AUTO.value if setting is None else setting.mode.value,
+            mode_until=None if setting is None else setting.until_utc,
         )
 
 

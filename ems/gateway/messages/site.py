@@ -7,6 +7,7 @@ from typing import Final
 from ems.contract.site import (
     ClipPart,
     GuardMessage,
+    HandPart,
     ProblemPart,
     ReadinessMessage,
     ReasonPart,
@@ -21,6 +22,7 @@ from ems.control.step import Decision
 from ems.gateway.messages.cooling import thermal_readiness
 from ems.gateway.messages.index import index_parts
 from ems.gateway.messages.quality import ABSENT, Missing
+from ems.model.hand import NO_HANDS, Hands
 from ems.model.plan import Plan
 from ems.model.readings import NO_FAULTS, GensetPhase
 from ems.model.setpoints import Reason
@@ -38,7 +40,13 @@ _SHORT_KW: Final = 1.0
 
 
 def state_message(
-    site: Site, snapshot: SiteSnapshot, decision: Decision, plan: Plan | None, *, device_ids: Mapping[str, str]
+    site: Site,
+    snapshot: SiteSnapshot,
+    decision: Decision,
+    plan: Plan | None,
+    *,
+    device_ids: Mapping[str, str],
+    hands: Hands = NO_HANDS,
 ) -> StateMessage:
     """Return mode, powers and storage of one cycle; `device_ids` names the device of each asset."""
     powers, storage, state, pcc = decision.powers, decision.storage, decision.state, snapshot.pcc
@@ -94,6 +102,8 @@ def state_message(
         islanding_refusal=state.islanding_refusal,
         black_start_step=state.black_start.step.value if state.mode is Mode.BLACK_START else None,
         black_start_hold=state.black_start.hold,
+        hands=hand_parts(hands, snapshot.at_s),
+        waiting=tuple(decision.proposals.values()),
         n_blocks=len(snapshot.blocks),
         n_blocks_ready=sum(block.ready for block in snapshot.blocks),
         n_blocks_forming=sum(block.forming is True for block in snapshot.blocks),
@@ -110,6 +120,15 @@ def state_message(
         ),
         n_problems=len(snapshot.problems),
         **values,
+    )
+
+
+def hand_parts(hands: Hands, now_s: float) -> tuple[HandPart, ...]:
+    """Return what is in people's hands now."""
+    return tuple(
+        HandPart(asset=asset, mode=setting.mode.value, until=setting.until_utc)
+        for asset in sorted(hands.settings)
+        if (setting := hands.setting(asset, now_s)) is not None
     )
 
 

@@ -17,6 +17,7 @@ from ems.ports import (
     LimitsPower,
     Reverts,
     SetsPower,
+    Silences,
     StartsAndStops,
     Withholds,
 )
@@ -346,3 +347,37 @@ def test_the_commanded_kinds_of_device_are_all_there() -> None:
     found = {capability for subject in SUBJECTS for capability in subject.capabilities}
 
     assert found >= {*POWER, Capability.STARTS_AND_STOPS, Capability.HEARTBEAT, Capability.REVERTS}
+
+
+@having(Capability.SETS_POWER, Capability.CURTAILS, Capability.STARTS_AND_STOPS, Capability.CONTROLS_TIE)
+async def test_a_device_that_is_told_to_be_silent_writes_nothing_until_it_may_again(subject: Subject) -> None:
+    plant = subject.plant()
+    async with running((subject.spec, plant), maps=MAPS) as rig:
+        plant.clock, device = rig.clock, rig.devices[1]
+        assert isinstance(device, Silences)
+        assert isinstance(device, Withholds)
+        device.silence("OFF by hand")
+        await rig.first_reading()
+        await _asked_for(rig, POWER_KW, seconds=15)
+        before = list(plant.commands)
+        withheld = device.withheld()
+
+        device.silence(None)
+        # a set that runs already needs no word to do so
+        is_set = isinstance(device, StartsAndStops) and not isinstance(device, SetsPower)
+        await _asked_for(rig, 0.0 if is_set else POWER_KW, seconds=15)
+        n_between = len(plant.commands)
+        device.silence("OFF by hand")
+        # less than its own fall-back takes
+        await _asked_for(rig, 0.5 * POWER_KW, seconds=5)
+
+    assert before == []
+    assert withheld == "OFF by hand"
+    assert asked_of(plant)
+    assert len(plant.commands) == n_between
+
+
+async def _asked_for(rig: Rig, power_kw: float, *, seconds: int) -> None:
+    for _ in range(seconds):
+        ask(rig, power_kw)
+        await rig.clock.run(1.0)
