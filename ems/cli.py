@@ -47,6 +47,7 @@ def check(
     ] = "",
     *,
     list_sites: Annotated[bool, typer.Option("--list", help="Name the shipped sites and stop.")] = False,
+    accept_risk: Annotated[bool, typer.Option("--accept-risk", help="Name dangerous values, refuse none.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Validate a configuration offline: every problem with file, key and what is allowed."""
@@ -57,8 +58,10 @@ def check(
         return
     if not site:
         raise typer.BadParameter("name a configuration directory, or --list", param_hint="CONFIG_DIR")
-    result = checked_site(site)
-    show(result if as_json else f"{result['site']}: configuration is valid ({result['devices']} devices)")
+    result = checked_site(site, accept_risk=accept_risk)
+    risks = [f"\n  {risk}" for risk in result["risks"]]  # type: ignore[attr-defined]
+    text = f"{result['site']}: configuration is valid ({result['devices']} devices)"
+    show(result if as_json else text + "".join(risks))
 
 
 @app.command()
@@ -155,6 +158,9 @@ def pareto(
 def run(
     directory: Annotated[Path, typer.Argument(metavar="CONFIG_DIR", help="A configuration directory.")],
     *,
+    accept_risk: Annotated[
+        bool, typer.Option("--accept-risk", help="Run with dangerous values too; each is recorded and an alarm.")
+    ] = False,
     clock: Annotated[str | None, typer.Option("--clock", hidden=True)] = None,
 ) -> None:
     """Run the daemon of a site until SIGTERM; SIGHUP takes a changed configuration, all of it or nothing."""
@@ -162,7 +168,7 @@ def run(
 
     if not directory.is_dir():
         _refuse_directory(directory)
-    run_daemon(directory, clock=clock)
+    run_daemon(directory, clock=clock, accept_risk=accept_risk)
 
 
 @app.command()

@@ -20,7 +20,7 @@ from ems.app.publishing import Publishing
 from ems.app.standby import Standby, lease_of, lease_places
 from ems.config.build import Wiring, build_site, build_wiring
 from ems.config.files import ConfigFiles
-from ems.config.loader import load_files
+from ems.config.loader import load_files, refuse_risks
 from ems.config.naming import assets_in_hands
 from ems.control.alarms import AlarmRules
 from ems.errors import ConfigError, ConfigProblem, EmsError
@@ -48,6 +48,7 @@ from ems.runtime.persistence import StateStore
 from ems.runtime.planner import Planner
 from ems.runtime.prices import SitePrices
 from ems.runtime.requests import RequestBook
+from ems.runtime.risks import record_risks, risk_alarms
 from ems.runtime.settling import settle_memory
 from ems.runtime.steady import SteadyClock
 from ems.runtime.timescale import (
@@ -74,21 +75,31 @@ class _Scaled:
     stretch: float
 
 
-def run_daemon(directory: Path, *, clock: str | None) -> None:
+def run_daemon(directory: Path, *, clock: str | None, accept_risk: bool = False) -> None:
     """Run the daemon of a configuration directory until it is told to stop.
 
     Raises:
-        ConfigError: The configuration is refused at the start; a later one that is refused changes nothing.
+        ConfigError: The configuration is refused at the start, for dangerous values too unless `accept_risk`; a later
+            one that is refused changes nothing.
         StateError: The state directory cannot be written.
     """
     check_own_drivers()
     files = load_files(directory)
+    refuse_risks(files, accepted=accept_risk)
     _configure_logging(files)
     with StateLock(state_home(files)) as lock:
-        asyncio.run(_serve(directory, files, clock, lock))
+        asyncio.run(_serve(_Place(directory, accept_risk), files, clock, lock))
 
 
-async def _serve(directory: Path, files: ConfigFiles, clock_text: str | None, lock: StateLock) -> None:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the configuration comes from, and whether its dangerous values are accepted, also those of a reload."""
+
+    directory: Path
+    accept_risk: bool
+
+
+async def _serve(place: _Place, files: ConfigFiles, clock_text: str | None, lock: StateLock) -> None:
     machine, speed = clock_for(clock_text)
     clock = SteadyClock(machine)
     notifier = SystemdNotifier()
@@ -99,7 +110,7 @@ async def _serve(directory: Path, files: ConfigFiles, clock_text: str | None, lo
             owner = await _in_command(files, clock, notifier, lock)
             if owner is None:
                 return
-            fresh = await _run_once(directory, files, clock, speed, notifier, lease=owner.lease)
+            fresh = await _run_once(place, files, clock, speed, notifier, lease=owner.lease)
         except (EmsError, OSError) as error:
             # what only shows when everything is built: the files before this reload are known to work
             if last_good is None:
@@ -138,7 +149,7 @@ async def _in_command(
 
 
 async def _run_once(
-    directory: Path,
+    place: _Place,
     files: ConfigFiles,
     clock: SteadyClock,
     speed: float,
@@ -157,6 +168,7 @@ async def _run_once(
         stack.callback(archive.close)
         ledger = LedgerFiles(state_directory / "ledger")
         stack.callback(ledger.close)
+        record_risks(state_directory, files.risks, utc=clock.utc(), version=version(DISTRIBUTION))
         identities = IdentityBook(store, state_directory)
         wear = WriteBook(store, clock)
         counters = CounterBook(store)
@@ -232,6 +244,7 @@ async def _run_once(
             limits=_limits(files),
             disk=disk.status,
             lease=lease,
+            risks=risk_alarms(files.risks),
         )
         if lease is not None:
             lease.at(lease_places(scaled.wiring, fleet.links))
@@ -241,16 +254,16 @@ async def _run_once(
         daemon.watch((store.queue, ledger.queue, archive.queue, *publishing.queues()))
         desk.connect(publish=publishing.publish, tell=daemon.tell)
         settle_memory()
-        return await _until_ended(directory, files, daemon, publishing, notifier)
+        return await _until_ended(place, files, daemon, publishing, notifier)
 
 
 async def _until_ended(
-    directory: Path, files: ConfigFiles, daemon: Daemon, publishing: Publishing, notifier: SystemdNotifier
+    place: _Place, files: ConfigFiles, daemon: Daemon, publishing: Publishing, notifier: SystemdNotifier
 ) -> ConfigFiles | None:
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, daemon.end, Ending.STOP)
     loop.add_signal_handler(signal.SIGINT, daemon.end, Ending.STOP)
-    reloader = _Reloader(directory, daemon, notifier, present=files)
+    reloader = _Reloader(place, daemon, notifier, present=files)
     loop.add_signal_handler(signal.SIGHUP, reloader.ask)
     async with asyncio.TaskGroup() as group:
         gateway = group.create_task(daemon.supervisor.keep("gateway", publishing.run), name="gateway")
@@ -266,9 +279,9 @@ async def _until_ended(
 class _Reloader:
     """Answers SIGHUP: a new configuration is taken if all of it is valid, else the old one stays and says why."""
 
-    def __init__(self, directory: Path, daemon: Daemon, notifier: SystemdNotifier, *, present: ConfigFiles) -> None:
+    def __init__(self, place: _Place, daemon: Daemon, notifier: SystemdNotifier, *, present: ConfigFiles) -> None:
         self.fresh: ConfigFiles | None = None
-        self._directory = directory
+        self._place = place
         self._present = present
         self._daemon = daemon
         self._notifier = notifier
@@ -283,7 +296,7 @@ class _Reloader:
     async def _reload(self) -> None:
         try:
             # everything that the start itself would refuse, in a thread: control goes on meanwhile
-            fresh = await asyncio.to_thread(_checked_files, self._directory, self._present)
+            fresh = await asyncio.to_thread(_checked_files, self._place, self._present)
         except ConfigError as error:
             self._log.warning("reload_refused", problems=[problem.sentence() for problem in error.problems])
             return
@@ -293,12 +306,12 @@ class _Reloader:
         self._daemon.end(Ending.RELOAD)
 
 
-def _checked_files(directory: Path, present: ConfigFiles) -> ConfigFiles:
-    fresh = checked_files(directory)
+def _checked_files(place: _Place, present: ConfigFiles) -> ConfigFiles:
+    fresh = checked_files(place.directory, accept_risk=place.accept_risk)
     if state_home(fresh) != state_home(present):
         raise ConfigError(
             ConfigProblem(
-                file=str(directory / "persistence.toml"),
+                file=str(place.directory / "persistence.toml"),
                 key="state.directory",
                 message="a running daemon keeps its state directory",
                 allowed="restart the daemon to move its state",

@@ -16,6 +16,7 @@ from ems.config.schema.persistence import PersistenceFile
 from ems.config.schema.site import SiteFile
 from ems.config.schema.tariffs import TariffsFile
 from ems.config.schema.twin import TwinFile
+from ems.errors import ConfigProblem
 
 SCHEMAS: dict[str, type[Table]] = {
     "site.toml": SiteFile,
@@ -57,6 +58,8 @@ class ConfigFiles:
     mqtt: MqttFile
     persistence: PersistenceFile
     twin: TwinFile | None
+    # values that are valid and dangerous: somebody has to accept them
+    risks: tuple[ConfigProblem, ...] = ()
 
     def resolve(self, relative: str) -> Path:
         """Return the file that a relative path of the configuration means.

@@ -1,11 +1,12 @@
 """Loads a configuration directory: reads, validates, cross-checks; refuses with every problem at once."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from ems.config.crosscheck import Finding, find_contradictions
+from ems.config.crosscheck import Finding, find_contradictions, risks
 from ems.config.files import SCHEMAS, ConfigFiles
 from ems.config.notation import dotted
 from ems.config.refusal import refusals
@@ -14,7 +15,7 @@ from ems.errors import ConfigError, ConfigProblem
 
 
 def load_files(directory: Path) -> ConfigFiles:
-    """Read, validate and cross-check a configuration directory.
+    """Read, validate and cross-check a configuration directory; dangerous values are its `risks`.
 
     Raises:
         ConfigError: With every problem found, each with file, key path and what is allowed.
@@ -23,7 +24,17 @@ def load_files(directory: Path) -> ConfigFiles:
     files = _validated(tree)
     if findings := list(find_contradictions(files)):
         raise ConfigError(*(_located(tree, finding) for finding in findings))
-    return files
+    return replace(files, risks=tuple(_located(tree, finding) for finding in risks(files)))
+
+
+def refuse_risks(files: ConfigFiles, *, accepted: bool) -> None:
+    """Refuse dangerous values that nobody has accepted.
+
+    Raises:
+        ConfigError: With every one of them.
+    """
+    if files.risks and not accepted:
+        raise ConfigError(*files.risks)
 
 
 def _validated(tree: SourceTree) -> ConfigFiles:

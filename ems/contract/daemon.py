@@ -60,6 +60,7 @@ class DiskPart(Payload):
     low: bool = Field(description="Whether it is below its limit; the history pauses then.")
     ballast: bool = Field(description="Whether the ballast is there.")
     trouble: str | None = Field(description="Why nothing is known; null: it is.")
+    set_aside: tuple[str, ...] = Field((), description="Damaged files that were put aside and still lie there.")
 
 
 class ProcessPart(Payload):

@@ -66,7 +66,8 @@ class PcsReading:
     """A power conversion system at its AC terminals; power > 0 discharges.
 
     `max_charge_kw` and `max_discharge_kw` are what the PCS itself allows now, None where it says nothing; some say it
-    in A of their DC side instead, at `dc_voltage_v`.
+    in A of their DC side instead, at `dc_voltage_v`. Here and below `rated_kw` is the device's own nameplate, None
+    where it names none.
     """
 
     device_id: str
@@ -87,6 +88,7 @@ class PcsReading:
     max_discharge_a: float | None = None
     warnings: tuple[str, ...] | None = None
     faults: tuple[str, ...] | None = None
+    rated_kw: float | None = None
     bad: Mapping[str, str] = field(default_factory=no_faults)
 
 
@@ -174,6 +176,7 @@ class GensetReading:
     coolant_degc: float | None = None
     fuel_pct: float | None = None
     battery_v: float | None = None
+    rated_kw: float | None = None
     bad: Mapping[str, str] = field(default_factory=no_faults)
 
 
@@ -191,6 +194,7 @@ class PvReading:
     fallback_armed: bool | None = None
     warnings: tuple[str, ...] | None = None
     faults: tuple[str, ...] | None = None
+    rated_kw: float | None = None
     bad: Mapping[str, str] = field(default_factory=no_faults)
 
 

@@ -52,6 +52,8 @@ class BlockState:
     reported_soc_pct: float | None = None
     spread: RackSpread = EVEN
     racks: tuple[ContainerRacks, ...] = ()
+    # the device's own nameplate, None where it names none
+    rated_kw: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +84,7 @@ class GensetState:
     battery_v: float | None = None
     suspect: bool = False
     fallback_armed: bool | None = None
+    rated_kw: float | None = None
 
     @property
     def carries(self) -> bool:
@@ -101,6 +104,7 @@ class PvState:
     energy_wh: int | None
     suspect: bool = False
     fallback_armed: bool | None = None
+    rated_kw: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

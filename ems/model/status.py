@@ -45,12 +45,16 @@ class HistorianStatistics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiskStatus:
-    """The disk of the state directory; `low`: the history pauses. `trouble` is why nothing is known of it."""
+    """The disk of the state directory; `low`: the history pauses. `trouble` is why nothing is known of it.
+
+    `set_aside` are the damaged files that lie there since they could not be read.
+    """
 
     free_frac: float | None = None
     low: bool = False
     ballast: bool = False
     trouble: str | None = None
+    set_aside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,8 @@ class OwnState:
     lost: Mapping[str, str] = field(default_factory=no_faults)
     exchanged: Mapping[str, str] = field(default_factory=no_faults)
     clips: Mapping[str, str] = field(default_factory=no_faults)
+    # accepted risks and damaged files
+    named: Mapping[str, str] = field(default_factory=no_faults)
     withheld: str | None = None
     over: tuple[str, ...] = ()
     failing: Mapping[str, int] = field(default_factory=dict)
@@ -78,6 +80,7 @@ def own_findings(site: Site, record: CycleRecord, own: OwnState) -> Iterator[Fin
         for device, reason in own.exchanged.items()
     )
     yield from _named(own.clips)
+    yield from _named(own.named)
     yield from _plan_findings(site, record, own)
     yield from _process_findings(own)
     if own.cluster_is_silent:

@@ -8,6 +8,7 @@ from typing import Final
 from ems.control.guard import Clip, guarded_supplies
 from ems.control.hand import hand_alarms, left_to_rules, with_supplies, written
 from ems.control.load_shed import with_load_shed
+from ems.control.nameplates import nameplate_alarms
 from ems.control.state import ControlState, Mode
 from ems.control.step import Decision, step
 from ems.control.supplies import supply_setpoints
@@ -139,6 +140,7 @@ class ControlCycle:
             alarms={
                 **self._plausibility.alarms(),
                 **self._obedience.alarms(),
+                **nameplate_alarms(self._site, snapshot),
                 **control_alarms(decision),
                 **hand_alarms(self._site, hands, now_s),
             },

@@ -13,6 +13,7 @@ from ems.control.state import Mode
 from ems.model.annunciation import Alarm, AlarmAction, AlarmAnswer, AlarmCounts
 from ems.model.condition import SiteCondition
 from ems.model.link_status import LinkStatus
+from ems.model.readings import no_faults
 from ems.model.requests import OperatorRequests
 from ems.model.site import Site
 from ems.model.status import DiskStatus, HealthStatus, PlanCounts
@@ -92,6 +93,8 @@ class DaemonParts:
     disk: Callable[[], DiskStatus] = DiskStatus
     # None for a site without a standby controller
     lease: Lease | None = None
+    # dangerous values of the configuration that were accepted, by the name of their alarm
+    risks: Mapping[str, str] = field(default_factory=no_faults)
 
 
 class Daemon:
@@ -446,6 +449,7 @@ class Daemon:
             lost=self._lost,
             exchanged=parts.identities.strangers(),
             clips=self.statistics.clip_watch.alarms(),
+            named={**parts.risks, **self._vitals.alarms()},
             withheld=self._vitals.pulse().withheld,
             over=footprint.over,
             failing=self.supervisor.failing(),

@@ -6,9 +6,10 @@ themselves. Everything here happens in a thread: a disk that stands still holds 
 """
 
 import os
+import re
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,8 @@ _LOOK_EVERY_S: Final = 10.0
 _BACK_FACTOR: Final = 2.0
 _BYTES_PER_MIB: Final = 1024 * 1024
 _CHUNK: Final = b"\0" * _BYTES_PER_MIB
+# how a store names a file that it could not read; what belongs to it has a further ending
+_SET_ASIDE: Final = re.compile(r".+\.damaged-[0-9TZ]+(-\d+)?")
 
 # takes whether the history must pause
 Pause = Callable[[bool], None]
@@ -49,6 +52,15 @@ def room_of(directory: Path) -> Room:
     """
     found = os.statvfs(directory)
     return Room(free_bytes=found.f_bavail * found.f_frsize, total_bytes=found.f_blocks * found.f_frsize)
+
+
+def set_aside(directory: Path) -> tuple[str, ...]:
+    """Return the names of damaged files that were set aside and that nobody has taken away; blocks on the disk.
+
+    Raises:
+        OSError: The directory cannot be read.
+    """
+    return tuple(sorted(file.name for file in directory.iterdir() if _SET_ASIDE.fullmatch(file.name)))
 
 
 class DiskWatch:
@@ -95,7 +107,7 @@ class DiskWatch:
         """Look once, and free or restore what there is; blocks on the disk."""
         try:
             room = self._room(self._directory)
-            self._status = self._judge(room)
+            self._status = replace(self._judge(room), set_aside=set_aside(self._directory))
         except OSError as error:
             self._status = DiskStatus(trouble=str(error))
 

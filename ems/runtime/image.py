@@ -159,10 +159,12 @@ class ImageBuilder:
             max_charge_kw=_tightest(
                 _total(bms.max_charge_kw for bms in heard) if heard else None,
                 None if pcs is None else pcs.max_charge_kw,
+                None if pcs is None else pcs.rated_kw,
             ),
             max_discharge_kw=_tightest(
                 _total(bms.max_discharge_kw for bms in heard) if heard else None,
                 None if pcs is None else pcs.max_discharge_kw,
+                None if pcs is None else pcs.rated_kw,
             ),
             cell_max_degc=max((bms.cell_max_degc for bms in heard if bms.cell_max_degc is not None), default=None),
             cell_max_v=max((bms.cell_max_v for bms in heard if bms.cell_max_v is not None), default=None),
@@ -174,6 +176,7 @@ class ImageBuilder:
             suspect=self._suspicion(block.id) is not None,
             spread=rack_spread(heard, soc_pct=soc_pct),
             racks=racks_of(found),
+            rated_kw=None if pcs is None else pcs.rated_kw,
         )
 
     def _genset(self, unit: str, reading: GensetReading | None) -> GensetState:
@@ -215,6 +218,7 @@ class ImageBuilder:
             battery_v=reading.battery_v,
             suspect=self._suspicion(unit) is not None,
             fallback_armed=reading.fallback_armed,
+            rated_kw=reading.rated_kw,
         )
 
     def _pv(self, block: str, reading: PvReading | None) -> PvState:
@@ -231,6 +235,7 @@ class ImageBuilder:
             energy_wh=reading.energy_wh,
             suspect=self._suspicion(block) is not None,
             fallback_armed=reading.fallback_armed,
+            rated_kw=reading.rated_kw,
         )
 
     def _pcc(self, reading: PccReading | None) -> PccState:
@@ -272,9 +277,9 @@ def _total(values: Iterable[float | None]) -> float:
     return sum(value or 0.0 for value in values)
 
 
-def _tightest(batteries_kw: float | None, pcs_kw: float | None) -> float | None:
+def _tightest(batteries_kw: float | None, *pcs_kw: float | None) -> float | None:
     """Return what batteries and PCS both allow; without the batteries' word nothing is known."""
-    return batteries_kw if batteries_kw is None or pcs_kw is None else min(batteries_kw, pcs_kw)
+    return None if batteries_kw is None else min((batteries_kw, *(limit for limit in pcs_kw if limit is not None)))
 
 
 def _load(reading: LoadReading | None) -> LoadState:

@@ -103,39 +103,55 @@ class StateStore:
 
     def _write(self, item: "_Item") -> None:
         try:
-            with self._connection() as connection:
-                connection.execute(_TABLE)
-                connection.execute(
-                    "INSERT INTO state (name, document, saved_utc) VALUES (?, ?, ?) "
-                    "ON CONFLICT (name) DO UPDATE SET document = excluded.document, saved_utc = excluded.saved_utc",
-                    (item.name, item.document, item.saved_utc),
-                )
-        except sqlite3.Error as error:
+            try:
+                self._insert(item)
+            except sqlite3.DatabaseError as error:
+                if not _is_damage(error):
+                    raise
+                # the file was damaged under a running daemon: what comes from now on is kept in a new one
+                self._set_aside(error)
+                self._insert(item)
+        except (sqlite3.Error, OSError) as error:
             self.n_failed += 1
             self._log.warning("state_not_saved", name=item.name, error=str(error))
             return
         if item.on_disk is not None:
             item.on_disk()
 
+    def _insert(self, item: "_Item") -> None:
+        with self._connection() as connection:
+            connection.execute(_TABLE)
+            connection.execute(
+                "INSERT INTO state (name, document, saved_utc) VALUES (?, ?, ?) "
+                "ON CONFLICT (name) DO UPDATE SET document = excluded.document, saved_utc = excluded.saved_utc",
+                (item.name, item.document, item.saved_utc),
+            )
+
     def _ensure(self) -> None:
         """Make the file ready; one that is damaged is set aside, one that cannot be used now is left as it is."""
         try:
             self._create()
-        except sqlite3.OperationalError as error:
-            # a full disk, a lock: the file itself may be sound; the writer tries again with every document
-            self._log.error("state_unusable", file=str(self._file), error=str(error))
         except sqlite3.DatabaseError as error:
+            if not _is_damage(error):
+                # a full disk, a lock: the file itself may be sound; the writer tries again with every document
+                self._log.error("state_unusable", file=str(self._file), error=str(error))
+                return
             self._set_aside(error)
             self._create()
 
     def _set_aside(self, error: sqlite3.Error) -> None:
-        """Rename a damaged file, never over an earlier one; the plant itself tells most of what is needed."""
+        """Rename a damaged file and its write-ahead log, never over earlier ones.
+
+        The plant itself tells most of what is needed; `DiskWatch` keeps an alarm while the file lies there.
+        """
         number = 1
         while (aside := self._file.with_suffix(f".damaged-{number}")).exists():
             number += 1
         self._file.replace(aside)
         for companion in ("-wal", "-shm"):
-            self._file.with_name(f"{self._file.name}{companion}").unlink(missing_ok=True)
+            beside = self._file.with_name(f"{self._file.name}{companion}")
+            if beside.exists():
+                beside.replace(aside.with_name(f"{aside.name}{companion}"))
         self._log.warning("state_set_aside", file=str(aside), error=str(error))
 
     def _create(self) -> None:
@@ -147,3 +163,8 @@ class StateStore:
 
     def _connection(self) -> _Connection:
         return _Connection(self._file, self._busy_s)
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    """Return whether the file is at fault: what SQLite finds malformed; not a full disk, a lock, or a missing right."""
+    return isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)

@@ -53,6 +53,13 @@ class Vitals:
         """Return what the process takes."""
         return self._footprint.status()
 
+    def alarms(self) -> dict[str, str]:
+        """Return by name what people have to look at: damaged files that were set aside and still lie there."""
+        return {
+            f"file_damaged:{name}": f"{name}: this file could not be read and was set aside, a new one was begun"
+            for name in self._footprint.status().disk.set_aside
+        }
+
     def look(self, record: CycleRecord, *, status: str) -> Iterator[Event]:
         """Feed the watchdog if the cycle earned it; yield what has begun or ended."""
         utc = record.snapshot.utc

@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from ems.app.daemon import _Reloader
+from ems.app.daemon import _Place, _Reloader
 from ems.config.loader import load_files
 from ems.config.shipped import site_directory
 from ems.runtime.daemon import Daemon, Ending
@@ -39,7 +39,8 @@ def reload_with(directory: Path) -> tuple[list[Ending], int]:
 async def _reload_with(directory: Path) -> tuple[list[Ending], int]:
     daemon, notifier = RunningDaemon(), Notifier()
     present = replace(load_files(site_directory("edge-node")), directory=directory)
-    reloader = _Reloader(directory, cast("Daemon", daemon), cast("SystemdNotifier", notifier), present=present)
+    place = _Place(directory, accept_risk=False)
+    reloader = _Reloader(place, cast("Daemon", daemon), cast("SystemdNotifier", notifier), present=present)
     reloader.ask()
     # a second signal during the check asks for nothing more
     reloader.ask()

@@ -79,12 +79,14 @@ async def test_a_pv_inverter_gives_the_reading_that_the_plant_shows(sunspec: Sun
         await rig.first_reading()
         device = rig.device(SunSpecPv)
 
-        shown = fields_of(device, "power_kw", "available_kw", "limit_kw", "energy_wh", "fallback_armed", "bad")
+        names = ("power_kw", "available_kw", "limit_kw", "rated_kw", "energy_wh", "fallback_armed", "bad")
+        shown = fields_of(device, *names)
 
         assert shown == {
             "power_kw": 1400.0,
             "available_kw": 1400.0,
             "limit_kw": RATED_KW,
+            "rated_kw": RATED_KW,
             "energy_wh": 12_345_000,
             "fallback_armed": True,
             "bad": {},

@@ -214,9 +214,9 @@ TABLE: Final = (
     ),
     _wire(
         "F18",
-        "state file damaged",
-        wire_rows.state_file_garbled,
-        required="set aside, new file, plant adopted",
+        "state and history files damaged",
+        wire_rows.state_files_garbled,
+        required="recovered or set aside with an alarm, plant adopted",
         safe="plant adopted",
     ),
     _parts(
@@ -246,8 +246,9 @@ TABLE: Final = (
         "valid but dangerous configuration",
         held_by(
             "tests/config/test_contradictions.py",
-            told="contradictions to nameplates and limits are refused",
-            wrong=("nameplates are not compared with those that devices tell, and there is no --accept-risk",),
+            "tests/config/test_risks.py",
+            "tests/runtime/test_nameplates.py",
+            told="dangerous values are refused by line or accepted on record; a device's own nameplate is never passed",
         ),
         required="refused, or accepted with an audit record",
         safe="-",

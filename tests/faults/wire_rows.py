@@ -163,29 +163,44 @@ def broker_down() -> Found:
         return found(site, None, "control went on; every retained topic came back")
 
 
-def state_file_garbled() -> Found:
-    """F18: the power fails, and the state file is garbage at the next start."""
+def state_files_garbled() -> Found:
+    """F18: the power fails; at the next start the logs of all databases are garbage, then the databases too."""
     with running() as site:
         before = site.energies()["genset_starts"]
-        site.kill("daemon")
-        garbled = [file for file in (site.directory / "var").rglob("*.db") if file.is_file()]
-        for file in garbled:
-            file.write_bytes(b"\x00garbage" * 600)
-        site.listener.newest.clear()
-        site.start_daemon()
-        site.until_controlling()
-        site.pass_time(20.0)
+        logs_only = _garbled_restart(site, ("-wal",))
+        both = _garbled_restart(site, (".db", "-wal"))
+        shown = _set_aside_alarms(site)
         started = site.energies()["genset_starts"] != before
-        aside = [
-            file for file in (site.directory / "var").rglob("*") if "damaged" in file.name or "corrupt" in file.name
-        ]
+        missing = both - shown
         return found(
             site,
             None,
-            f"{len(aside)} of {len(garbled)} files set aside, the plant adopted",
-            None if len(aside) >= len(garbled) > 0 else "a damaged file was not set aside",
+            f"garbled logs: recovered; {len(both)} garbled databases: set aside and told, the plant adopted",
+            f"no alarm for {', '.join(sorted(missing))}" if missing or not both else None,
+            "garbled logs cost a database" if logs_only else None,
             "a set was started" if started else None,
         )
+
+
+def _garbled_restart(site: RunningSite, endings: tuple[str, ...]) -> set[str]:
+    """Kill the daemon, garble the files of its state directory with these endings, start it; return what went aside."""
+    state_directory = site.directory / "var"
+    site.kill("daemon")
+    for file in state_directory.iterdir():
+        if file.is_file() and file.name.endswith(endings):
+            file.write_bytes(b"\x00garbage" * 600)
+    site.listener.newest.clear()
+    site.start_daemon()
+    site.until_controlling()
+    site.pass_time(12.0)
+    names = {file.name for file in state_directory.glob("*.damaged-*")}
+    return {name for name in names if not name.endswith(("-wal", "-shm"))}
+
+
+def _set_aside_alarms(site: RunningSite) -> set[str]:
+    """Return which damaged files the active alarms speak of."""
+    alarms = [heard.value for topic, heard in site.listener.newest.items() if topic.startswith("alarm/file_damaged")]
+    return {str(alarm["text"]).split(":")[0] for alarm in alarms if isinstance(alarm, dict) and alarm["active"]}
 
 
 def daemon_killed() -> Found:

@@ -242,6 +242,7 @@ def test_what_the_daemon_knows_of_itself_is_found() -> None:
         lost={"pcs": "no connection"},
         exchanged={"meter": "serial '1' is now '2'"},
         clips={"clips:G6": "often"},
+        named={"risk:limits.toml:reserve.swing_kw": "accepted", "file_damaged:state.damaged-1": "set aside"},
         withheld="the loop lags",
         over=("queue historian", "disk of the state directory"),
         failing={"planner": 4},
@@ -256,7 +257,7 @@ def test_what_the_daemon_knows_of_itself_is_found() -> None:
     assert ids(own_findings(DESERT.site, DESERT.record, own)) == {
         "device_lost:pcs", "device_exchanged:meter", "clips:G6", "watchdog", "process:queue_historian", "disk_low",
         "task_failing:planner", "clock_step", "books_failing", "state_not_saved", "planning_trouble", "plan_by_rules",
-        "cluster_silent",
+        "cluster_silent", "risk:limits_toml_reserve_swing_kw", "file_damaged:state_damaged-1",
     }  # fmt: skip
     assert ids(own_findings(DESERT.site, DESERT.record, OwnState(plan=plan))) == set()
     assert ids(own_findings(DESERT.site, DESERT.record, OwnState())) == {"plan_missing"}

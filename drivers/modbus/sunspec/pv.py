@@ -73,6 +73,7 @@ class PvView:
             self._fill_available(fields, inverter_state(points, measured), limit_kw)
         self._fill_energy(fields, measured)
         fields.value("remote", is_remote(points))
+        fields.value("rated_kw", reference_kw(points))
         fill_alarms(fields, measured, "Alrm" if measured == _DER_MEASURED else "Evt1")
 
     def _fill_available(self, fields: Fields, state: InverterState | None, limit_kw: float | None) -> None:

@@ -72,6 +72,7 @@ def fill_pcs(fields: Fields, choice: Choice) -> None:
     fields.value("ready", is_ready(points, inverter_state(points, choice.measured)), "701.InvSt")
     fields.value("remote", is_remote(points))
     fields.value("setpoint_kw", setpoint_in_force_kw(points))
+    fields.value("rated_kw", reference_kw(points))
     fill_alarms(fields, 701, "Alrm")
 
 

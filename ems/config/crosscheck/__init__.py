@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from ems.config.crosscheck import assets, contracts, devices, gensets, hands, leases, operation, size, storage
 from ems.config.crosscheck.finding import Finding
+from ems.config.crosscheck.risks import risks
 from ems.config.files import ConfigFiles
 
-__all__ = ["Finding", "find_contradictions"]
+__all__ = ["Finding", "find_contradictions", "risks"]
 
 
 def find_contradictions(files: ConfigFiles) -> Iterator[Finding]:

@@ -86,6 +86,25 @@ _CONTROLLER: Final = (
         action="see `state_not_saved` in the log; check the disk",
     ),
     AlarmDefinition(
+        kind="file_damaged",
+        priority=Priority.HIGH,
+        group=AlarmGroup.CONTROLLER,
+        means="a file of the state directory could not be read and lies there under another name",
+        cause="a power cut, a failing disk, a hand",
+        consequence="a new one was begun and the plant adopted; where it is `state.damaged-*`, minimum times of sets, "
+        "the billed peak and what forecasts have learnt begin anew",
+        action="look at the disk; restore from the backup if the accounts matter; take the file away: that ends it",
+    ),
+    AlarmDefinition(
+        kind="risk",
+        priority=Priority.MEDIUM,
+        group=AlarmGroup.CONTROLLER,
+        means="the daemon runs with a dangerous value of the configuration that was accepted (`--accept-risk`)",
+        cause="see the text; who accepted it is in `accepted-risks.jsonl`",
+        consequence="a margin that safety rests on is missing",
+        action="choose a safe value and reload",
+    ),
+    AlarmDefinition(
         kind="history_failing",
         priority=Priority.MEDIUM,
         group=AlarmGroup.CONTROLLER,

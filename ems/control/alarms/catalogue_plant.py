@@ -245,6 +245,17 @@ _DEVICES: Final = (
         action="see the reason, and the unit's own display",
     ),
     AlarmDefinition(
+        kind="nameplate",
+        priority=Priority.MEDIUM,
+        group=AlarmGroup.DEVICES,
+        on_delay_s=10.0,
+        off_delay_s=10.0,
+        means="a device names a smaller rating than the configuration gives its asset",
+        cause="a mistake in assets.toml, another device than planned, or one that is set lower",
+        consequence="it is asked for no more than its own rating",
+        action="correct `pcs_kw`, `rated_kw` or `ac_kw` in assets.toml, or set the device right",
+    ),
+    AlarmDefinition(
         kind="sign",
         priority=Priority.HIGH,
         group=AlarmGroup.DEVICES,

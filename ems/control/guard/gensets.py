@@ -118,8 +118,10 @@ def _within(
     """Keep a running set between minimum and rating (G6) and within its permitted load step (G8)."""
     if setpoint.power_kw is None:
         return setpoint
-    power = min(max(setpoint.power_kw, kind.min_stable_kw), kind.rated_kw)
-    rule, reason = Rule.SITE_LIMIT, f"{kind.min_stable_kw:.0f} to {kind.rated_kw:.0f} kW allowed"
+    # a set's own nameplate may be smaller than the one in the configuration
+    highest_kw = kind.rated_kw if state.rated_kw is None else min(kind.rated_kw, state.rated_kw)
+    power = min(max(setpoint.power_kw, kind.min_stable_kw), highest_kw)
+    rule, reason = Rule.SITE_LIMIT, f"{kind.min_stable_kw:.0f} to {highest_kw:.0f} kW allowed"
     if state.carries and state.power_kw is not None:
         step_kw = kind.rated_kw * max(kind.step_frac, kind.ramp_frac_per_s * context.dt_s)
         highest = max(kind.min_stable_kw, state.power_kw + step_kw)

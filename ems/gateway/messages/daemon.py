@@ -160,6 +160,7 @@ def _process(footprint: FootprintStatus) -> ProcessPart:
             low=footprint.disk.low,
             ballast=footprint.disk.ballast,
             trouble=footprint.disk.trouble,
+            set_aside=footprint.disk.set_aside,
         ),
         over=footprint.over,
     )
