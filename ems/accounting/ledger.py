@@ -1,92 +1,129 @@
-"""Ledger records: one per interval, integer Wh and mg, every kWh from source to sink."""
+"""Ledger records: one per interval, whole Wh and mg, every kWh from source to sink.
+
+A record closes by itself, to the unit: `ems.accounting.invariants.interval_faults()` recomputes it.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from ems.accounting.metering import MeteredInterval
-from ems.accounting.tracing import METHOD, BusInterval, StoreContent, anchored, rounded, trace
+from ems.accounting.tracing import METHOD, SOURCES, BusInterval, trace
+from ems.accounting.whole import EMPTY_STORE, WholeStore, WholeTrace, anchored_whole, whole
 from ems.model.site import Site
 from ems.model.units import G_PER_KG, MG_PER_KG, WH_PER_KWH
 
-VERSION = 1
+VERSION = 2
 # a residual beyond this share of the throughput is flagged
 _RESIDUAL_FRAC = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerState:
-    """What the ledger carries from record to record."""
+    """What the ledger carries from interval to interval: how many there were, and the store."""
 
-    seq: int = 0
-    store: StoreContent | None = None
+    n_intervals: int = 0
+    store: WholeStore | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Factors:
-    """Emission factors of one interval, each with the name under which a report lists it."""
+    """Emission factors of one interval."""
 
     diesel_kgco2e_per_l: float
     grid_kgco2e_per_kwh: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _WholeFactors:
+    """The same in mg, as they stand in the record: everything is computed from these."""
+
+    diesel_mgco2e_per_l: int
+    grid_mgco2e_per_kwh: int
+    unknown_mgco2e_per_kwh: int
+
+
 def next_record(
     site: Site, interval: MeteredInterval, state: LedgerState, factors: Factors
 ) -> tuple[dict[str, object], LedgerState]:
-    """Return the record of an interval, ready for JSON, and the state after it."""
-    diesel_mg = interval.fuel_l * factors.diesel_kgco2e_per_l * MG_PER_KG
-    genset_g = diesel_mg / interval.genset_wh if interval.genset_wh > 0 else 0.0
-    grid_g = factors.grid_kgco2e_per_kwh * G_PER_KG
-    fallback_g = max(grid_g, genset_g, _diesel_g_per_kwh(site, factors))
-    bus = _bus(site, interval, {"pv": 0.0, "grid_import": grid_g, "genset": genset_g, "unknown": fallback_g})
+    """Return the record of an interval, ready for the chain, and the state after it."""
+    fuel_ml = round(1000.0 * interval.fuel_l)
+    priced = _whole_factors(site, interval, factors, fuel_ml=fuel_ml)
+    scope1_mg = (fuel_ml * priced.diesel_mgco2e_per_l + 500) // 1000
+    scope2_mg = (interval.import_wh * priced.grid_mgco2e_per_kwh + 500) // 1000
+    # fuel burnt while no energy was delivered (starting, cooling down) belongs to the interval all the same
+    idle_mg = scope1_mg if interval.genset_wh == 0 else 0
+    carbon_mg = {"genset": scope1_mg - idle_mg, "grid_import": scope2_mg}
+    bus = _bus(site, interval, carbon_mg, priced)
     store = state.store or _opening_store(site, interval)
-    traced = trace(bus, store, charge_eff_frac=_charge_eff(site), discharge_eff_frac=_discharge_eff(site))
-    after, booked_wh = traced.store, 0.0
+    charge_eff, discharge_eff = _charge_eff(site), _discharge_eff(site)
+    traced = trace(bus, store.content(), charge_eff_frac=charge_eff, discharge_eff_frac=discharge_eff)
+    closed = whole(bus, store, traced, carbon_mg=carbon_mg, unknown_mg_per_kwh=priced.unknown_mgco2e_per_kwh)
+    after, booked = closed.store, dict.fromkeys(SOURCES, 0)
     if interval.stored_kwh is not None:
         # the losses that efficiencies do not describe (no-load, cooling of the cells) show up here
-        after, booked_wh = anchored(traced.store, stored_wh=interval.stored_kwh * WH_PER_KWH)
-    # fuel burnt while no energy was delivered (starting, cooling down) belongs to the interval all the same
-    idle_mg = diesel_mg if interval.genset_wh == 0 else 0.0
+        after, booked = anchored_whole(closed.store, stored_wh=round(interval.stored_kwh * WH_PER_KWH))
     throughput = sum(bus.sources_wh.values()) + interval.discharge_wh
     record: dict[str, object] = {
         "v": VERSION,
+        "kind": "interval",
         "site": site.id,
-        "seq": state.seq + 1,
         "start": _stamp(interval.start_utc),
         "end": _stamp(interval.end_utc),
         "method": f"{METHOD}/{round((interval.end_utc - interval.start_utc).total_seconds() / 60)}min",
-        "energy_wh": {
-            "sources": {name: round(wh) for name, wh in bus.sources_wh.items()},
-            "charge": interval.charge_wh,
-            "discharge": interval.discharge_wh,
-            "sinks": {name: round(wh) for name, wh in bus.sinks_wh.items()},
-            "unknown": round(traced.unknown_wh),
-            "unaccounted": round(traced.unaccounted_wh),
-            "soc_reanchor": round(booked_wh),
-            "flows": _flows(traced.flows_wh),
-        },
+        "energy_wh": _energy(interval, bus, closed, booked),
         "carbon_mgco2e": {
-            "scope1": round(diesel_mg),
-            "scope2_location": round(bus.sources_wh["grid_import"] * grid_g),
-            "sinks": {name: round(mg) for name, mg in traced.carbon_mgco2e.items()},
-            "without_delivery": round(idle_mg),
+            "scope1": scope1_mg,
+            "scope2_location": scope2_mg,
+            "unknown": closed.carbon_unknown_mg,
+            "sinks": dict(closed.carbon_mgco2e),
+            "without_delivery": idle_mg,
         },
-        "store": {
-            "energy_wh": rounded(after.energy_wh),
-            "carbon_mgco2e": round(after.carbon_mgco2e),
-        },
-        "fuel_ml": round(1000.0 * interval.fuel_l),
+        "store": {"start": _store_document(store), "end": _store_document(after)},
+        "fuel_ml": fuel_ml,
         "intensity_mgco2e_per_kwh": round(traced.bus_g_per_kwh * 1000.0),
         "factors": {
-            "diesel_mgco2e_per_l": round(factors.diesel_kgco2e_per_l * MG_PER_KG),
-            "grid_mgco2e_per_kwh": round(factors.grid_kgco2e_per_kwh * MG_PER_KG),
+            "diesel_mgco2e_per_l": priced.diesel_mgco2e_per_l,
+            "grid_mgco2e_per_kwh": priced.grid_mgco2e_per_kwh,
+            "unknown_mgco2e_per_kwh": priced.unknown_mgco2e_per_kwh,
         },
-        "flags": _all_flags(interval, traced.unknown_wh + traced.unaccounted_wh, throughput),
+        "meters": {quantity: dict(found) for quantity, found in interval.meters.items()},
+        "flags": _all_flags(interval, closed.unknown_wh + closed.unaccounted_wh, throughput),
     }
-    return record, LedgerState(seq=state.seq + 1, store=after)
+    return record, LedgerState(n_intervals=state.n_intervals + 1, store=after)
 
 
-def _bus(site: Site, interval: MeteredInterval, factors_g: Mapping[str, float]) -> BusInterval:
+def _energy(
+    interval: MeteredInterval, bus: BusInterval, closed: WholeTrace, booked: Mapping[str, int]
+) -> dict[str, object]:
+    return {
+        "sources": {name: round(wh) for name, wh in bus.sources_wh.items()},
+        "charge": interval.charge_wh,
+        "discharge": interval.discharge_wh,
+        "sinks": {name: round(wh) for name, wh in bus.sinks_wh.items()},
+        "unknown": closed.unknown_wh,
+        "discharge_untracked": closed.untracked_wh,
+        "unaccounted": closed.unaccounted_wh,
+        "store_losses": closed.store_losses_wh,
+        "soc_reanchor": dict(booked),
+        "flows": {source: dict(sinks) for source, sinks in closed.flows_wh.items()},
+    }
+
+
+def _whole_factors(site: Site, interval: MeteredInterval, factors: Factors, *, fuel_ml: int) -> _WholeFactors:
+    """Return the factors; energy of unknown source has the highest that the site's sources have."""
+    genset_kg = fuel_ml / 1000.0 * factors.diesel_kgco2e_per_l
+    genset_kg_per_kwh = genset_kg * WH_PER_KWH / interval.genset_wh if interval.genset_wh > 0 else 0.0
+    best_kg_per_kwh = _diesel_g_per_kwh(site, factors) / G_PER_KG
+    highest = max(factors.grid_kgco2e_per_kwh, genset_kg_per_kwh, best_kg_per_kwh)
+    return _WholeFactors(
+        diesel_mgco2e_per_l=round(factors.diesel_kgco2e_per_l * MG_PER_KG),
+        grid_mgco2e_per_kwh=round(factors.grid_kgco2e_per_kwh * MG_PER_KG),
+        unknown_mgco2e_per_kwh=round(highest * MG_PER_KG),
+    )
+
+
+def _bus(site: Site, interval: MeteredInterval, carbon_mg: Mapping[str, int], factors: _WholeFactors) -> BusInterval:
     """Return the interval at the bus; distribution losses, which nobody meters, at their configured share."""
     served = interval.it_wh + interval.cooling_wh + interval.aux_wh
     sources = {
@@ -95,7 +132,9 @@ def _bus(site: Site, interval: MeteredInterval, factors_g: Mapping[str, float]) 
         "genset": float(interval.genset_wh),
     }
     residual = sum(sources.values()) + interval.discharge_wh - interval.charge_wh - interval.export_wh - served
-    losses = min(max(0.0, residual), site.economics.site_loss_frac * served)
+    losses = min(max(0.0, residual), float(round(site.economics.site_loss_frac * served)))
+    # mg per Wh is g per kWh
+    factors_g = {name: mg / sources[name] if sources[name] > 0.0 else 0.0 for name, mg in carbon_mg.items()}
     return BusInterval(
         sources_wh=sources,
         sinks_wh={
@@ -107,11 +146,11 @@ def _bus(site: Site, interval: MeteredInterval, factors_g: Mapping[str, float]) 
         },
         discharge_wh=float(interval.discharge_wh),
         charge_wh=float(interval.charge_wh),
-        factors_g_per_kwh=factors_g,
+        factors_g_per_kwh={"pv": 0.0, "unknown": factors.unknown_mgco2e_per_kwh / 1000.0, **factors_g},
     )
 
 
-def _opening_store(site: Site, interval: MeteredInterval) -> StoreContent:
+def _opening_store(site: Site, interval: MeteredInterval) -> WholeStore:
     """Return the store before the first record: its energy came from nobody knows where, its carbon is not booked.
 
     A start that was not measured is worked back from the end; without either the store opens empty.
@@ -122,15 +161,12 @@ def _opening_store(site: Site, interval: MeteredInterval) -> StoreContent:
     elif interval.stored_kwh is not None:
         gained_wh = interval.charge_wh * _charge_eff(site) - interval.discharge_wh / _discharge_eff(site)
         stored_wh = interval.stored_kwh * WH_PER_KWH - gained_wh
-    store, _ = anchored(StoreContent(), stored_wh=stored_wh)
+    store, _ = anchored_whole(EMPTY_STORE, stored_wh=round(stored_wh))
     return store
 
 
-def _flows(flows: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, int]]:
-    """Return whole Wh per source and sink; each sink keeps its sum."""
-    sinks = next(iter(flows.values())).keys()
-    by_sink = {sink: rounded({source: parts[sink] for source, parts in flows.items()}) for sink in sinks}
-    return {source: {sink: by_sink[sink][source] for sink in sinks} for source in flows}
+def _store_document(store: WholeStore) -> dict[str, object]:
+    return {"energy_wh": dict(store.energy_wh), "carbon_mgco2e": store.carbon_mgco2e}
 
 
 def _all_flags(interval: MeteredInterval, residual_wh: float, throughput_wh: float) -> list[str]:

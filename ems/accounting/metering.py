@@ -18,7 +18,8 @@ from ems.model.timegrid import clock_floor
 class MeteredInterval:
     """Energies of one interval in Wh: sources into the bus, storage both ways, loads; diesel in litres.
 
-    `stored_start_kwh` and `stored_kwh` are in the cells at its start and its end, None where unknown.
+    `stored_start_kwh` and `stored_kwh` are in the cells at its start and its end, None where unknown. `meters` has what
+    each meter counted, by quantity (`pv_wh`, `fuel_ml`) and unit, in whole Wh and ml.
     """
 
     start_utc: datetime
@@ -36,12 +37,14 @@ class MeteredInterval:
     stored_start_kwh: float | None
     stored_kwh: float | None
     flags: tuple[str, ...]
+    meters: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 # a boundary read later than this share of an interval shifts energy between two records: both say so
 _LATE_FRAC = 0.1
 # after a restart a boundary waits for the first readings, counted in limits of slow values
 _FIRST_READ_SLOW_LIMITS = 2.0
+_ML_PER_L = 1000.0
 
 
 @dataclass(slots=True)
@@ -152,23 +155,35 @@ class IntervalMeter:
         for name in counter_names(self.site):
             if name not in self._latest:
                 flags[f"counter never read: {name}"] = None
-        totals: dict[str, float] = {}
-        for name, value in self._latest.items():
-            kind = name.partition(":")[0]
-            totals[kind] = totals.get(kind, 0.0) + max(0.0, value - self._at_start.get(name, value))
+        for name in self._latest:
             if name not in self._at_start:
                 flags[f"counter appeared: {name}"] = None
             if name not in fresh:
                 flags[f"counter not read at the end: {name}"] = None
+        meters = self._counted()
+        totals = {quantity: sum(found.values()) for quantity, found in meters.items()}
         return MeteredInterval(
             start_utc=start,
             end_utc=end,
             stored_start_kwh=self._stored_start_kwh,
             stored_kwh=stored_kwh,
-            fuel_l=totals.get("fuel_l", 0.0),
+            fuel_l=totals.get("fuel_ml", 0) / _ML_PER_L,
             flags=tuple(flags),
-            **{name: int(totals.get(name, 0.0)) for name in _ENERGIES},
+            meters=meters,
+            **{name: totals.get(name, 0) for name in _ENERGIES},
         )
+
+    def _counted(self) -> dict[str, dict[str, int]]:
+        """Return what each meter counted; its readings are cut to whole units, so that intervals add up to them."""
+        meters: dict[str, dict[str, int]] = {}
+        for name, value in self._latest.items():
+            quantity, _, unit = name.partition(":")
+            scale = 1.0
+            if quantity == "fuel_l":
+                quantity, scale = "fuel_ml", _ML_PER_L
+            begun = self._at_start.get(name, value)
+            meters.setdefault(quantity, {})[unit] = max(0, int(value * scale) - int(begun * scale))
+        return meters
 
 
 def counter_names(site: Site) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from ems.app.checking import checked_files
 from ems.app.clocks import clock_for
 from ems.app.cluster_desk import ClusterDesk
 from ems.app.devices import build_fleet, check_own_drivers
+from ems.app.evidence import open_books
 from ems.app.log_observer import LogObserver
 from ems.app.publishing import Publishing
 from ems.app.standby import Standby, lease_of, lease_places
@@ -38,7 +39,6 @@ from ems.runtime.hands import HandBook
 from ems.runtime.identities import IdentityBook
 from ems.runtime.inputs import load_climate, price_file_source, weather_file_source
 from ems.runtime.lease import Lease
-from ems.runtime.ledger_file import LedgerFiles
 from ems.runtime.lock import StateLock
 from ems.runtime.logs import configure_logging
 from ems.runtime.memory import restore_accounts
@@ -166,8 +166,7 @@ async def _run_once(
         stack.callback(store.close)
         archive = ProblemArchive(state_directory / "problems", keep=files.persistence.problems.keep)
         stack.callback(archive.close)
-        ledger = LedgerFiles(state_directory / "ledger")
-        stack.callback(ledger.close)
+        books = open_books(files, store, clock, state_directory, stack=stack)
         record_risks(state_directory, files.risks, utc=clock.utc(), version=version(DISTRIBUTION))
         identities = IdentityBook(store, state_directory)
         wear = WriteBook(store, clock)
@@ -188,9 +187,10 @@ async def _run_once(
             interval_min=files.persistence.ledger.interval_min,
             carbon=climate.carbon,
             prices=prices,
-            sink=ledger,
+            sink=books.ledger,
         )
-        restore_accounts(accounts, store)
+        restore_accounts(accounts, store, books.ledger)
+        books.ledger.carry = accounts.document
         memory = ForecastMemory(scaled.site, climate)
         worker = WorkerClient(memory_mb=scaled.site.planning.worker_memory_mb)
         issued = files.forecasts.weather.issued_file
@@ -251,7 +251,7 @@ async def _run_once(
         observers: Sequence[Observer] = (LogObserver(), publishing, desk)
         daemon = Daemon(parts, observers)
         publishing.watch(daemon, accounts)
-        daemon.watch((store.queue, ledger.queue, archive.queue, *publishing.queues()))
+        daemon.watch((store.queue, books.evidence.queue, archive.queue, *publishing.queues()))
         desk.connect(publish=publishing.publish, tell=daemon.tell)
         settle_memory()
         return await _until_ended(place, files, daemon, publishing, notifier)

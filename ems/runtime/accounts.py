@@ -6,7 +6,8 @@ from typing import Any
 
 from ems.accounting.ledger import Factors, LedgerState, next_record
 from ems.accounting.metering import IntervalMeter, MeteredInterval
-from ems.accounting.tracing import SOURCES, StoreContent
+from ems.accounting.tracing import SOURCES
+from ems.accounting.whole import WholeStore
 from ems.forecast.yearly import YearTable
 from ems.model.carbon_budget import CarbonSpent
 from ems.model.site import Site
@@ -58,9 +59,10 @@ class Accounts:
             grid_kgco2e_per_kwh=self._grid_factor(interval.start_utc),
         )
         line, self._ledger = next_record(self._site, interval, self._ledger, factors)
-        self._sink(line)
         self._add(interval, factors)
         self._last = line
+        # last: a sink may keep the accounts together with their record
+        self._sink(line)
         return True
 
     def import_price_per_kwh(self, instant: datetime) -> float | None:
@@ -116,9 +118,9 @@ class Accounts:
         """Return what a restart needs to go on with the same ledger, in the middle of the same interval."""
         store = self._ledger.store
         return {
-            "seq": self._ledger.seq,
+            "seq": self._ledger.n_intervals,
             "store_wh": None if store is None else dict(store.energy_wh),
-            "store_mgco2e": 0.0 if store is None else store.carbon_mgco2e,
+            "store_mgco2e": 0 if store is None else store.carbon_mgco2e,
             "since": None if self._since is None else self._since.isoformat(),
             "until": None if self._until is None else self._until.isoformat(),
             "kwh": dict(self._kwh),
@@ -139,8 +141,9 @@ class Accounts:
         store_wh = document["store_wh"]
         store = None
         if store_wh is not None:
-            energy = {name: float(store_wh[name]) for name in SOURCES}
-            store = StoreContent(energy_wh=energy, carbon_mgco2e=float(document["store_mgco2e"]))
+            # documents of versions before 2 had fractions
+            energy = {name: round(store_wh[name]) for name in SOURCES}
+            store = WholeStore(energy_wh=energy, carbon_mgco2e=round(document["store_mgco2e"]))
         since, until = (
             datetime.fromisoformat(text) if (text := document[name]) else None for name in ("since", "until")
         )
@@ -155,7 +158,7 @@ class Accounts:
         if (unfinished := document.get("open")) is not None:
             self._meter.restore(unfinished)
         self._fuel_l, self._cost, self._scope1_kg, self._scope2_kg = fuel_l, cost, scope1_kg, scope2_kg
-        self._ledger = LedgerState(seq=seq, store=store)
+        self._ledger = LedgerState(n_intervals=seq, store=store)
         self._since, self._until, self._kwh = since, until, kwh
         self._spent = spent
 

@@ -14,6 +14,7 @@ from ems.model.cluster import ShedOrder, ShedReason
 from ems.model.setpoints import Cause
 from ems.runtime.accounts import Accounts
 from ems.runtime.forecasts import ForecastMemory
+from ems.runtime.ledger_store import LedgerStore
 from ems.runtime.persistence import StateStore
 
 
@@ -81,13 +82,27 @@ def restored_control(document: dict[str, object], *, saved_ago_s: float, now_s: 
     )
 
 
-def restore_accounts(accounts: Accounts, store: StateStore) -> None:
-    """Let the accounts go on where the last run stopped."""
-    found = store.load("accounts")
-    if found is None:
+def restore_accounts(accounts: Accounts, store: StateStore, ledger: LedgerStore) -> None:
+    """Let the accounts go on where the last run stopped: after the newest record that is on the disk.
+
+    The saved state has counters of a later moment than those kept with that record, and is taken where it counts the
+    same records. Where it is older (the process ended between record and state) a record would be written twice, where
+    it is newer (a record did not get to the disk) one would be lost.
+    """
+    found, kept = store.load("accounts"), ledger.carried
+    saved = None if found is None else found[0]
+    agree = kept is None or saved is None or saved.get("seq") == kept.get("seq")
+    if not agree and not ledger.lost:
+        structlog.get_logger("daemon").warning(
+            "accounts_of_the_ledger",
+            saved=saved and saved.get("seq"),
+            kept=kept and kept.get("seq"),
+        )
+    document = saved if saved is not None and (agree or ledger.lost) else kept
+    if document is None:
         return
     try:
-        accounts.restore(found[0])
+        accounts.restore(document)
     except (ValueError, TypeError, KeyError) as error:
         structlog.get_logger("daemon").warning("accounts_not_restored", error=str(error))
 

@@ -86,7 +86,7 @@ async def simulate(files: ConfigFiles, request: RunRequest, out: Path, *, progre
     spec = build_simulation(files)
     worker = WorkerClient(memory_mb=files.control.planning.worker_memory_mb)
     try:
-        with Recorder(out) as recorder:
+        with Recorder(out, site=files.site.site.id) as recorder:
             run = ClosedLoop(files, request, spec, worker=worker, recorder=recorder)
             return await run.run(progress)
     finally:

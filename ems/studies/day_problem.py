@@ -37,7 +37,7 @@ async def day_problem(files: ConfigFiles, start: date) -> PlanningProblem:
     shaped = _of_a_day(files)
     worker = WorkerClient()
     try:
-        with tempfile.TemporaryDirectory() as out, Recorder(Path(out)) as recorder:
+        with tempfile.TemporaryDirectory() as out, Recorder(Path(out), site=files.site.site.id) as recorder:
             loop = ClosedLoop(shaped, request, build_simulation(shaped), worker=worker, recorder=recorder, archive=keep)
             await loop.run(lambda _: None)
     finally:

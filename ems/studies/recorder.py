@@ -14,6 +14,7 @@ from ems.reserve import WATCHED
 from ems.runtime.cycle import CycleRecord
 from ems.runtime.observer import cycle_events
 from ems.runtime.planner import PlanningResult
+from ems.studies.signed_ledger import SignedLedger
 
 _BATCH_ROWS = 5000
 
@@ -21,11 +22,11 @@ _BATCH_ROWS = 5000
 class Recorder:
     """Files of one run in one directory, over what is there."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, site: str) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self._decisions: IO[str] = (directory / "decisions.jsonl").open("w", encoding="utf-8")
-        self._ledger: IO[str] = (directory / "ledger.jsonl").open("w", encoding="utf-8")
+        self._ledger = SignedLedger(directory / "ledger.jsonl", site=site)
         self._parquet: pq.ParquetWriter | None = None
         self._rows: list[dict[str, object]] = []
 
@@ -41,7 +42,7 @@ class Recorder:
         if self._parquet is not None:
             self._parquet.close()
         self._decisions.close()
-        self._ledger.close()
+        self._ledger.close(whole=kind is None)
 
     def row(self, values: dict[str, object]) -> None:
         """Add one step's row; every row has the same columns, `time_utc` first."""
@@ -81,7 +82,7 @@ class Recorder:
 
     def ledger(self, record: dict[str, object]) -> None:
         """Write one ledger record."""
-        self._write(self._ledger, record)
+        self._ledger.add(record)
 
     def _flush(self) -> None:
         if not self._rows:

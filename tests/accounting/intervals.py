@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from ems.accounting.metering import MeteredInterval
 from ems.model.site import Site
@@ -24,6 +25,7 @@ def metered(
     """Return a quarter hour; energies that are not given are zero."""
     start = START + timedelta(minutes=15 * number)
     names = ("pv", "genset", "import", "export", "discharge", "charge", "it", "cooling", "aux")
+    energies: dict[str, Any] = {f"{name}_wh": wh.get(name, 0) for name in names}
     return MeteredInterval(
         start_utc=start,
         end_utc=start + timedelta(minutes=15),
@@ -31,7 +33,8 @@ def metered(
         stored_start_kwh=stored_start_kwh,
         stored_kwh=stored_kwh,
         flags=flags,
-        **{f"{name}_wh": wh.get(name, 0) for name in names},
+        meters={},
+        **energies,
     )
 
 

@@ -32,7 +32,7 @@ class _Keeping(Recorder):
     """A recorder that also keeps what it is given."""
 
     def __init__(self, directory: Path, sample: Sample) -> None:
-        super().__init__(directory)
+        super().__init__(directory, site=sample.site.id)
         self._sample = sample
 
     def decisions(self, record: CycleRecord) -> None:

@@ -23,6 +23,10 @@ class Run:
         """Return the objects of a file that holds one per line."""
         return [json.loads(line) for line in (self.out / name).read_text(encoding="utf-8").splitlines()]
 
+    def intervals(self) -> list[Summary]:
+        """Return the intervals of the ledger."""
+        return [row for row in self.lines("ledger.jsonl") if row["kind"] == "interval"]
+
 
 def run_of(
     site: str | Path,

@@ -11,7 +11,7 @@ from tests.studies.runs import Run, run_of
 
 def test_the_sums_of_the_ledger_are_those_of_the_summary(tmp_path: Path) -> None:
     run = _exact_campus_day(tmp_path, hours=24.0)
-    records = run.lines("ledger.jsonl")
+    records = run.intervals()
 
     assert len(records) == 96
     energy = run.summary["energy_kwh"]
@@ -33,7 +33,7 @@ def test_the_sums_of_the_ledger_are_those_of_the_summary(tmp_path: Path) -> None
 def test_only_intervals_that_have_ended_are_recorded(tmp_path: Path, minutes: int, n_records: int) -> None:
     run = run_of("edge-node", tmp_path, hours=minutes / 60.0, policy=Policy.MERIT_ORDER)
 
-    assert len(run.lines("ledger.jsonl")) == n_records
+    assert len(run.intervals()) == n_records
 
 
 def _exact_campus_day(directory: Path, *, hours: float) -> Run:

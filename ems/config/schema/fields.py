@@ -53,6 +53,14 @@ RelativePath = Annotated[
         json_schema_extra={WORDS: "a path inside the configuration directory, such as data/weather.csv"},
     ),
 ]
+AbsolutePath = Annotated[
+    str,
+    Field(
+        pattern=r"^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$",
+        max_length=400,
+        json_schema_extra={WORDS: "an absolute path, such as /mnt/archive/digests.jsonl"},
+    ),
+]
 TimeZoneName = Annotated[
     str,
     Field(

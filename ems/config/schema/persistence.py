@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ems.config.schema.fields import Count, DurationMin, RelativePath, Table
+from ems.config.schema.fields import AbsolutePath, Count, DurationMin, RelativePath, Table
 
 
 class StateTable(Table):
@@ -30,6 +30,13 @@ class LedgerTable(Table):
     """Source-to-sink energy accounts."""
 
     interval_min: DurationMin = Field(15, description="Accounting interval; divides one hour.")
+    anchor_file: AbsolutePath | None = Field(
+        None,
+        description=(
+            "Every day's signed digest is appended to this file; where others keep it, the site's own key cannot "
+            "rewrite the past. Missing: none."
+        ),
+    )
 
 
 class ProblemsTable(Table):
