@@ -20,13 +20,14 @@ _INSTANT: Final = pa.timestamp("ms", tz="UTC")
 
 
 def write_hour(directory: Path, columns: Columns, names: Mapping[int, str], *, site_id: str) -> Path:
-    """Write the file of an hour in the place of an earlier one; return it.
+    """Write the file of an hour in the place of an earlier one; return it. Every name has a column, known or not.
 
     Raises:
         OSError: It could not be written; an earlier one is as it was.
     """
     file = hour_file(directory, columns.hour, columns.part)
-    named = {names[point]: column for point, column in columns.values.items()}
+    unknown = np.full(len(columns.instants_ms), np.nan, dtype=np.float32)
+    named = {name: columns.values.get(point, unknown) for point, name in names.items()}
     file.parent.mkdir(parents=True, exist_ok=True)
     written = file.with_name(f".{file.name}.new")
     write_table(table_of(columns.instants_ms, named, site_id=site_id), written)

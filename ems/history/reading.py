@@ -9,10 +9,11 @@ from typing import Self
 
 import numpy as np
 
+from ems.history.blocks import merged, point_names, read_running, read_sealed, running_hours
 from ems.history.database import open_for_reading
 from ems.history.hours import names_of, read_hour
 from ems.history.keeping import hour_files
-from ems.history.layout import HOUR_MS, block_id, database_of, hour_of_file, hours_of, to_ms
+from ems.history.layout import HOUR_MS, block_id, database_of, from_ms, hour_file, hour_of_file, hours_of, to_ms
 from ems.history.packing import Floats, Instants, unpack_instants, unpack_values
 from ems.history.rows import list_points
 
@@ -90,6 +91,51 @@ class HistoryReader:
             order = np.argsort(instants_ms, kind="stable")
             instants_ms, values = instants_ms[order], values[order]
         return PointSeries(instants_ms, values)
+
+    def newest(self) -> datetime | None:
+        """Return the instant of the row that came last, else the end of the last hour; None for an empty history.
+
+        Raises:
+            sqlite3.Error: The database cannot be read.
+        """
+        row = None
+        if self._connection is not None:
+            row = self._connection.execute("SELECT at_ms FROM row ORDER BY seq DESC LIMIT 1").fetchone()
+        if row is not None:
+            return from_ms(int(row[0]))
+        hours = [hour for hour, _ in self.hours()]
+        return from_ms((max(hours) + 1) * HOUR_MS - 1) if hours else None
+
+    def hours(self) -> list[tuple[int, str]]:
+        """Return hours and parts of which anything is kept, oldest first.
+
+        Raises:
+            sqlite3.Error: The database cannot be read.
+        """
+        found = {known for _, file in hour_files(self._files) if (known := hour_of_file(self._files, file))}
+        if self._connection is not None:
+            found |= set(self._connection.execute("SELECT hour, part FROM sealed"))
+            found |= set(running_hours(self._connection))
+        return sorted(found)
+
+    def hour(self, hour: int, part: str) -> tuple[Instants, dict[str, Floats]]:
+        """Return all points of an hour at its instants; NaN is unknown, a point without any known value is missing.
+
+        Raises:
+            sqlite3.Error: The database cannot be read.
+            OSError: A file cannot be read.
+            ValueError: What was read is damaged.
+        """
+        if self._connection is not None:
+            sealed = read_sealed(self._connection, hour, part)
+            running = read_running(self._connection, hour, part)
+            if running is not None:
+                sealed = running[0] if sealed is None else merged(sealed, running[0])
+            if sealed is not None:
+                names = point_names(self._connection, part)
+                return sealed.instants_ms, {names[point]: column for point, column in sealed.values.items()}
+        file = hour_file(self._files, hour, part)
+        return read_hour(file, names_of(file)) if file.exists() else (np.empty(0, dtype=np.int64), {})
 
     def _from_database(self, point: str, begin_ms: int, end_ms: int) -> Iterator[PointSeries]:
         if self._connection is None:
