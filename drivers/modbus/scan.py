@@ -104,6 +104,11 @@ class Examination:
         """Return whether the unit has answered anything."""
         return self._answers
 
+    @property
+    def has_connected(self) -> bool:
+        """Return whether there has been a connection to the endpoint."""
+        return self._inquiry.has_connected
+
     async def has_marker(self) -> bool:
         """Return whether the unit shows the SunSpec marker at one of the places of the standard."""
         for base in self._bases[:_STANDARD_BASES]:

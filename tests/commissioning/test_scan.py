@@ -519,3 +519,19 @@ async def test_a_unit_that_answers_zero_for_everything_gets_a_hint() -> None:
     unit = result.document["units"][0]  # type: ignore[index]
     assert (unit["sunspec"], unit["maps"]) == (None, [])
     assert any("registers read 0x0000: the device still starts" in error for error in unit["errors"])
+
+
+async def test_an_endpoint_that_takes_no_connection_is_not_tried_for_every_unit() -> None:
+    clock = SteppedClock()
+    async with serving({}, clock=clock) as server:
+        port = server.port
+    began_s = clock.monotonic_s()
+    work = scan(f"127.0.0.1:{port}", units="1-247", reach=Reach(), clock=clock)
+
+    result = await timed(asyncio.create_task(work), clock)
+
+    units = result.document["units"]
+    assert [unit["unit"] for unit in units] == list(range(1, 248))  # type: ignore[attr-defined]
+    assert clock.monotonic_s() - began_s <= 5.0
+    assert result.text.splitlines()[1] == "no connection"
+    assert len(result.text.splitlines()) == 3

@@ -132,3 +132,8 @@ def curl_request(line: str, address: str) -> tuple[str, str, str | None]:
     body = words[words.index("-d") + 1] if "-d" in words else None
     (place,) = [word for word in words if word.startswith("$FAULTS")]
     return method, place.replace("$FAULTS", address), body
+
+
+def test_a_fault_that_does_not_exist_is_told_with_the_one_that_was_meant() -> None:
+    with pytest.raises(OrderError, match=r"muet: no such fault, did you mean 'mute'\? \(there are .*frozen.*\)"):
+        read_order('{"muet": true}')

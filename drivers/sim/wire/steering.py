@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from difflib import get_close_matches
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -22,6 +23,8 @@ _PATIENCE_S: Final = 10.0
 _ORDER: Final = TypeAdapter(list[Faults])
 # what a fault says beside its kind, left out of an answer where it is as usual
 _USUAL: Final = asdict(NO_FAULTS)
+# pydantic's name of a key that a dataclass does not have
+_UNKNOWN: Final = "unexpected_keyword_argument"
 
 
 class Steerable(Protocol):
@@ -59,13 +62,17 @@ def read_order(text: str | bytes) -> tuple[Faults, ...]:
         return tuple(_ORDER.validate_json(json.dumps(several), strict=True))
     except ValidationError as error:
         raise OrderError(
-            [_problem(one["loc"], one["msg"], n_objects=len(several)) for one in error.errors()]
+            [_problem(one["loc"], one["type"], one["msg"], n_objects=len(several)) for one in error.errors()]
         ) from error
 
 
-def _problem(loc: tuple[int | str, ...], message: str, *, n_objects: int) -> str:
+def _problem(loc: tuple[int | str, ...], kind: str, message: str, *, n_objects: int) -> str:
     """Return what is wrong with a field, after the number of its object if there are several."""
     place = ".".join(str(part) for part in (loc[1:] if n_objects == 1 else loc))
+    if kind == _UNKNOWN:
+        nearest = get_close_matches(str(loc[-1]), _USUAL, n=1)
+        hint = f", did you mean '{nearest[0]}'?" if nearest else ""
+        return f"{place}: no such fault{hint} (there are {', '.join(_USUAL)})"
     return f"{place}: {message}" if place else message
 
 

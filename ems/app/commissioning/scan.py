@@ -1,7 +1,7 @@
 """`ems devices scan`: what answers at an endpoint."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -56,6 +56,10 @@ async def scan(
             found.append(await examination.run(known))
             if units is None and found[-1].answers:
                 break
+            if not examination.has_connected:
+                # nobody listens there: more units would each cost another attempt
+                found += [replace(found[-1], unit=unit) for unit in asked[len(found) :]]
+                break
     answering = [unit for unit in found if unit.answers]
     shown = found if units is not None else answering or found
     document: dict[str, object] = {
@@ -63,7 +67,8 @@ async def scan(
         "framing": reach.framing,
         "units": [_unit_document(unit) for unit in shown],
     }
-    text = "\n".join((f"{endpoint} ({reach.framing})", *(line for unit in shown for line in _unit_lines(unit))))
+    lines = _nobody(shown) if not any(each.has_connected for each in examinations) else _all_lines(shown)
+    text = "\n".join((f"{endpoint} ({reach.framing})", *lines))
     return ScanResult(document=document, text=text, answered=bool(answering))
 
 
@@ -72,7 +77,7 @@ async def _marked_first(examinations: Sequence[Examination]) -> list[Examination
     for examination in examinations:
         if await examination.has_marker():
             return [examination]
-        if examination.answers:
+        if examination.answers or not examination.has_connected:
             break
     return list(examinations)
 
@@ -97,6 +102,17 @@ def _unit_document(found: UnitFound) -> dict[str, object]:
         "maps": list(found.maps),
         "errors": list(found.errors),
     }
+
+
+def _nobody(found: Sequence[UnitFound]) -> Iterator[str]:
+    """Yield once what holds for every unit of an endpoint that takes no connection."""
+    yield "no connection"
+    yield from (f"  {error}" for error in dict.fromkeys(error for unit in found for error in unit.errors))
+
+
+def _all_lines(found: Sequence[UnitFound]) -> Iterator[str]:
+    for unit in found:
+        yield from _unit_lines(unit)
 
 
 def _unit_lines(found: UnitFound) -> list[str]:
