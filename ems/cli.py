@@ -17,6 +17,7 @@ import typer
 from ems.cli_alarms import alarms_app
 from ems.cli_devices import devices_app
 from ems.cli_history import history_app
+from ems.cli_ledger import ledger_app
 from ems.cli_mode import mode
 from ems.cli_output import EXIT_NO, EXIT_REFUSED, EXIT_UNEXPECTED, JsonFlag, show
 from ems.cli_request import request
@@ -36,6 +37,7 @@ app.add_typer(study_app, name="study")
 app.add_typer(devices_app, name="devices")
 app.add_typer(history_app, name="history")
 app.add_typer(alarms_app, name="alarms")
+app.add_typer(ledger_app, name="ledger")
 app.command()(request)
 app.command()(mode)
 

@@ -96,7 +96,7 @@ def rows(
     """Yield rows in their order; of these kinds only, if any are named."""
     wanted = f" AND kind IN ({', '.join('?' * len(kinds))})" if kinds else ""
     found = connection.execute(
-        f"SELECT seq, kind, line, hash FROM {table} WHERE seq > ?{wanted} ORDER BY seq",  # noqa: S608 - as above
+        f"SELECT seq, kind, CAST(line AS BLOB), hash FROM {table} WHERE seq > ?{wanted} ORDER BY seq",  # noqa: S608 - as above
         (after_seq, *kinds),
     )
     for seq, kind, line, text in found:
@@ -106,7 +106,7 @@ def rows(
 def newest(connection: sqlite3.Connection, table: Table, *kinds: str) -> KeptRow | None:
     """Return the newest row of some kinds."""
     found = connection.execute(
-        f"SELECT seq, kind, line, hash FROM {table} WHERE kind IN ({', '.join('?' * len(kinds))}) "  # noqa: S608
+        f"SELECT seq, kind, CAST(line AS BLOB), hash FROM {table} WHERE kind IN ({', '.join('?' * len(kinds))}) "  # noqa: S608
         "ORDER BY seq DESC LIMIT 1",
         kinds,
     ).fetchone()
