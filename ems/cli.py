@@ -15,8 +15,10 @@ from typing import Annotated, NoReturn
 import typer
 
 from ems.cli_alarms import alarms_app
+from ems.cli_cmd import cmd_app
 from ems.cli_devices import devices_app
 from ems.cli_history import history_app
+from ems.cli_keys import keys_app
 from ems.cli_ledger import ledger_app
 from ems.cli_mode import mode
 from ems.cli_output import EXIT_NO, EXIT_REFUSED, EXIT_UNEXPECTED, JsonFlag, show
@@ -38,6 +40,8 @@ app.add_typer(devices_app, name="devices")
 app.add_typer(history_app, name="history")
 app.add_typer(alarms_app, name="alarms")
 app.add_typer(ledger_app, name="ledger")
+app.add_typer(cmd_app, name="cmd")
+app.add_typer(keys_app, name="keys")
 app.command()(request)
 app.command()(mode)
 

@@ -4,7 +4,7 @@ A device implements the capabilities that it has and no others. Nothing here blo
 one that arrived, a command is handed over and its outcome is seen in a later cycle.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,9 +15,11 @@ from ems.model.capability import Capability, Fallback, PowerLimits, SupplyLimits
 from ems.model.cluster import ClusterView
 from ems.model.counters import CounterMemory
 from ems.model.device import DeviceSpec
+from ems.model.hand import Hands
 from ems.model.lease import LeaseRecord, SeenLease
 from ems.model.link_status import AttemptStatus, LinkStatus
 from ems.model.readings import GensetPhase, Reading
+from ems.model.requests import OperatorRequests
 from ems.model.setpoints import WriteOutcome
 
 
@@ -42,6 +44,27 @@ class Cluster(Protocol):
 
     def view(self, utc: datetime) -> ClusterView:
         """Return what the cluster can be counted on for at an instant."""
+
+
+class Commands(Protocol):
+    """What people have commanded, as control and planning see it; it was judged and kept before."""
+
+    def requests(self, utc: datetime, now_s: float) -> OperatorRequests:
+        """Return what is in force now; `now_s` is the monotonic clock's."""
+
+    def hands(self, before: Hands, now_s: float) -> Hands:
+        """Return what is in hands, with the modes that were commanded."""
+
+
+class AuditTrail(Protocol):
+    """The append-only log of what people did; it never holds up who writes to it."""
+
+    def append(self, kind: str, fields: Mapping[str, object], *, on_disk: Callable[[int], None] | None = None) -> int:
+        """Hand a row over and return its number; `on_disk` is called by another thread once it is on the disk.
+
+        Raises:
+            StateError: The disk takes no more rows.
+        """
 
 
 @runtime_checkable

@@ -3,9 +3,10 @@
 import asyncio
 import os
 import signal
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,11 +15,14 @@ import structlog
 from ems.app.checking import checked_files
 from ems.app.clocks import clock_for
 from ems.app.cluster_desk import ClusterDesk
+from ems.app.command_desk import CommandDesk
 from ems.app.devices import build_fleet, check_own_drivers
 from ems.app.evidence import open_books
+from ems.app.key_files import KEYS_FILE, KeyFile
 from ems.app.log_observer import LogObserver
 from ems.app.publishing import Publishing
 from ems.app.standby import Standby, lease_of, lease_places
+from ems.commands.judge import CommandRules
 from ems.config.build import Wiring, build_site, build_wiring
 from ems.config.files import ConfigFiles
 from ems.config.loader import load_files, refuse_risks
@@ -30,6 +34,7 @@ from ems.runtime.accounts import Accounts
 from ems.runtime.alarm_desk import AlarmDesk
 from ems.runtime.alarm_requests import AlarmInbox
 from ems.runtime.archive import ProblemArchive
+from ems.runtime.audit import AuditLog
 from ems.runtime.counters import CounterBook
 from ems.runtime.daemon import Daemon, DaemonParts, Ending
 from ems.runtime.disk import DiskWatch
@@ -206,8 +211,18 @@ async def _run_once(
             offers=desk.offer_at if scaled.site.it.takes_offers else None,
             cluster=desk.condition_at,
         )
+        commands = _command_desk(files, scaled.site, clock, store, books.audit)
+        if commands is not None:
+            stack.callback(commands.close)
         publishing = Publishing(
-            files, scaled.site, clock, fleet.devices, state_directory, store=store, receivers=desk.receivers()
+            files,
+            scaled.site,
+            clock,
+            fleet.devices,
+            state_directory,
+            store=store,
+            receivers=desk.receivers(),
+            listeners={} if commands is None else commands.listeners(),
         )
         stack.callback(publishing.close)
         disk = DiskWatch(
@@ -228,6 +243,7 @@ async def _run_once(
             worker=worker,
             memory=memory,
             cluster=desk,
+            commands=commands,
             accounts=accounts,
             store=store,
             identities=identities,
@@ -248,17 +264,49 @@ async def _run_once(
         )
         if lease is not None:
             lease.at(lease_places(scaled.wiring, fleet.links))
-        observers: Sequence[Observer] = (LogObserver(), publishing, desk)
+        observers: list[Observer] = [LogObserver(), publishing, desk]
+        if commands is not None:
+            observers.append(commands)
         daemon = Daemon(parts, observers)
         publishing.watch(daemon, accounts)
         daemon.watch((store.queue, books.evidence.queue, archive.queue, *publishing.queues()))
         desk.connect(publish=publishing.publish, tell=daemon.tell)
+        if commands is not None:
+            commands.connect(
+                publish=publishing.publish, tell=daemon.tell, replan=daemon.replan, act=daemon.act_on_alarm
+            )
+            daemon.watch((commands.queue,))
         settle_memory()
-        return await _until_ended(place, files, daemon, publishing, notifier)
+        return await _until_ended(place, files, daemon, publishing, notifier, commands=commands)
+
+
+def _command_desk(
+    files: ConfigFiles, site: Site, clock: SteadyClock, store: StateStore, audit: AuditLog
+) -> CommandDesk | None:
+    """Return who takes signed commands, None where the configuration takes none."""
+    table = files.mqtt.commands
+    if not table.enabled:
+        return None
+    rules = CommandRules(two_person=table.two_person, longest=timedelta(hours=table.max_bound_h))
+    return CommandDesk(
+        site,
+        clock,
+        store,
+        rules=rules,
+        in_hands=_assets_in_hands(files),
+        keys=KeyFile(files.directory / KEYS_FILE),
+        audit=audit,
+    )
 
 
 async def _until_ended(
-    place: _Place, files: ConfigFiles, daemon: Daemon, publishing: Publishing, notifier: SystemdNotifier
+    place: _Place,
+    files: ConfigFiles,
+    daemon: Daemon,
+    publishing: Publishing,
+    notifier: SystemdNotifier,
+    *,
+    commands: CommandDesk | None,
 ) -> ConfigFiles | None:
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, daemon.end, Ending.STOP)
@@ -266,10 +314,13 @@ async def _until_ended(
     reloader = _Reloader(place, daemon, notifier, present=files)
     loop.add_signal_handler(signal.SIGHUP, reloader.ask)
     async with asyncio.TaskGroup() as group:
-        gateway = group.create_task(daemon.supervisor.keep("gateway", publishing.run), name="gateway")
+        tasks = [group.create_task(daemon.supervisor.keep("gateway", publishing.run), name="gateway")]
+        if commands is not None:
+            tasks.append(group.create_task(daemon.supervisor.keep("commands", commands.run), name="commands"))
         ending = await daemon.run()
         await publishing.finish()
-        gateway.cancel()
+        for task in tasks:
+            task.cancel()
     if ending is Ending.PASSIVE:
         # the same configuration, from the wait for the lease on
         return files
@@ -341,7 +392,7 @@ def _limits(files: ConfigFiles) -> ProcessLimits:
     )
 
 
-def _assets_in_hands(files: ConfigFiles) -> Iterable[str]:
+def _assets_in_hands(files: ConfigFiles) -> Mapping[str, tuple[str, ...]]:
     return assets_in_hands(files.assets, has_grid=files.limits.grid is not None)
 
 

@@ -82,13 +82,18 @@ def demo_request(
         start_h=start_h,
         speed=speed,
         duration_s=None if duration == "0" else parse_duration_s(duration, option="--for"),
-        broker=None if broker is None else _address(broker),
+        broker=None if broker is None else broker_address(broker),
         faults=faults,
         quiet=quiet,
     )
 
 
-def _address(text: str) -> BrokerAddress:
+def broker_address(text: str) -> BrokerAddress:
+    """Return the address of a text.
+
+    Raises:
+        ConfigError: It is none.
+    """
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise ConfigError(ConfigProblem(file="--broker", message=f"'{text}' is no address", allowed="HOST:PORT"))

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import tomlkit
 
+from ems.app.key_files import KEYS_FILE
 from ems.config.build import build_wiring
 from ems.config.files import ConfigFiles
 from ems.config.source import read_directory
@@ -41,6 +42,8 @@ def copy_site(files: ConfigFiles, directory: Path, *, broker_host: str, broker_p
     directory.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
         (directory / name).write_text(tomlkit.dumps(table), encoding="utf-8")
+    if (files.directory / KEYS_FILE).is_file():
+        shutil.copy(files.directory / KEYS_FILE, directory / KEYS_FILE)
     for home in reversed(files.search):
         for inputs in ("data", "maps"):
             if (home / inputs).is_dir():

@@ -36,7 +36,7 @@ from ems.gateway.messages.planning import forecast_messages, plan_message
 from ems.gateway.messages.racks import rack_messages
 from ems.gateway.messages.setpoints import SetpointBook
 from ems.gateway.messages.site import guard_message, readiness_message, reserve_message, state_message
-from ems.gateway.mqtt import MqttPublisher, Receiver
+from ems.gateway.mqtt import Listener, MqttPublisher, Receiver
 from ems.gateway.points import points, rack_points, readiness_points
 from ems.history.historian import HistorianSettings, SqliteHistorian
 from ems.history.keeping import HistoryBounds, give_up_files
@@ -82,8 +82,11 @@ class Publishing:
         *,
         store: StateStore,
         receivers: Mapping[str, Receiver] | None = None,
+        listeners: Mapping[str, Listener] | None = None,
     ) -> None:
-        """Build from a configuration; `devices` by the asset that they serve, `receivers` take what arrives by topic.
+        """Build from a configuration; `devices` by the asset that they serve.
+
+        `receivers` take what arrives by topic, `listeners` by pattern of topics.
 
         Raises:
             ConfigError: A file that mqtt.toml names cannot be used.
@@ -94,7 +97,7 @@ class Publishing:
         self._period_s = files.mqtt.mqtt.publish_s
         topics = Topics(prefix=files.mqtt.mqtt.prefix, site_id=site.id)
         broker = broker_settings(files, refresh_s=_REFRESH_S)
-        self._publisher = MqttPublisher(broker, topics, receivers=receivers)
+        self._publisher = MqttPublisher(broker, topics, receivers=receivers, listeners=listeners)
         self._records = RecordBook(currency=site.economics.currency)
         self._keeper = RecordKeeper(self._publisher.records, store, clock)
         self._state_directory = state_directory

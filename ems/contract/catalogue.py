@@ -11,6 +11,7 @@ from pydantic.json_schema import JsonSchemaMode
 from ems.contract.accounts import CarbonMessage, EnergyMessage
 from ems.contract.alarms import AlarmMessage
 from ems.contract.cluster import AckMessage, EnvelopeMessage, FlexOfferMessage, ShedMessage, TelemetryMessage
+from ems.contract.command import CommandAckMessage, CommandMessage, CommandsMessage
 from ems.contract.control import ControlMessage
 from ems.contract.daemon import EventMessage, HealthMessage
 from ems.contract.devices import (
@@ -84,6 +85,8 @@ TOPICS: Final = (
     Topic(pattern="record/energy", model=EnergyMessage, schema="energy", retain=False),
     Topic(pattern="record/carbon", model=CarbonMessage, schema="carbon", retain=False),
     Topic(pattern="record/alarm", model=AlarmMessage, schema="alarm", retain=False),
+    Topic(pattern="commands", model=CommandsMessage, schema="commands"),
+    Topic(pattern="ack/<id>", model=CommandAckMessage, schema="ack", retain=False),
     Topic(pattern="standby/<host>", model=StandbyMessage, schema="standby", retain=False),
     Topic(pattern="cluster/<id>/envelope", model=EnvelopeMessage, schema="cluster.envelope"),
     Topic(pattern="cluster/<id>/shed", model=ShedMessage, schema="cluster.shed", retain=False),
@@ -93,6 +96,7 @@ RECEIVED: Final = (
     Topic(pattern="cluster/<id>/offer", model=FlexOfferMessage, schema="cluster.offer"),
     Topic(pattern="cluster/<id>/ack", model=AckMessage, schema="cluster.ack", retain=False),
     Topic(pattern="cluster/<id>/telemetry", model=TelemetryMessage, schema="cluster.telemetry", retain=False),
+    Topic(pattern="cmd/<name>", model=CommandMessage, schema="cmd", retain=False),
 )
 
 

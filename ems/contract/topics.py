@@ -18,6 +18,9 @@ EVENT: Final = "event"
 RECORD_ENERGY: Final = "record/energy"
 RECORD_CARBON: Final = "record/carbon"
 RECORD_ALARM: Final = "record/alarm"
+COMMANDS: Final = "commands"
+# every command, as a subscription
+ANY_COMMAND: Final = "cmd/+"
 
 
 class DeviceGroup(StrEnum):
@@ -112,3 +115,13 @@ def shed_topic(cluster_id: str) -> str:
 def envelope_topic(cluster_id: str) -> str:
     """Return the topic of a cluster's power envelope."""
     return f"cluster/{cluster_id}/envelope"
+
+
+def command_topic(name: str) -> str:
+    """Return the topic on which a command comes."""
+    return f"cmd/{name}"
+
+
+def command_ack_topic(command_id: str) -> str:
+    """Return the topic on which a command is answered."""
+    return f"ack/{command_id}"

@@ -71,7 +71,8 @@ def _block_setpoints(
     )
     powers = water_fill(abs(targets.battery_kw), shares, exponent=site.control.balance_exponent)
     sign = 1.0 if discharging else -1.0
-    reason = targets.reasons[:1]
+    # the first one, and what people have asked for
+    reason = (*targets.reasons[:1], *(item for item in targets.reasons[1:] if item.cause is Cause.COMMAND))
     return tuple(BlockSetpoint(id=name, power_kw=sign * kw, reasons=reason) for name, kw in powers.items())
 
 

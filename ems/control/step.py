@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ems.control.black_start import advanced, energised, pv_is_back
+from ems.control.bounds import banned_units, bounded, narrowed, tested_units, with_their_bounds
 from ems.control.contingency import declared
 from ems.control.full_charge import last_full, opened
 from ems.control.genset_sequencer import Commitment, Situation, adopted, sequence
@@ -48,6 +49,8 @@ from ems.model.snapshot import BlockState, GensetState, PvState, SiteSnapshot
 from ems.reserve import Assessment, Operation, Requirement, ReserveId, assess
 
 _ADOPTS: Final = "reading only: the measured state is adopted"
+# no set is tested while the site has other worries
+_TESTS: Final = (Mode.GRID, Mode.ISLAND)
 _READS_ONLY: Final = {Mode.E_STOP: "reading only: an emergency stop stands"}
 
 
@@ -116,7 +119,9 @@ def _decided(
     requests: OperatorRequests,
     hands: Hands,
 ) -> Decision:
-    site = opened(site, _fresh(site, plan, snapshot), snapshot)
+    bounds = requests.bounds
+    physical = opened(site, _fresh(site, plan, snapshot), snapshot)
+    site, snapshot = narrowed(physical, bounds, snapshot.utc), bounded(snapshot, bounds)
     now_s = snapshot.at_s
     dt_s = site.control.period_s if state.last_s is None else max(1e-3, now_s - state.last_s)
     powers = measure_powers(site, snapshot)
@@ -129,7 +134,8 @@ def _decided(
     # the rules count on what is left to them, the guard on everything that takes setpoints
     ours = left_to_rules(snapshot, hands)
     storage = measure_storage(site, ours, stored_kwh=state.stored_kwh, load_kw=load_kw)
-    operation = operation_now(site, ours, state)
+    # a limit that people set is not the connection's: in a contingency it gives what it can
+    operation = operation_now(physical, ours, state)
     required = required_now(site, state)
     assessments = assess(operation, required)
     held_on = held_on_by_reserve(site, operation, required, storage)
@@ -179,6 +185,8 @@ def _decided(
         assessments=assessments,
         may_stop=allows(state.mode, Write.SETS_STOP),
         held=held_units(site, hands, now_s),
+        banned=banned_units(bounds, snapshot.utc),
+        tested=tested_units(bounds, snapshot.utc) if state.mode in _TESTS else frozenset(),
     )
     commitment = sequence(situation, state)
     proposed = _proposed(situation, state, hands, commitment)
@@ -193,6 +201,7 @@ def _decided(
     taken_kw = taken_storage_kw(snapshot, hands)
     left = replace(flows, load_kw=flows.load_kw - taken_kw, storage_kw=flows.storage_kw - taken_kw)
     targets = decide_targets(site, ours, course, storage, left, state)
+    targets = replace(targets, reasons=with_their_bounds(targets.reasons, bounds, snapshot.utc))
     held = held_setpoints(site, ours, state) if blind else None
     requested = held or _asked(site, ours, targets, state, dt_s=dt_s)
     scene = scene_of(site, snapshot, powers, state, requests)

@@ -27,9 +27,13 @@ _ASK_AGAIN_S: Final = 1.0
 _N_SENDERS: Final = 16
 # messages of one topic that may wait to be read
 _INCOMING: Final = 4
+# messages of all topics of one pattern
+_HEARD: Final = 32
 
 # takes a payload, and whether the broker had kept it
 Receiver = Callable[[bytes, bool], None]
+# takes the last part of the topic as well
+Listener = Callable[[str, bytes, bool], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,13 +73,17 @@ class MqttPublisher:
         topics: Topics,
         *,
         receivers: Mapping[str, Receiver] | None = None,
+        listeners: Mapping[str, Listener] | None = None,
         presence: bool = True,
     ) -> None:
         """Build for a broker; `receivers` take what arrives, by topic below the root, and neither block nor raise.
 
+        `listeners` take what arrives on any topic of a pattern that ends with `/+`, and are named the last part.
+
         Without `presence` the topic `status` is left to the daemon that commands.
         """
         self._receivers = {topics.full(name): receiver for name, receiver in (receivers or {}).items()}
+        self._listeners = {topics.full(name): listener for name, listener in (listeners or {}).items()}
         self._settings = settings
         self._topics = topics
         self._presence = presence
@@ -225,14 +233,20 @@ class MqttPublisher:
 
     async def _watch(self, client: aiomqtt.Client) -> None:
         """Hand over what arrives, and notice the loss of the connection while nothing is sent."""
-        for topic in self._receivers:
+        for topic in (*self._receivers, *self._listeners):
             await client.subscribe(topic, qos=_QOS)
         async for message in client.messages:
-            receiver = self._receivers.get(str(message.topic))
-            if receiver is None or not isinstance(message.payload, bytes):
-                self._log.debug("mqtt_unexpected", topic=str(message.topic))
-            else:
-                receiver(message.payload, bool(message.retain))
+            self._take(str(message.topic), message.payload, retained=bool(message.retain))
+
+    def _take(self, topic: str, payload: object, *, retained: bool) -> None:
+        receiver, (head, _, last) = self._receivers.get(topic), topic.rpartition("/")
+        listener = self._listeners.get(f"{head}/+")
+        if isinstance(payload, bytes) and receiver is not None:
+            receiver(payload, retained)
+        elif isinstance(payload, bytes) and listener is not None:
+            listener(last, payload, retained)
+        else:
+            self._log.debug("mqtt_unexpected", topic=topic)
 
     async def _send_retained(self, client: aiomqtt.Client) -> None:
         while True:
@@ -296,7 +310,7 @@ class MqttPublisher:
             timeout=settings.timeout_s,
             will=self._will(),
             # what comes faster than it is read is dropped by the client
-            max_queued_incoming_messages=max(1, _INCOMING * len(self._receivers)),
+            max_queued_incoming_messages=max(1, _INCOMING * len(self._receivers) + _HEARD * len(self._listeners)),
         )
         client.pending_calls_threshold = _N_SENDERS + 1
         return client

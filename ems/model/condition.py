@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from ems.model.bounds import Bound
 from ems.model.carbon_budget import CarbonSpent
 from ems.model.cluster import ClusterCondition
 from ems.model.forecast import LoadForecast, PriceForecast, PvForecast, SignalForecast
@@ -80,6 +81,8 @@ class SiteCondition:
     carbon: CarbonSpent | None = None
     # None: none is read, or none tells whether it runs
     chillers: ChillerCondition | None = None
+    # what people have narrowed for a time
+    bounds: tuple[Bound, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,8 @@ class Cause(StrEnum):
     TIE = "tie"
     LOAD_SHED = "load_shed"
     MANUAL = "manual"
+    COMMAND = "command"
+    TEST = "test"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

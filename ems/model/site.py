@@ -61,6 +61,8 @@ class ReservePolicy:
     r2: SlowReserve | None = None
     # common losses beside the single ones
     contingencies: tuple[Contingency, ...] = ()
+    # steady operation keeps this SoC even where the reserve needs less; only people set it, for a time
+    least_soc_pct: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

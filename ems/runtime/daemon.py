@@ -9,15 +9,17 @@ from functools import partial
 
 import structlog
 
+from ems.control.bounds import bounded
 from ems.control.state import Mode
 from ems.model.annunciation import Alarm, AlarmAction, AlarmAnswer, AlarmCounts
 from ems.model.condition import SiteCondition
+from ems.model.hand import Hands
 from ems.model.link_status import LinkStatus
 from ems.model.readings import no_faults
-from ems.model.requests import OperatorRequests
+from ems.model.requests import OperatorRequests, both
 from ems.model.site import Site
 from ems.model.status import DiskStatus, HealthStatus, PlanCounts
-from ems.ports import Cluster, Device, DeviceLink
+from ems.ports import Cluster, Commands, Device, DeviceLink
 from ems.runtime.accounts import Accounts
 from ems.runtime.alarm_desk import AlarmDesk, FindingSource
 from ems.runtime.alarm_sources import OwnState, cycle_findings, own_findings
@@ -95,6 +97,8 @@ class DaemonParts:
     lease: Lease | None = None
     # dangerous values of the configuration that were accepted, by the name of their alarm
     risks: Mapping[str, str] = field(default_factory=no_faults)
+    # None where no commands are taken from the broker
+    commands: Commands | None = None
 
 
 class Daemon:
@@ -133,7 +137,7 @@ class Daemon:
             cluster=parts.cluster,
         )
         # before any device is met: what is OFF is not even armed
-        self._cycle.silence(parts.hands.in_force(parts.clock), parts.clock.monotonic_s())
+        self._cycle.silence(self._hands(), parts.clock.monotonic_s())
         self.statistics = RunStatistics(parts.site, price_per_kwh=parts.accounts.import_price_per_kwh)
         self._began = parts.clock.utc()
         self._began_s = parts.clock.monotonic_s()
@@ -196,6 +200,10 @@ class Daemon:
     def tell(self, event: Event) -> None:
         """Tell all observers of an event of another part of the daemon."""
         self._tell(event)
+
+    def replan(self) -> None:
+        """Plan soon: what a plan rests on has changed."""
+        self._replan.set()
 
     def health(self) -> HealthStatus:
         """Return the daemon's own state."""
@@ -264,8 +272,8 @@ class Daemon:
         self._look_at_the_clock()
         if not self._commands():
             return
-        requests = self._parts.requests.in_force(self._parts.clock.utc())
-        hands = self._parts.hands.in_force(self._parts.clock)
+        requests = self._requests()
+        hands = self._hands()
         record = self._cycle.run(self._parts.planner.latest, requests, hands)
         self._record = record
         closed = self._account(record)
@@ -292,6 +300,18 @@ class Daemon:
         ):
             self._tell(event)
         self._look_at_alarms(record, requests)
+
+    def _requests(self) -> OperatorRequests:
+        """Return what people ask for, here on the machine and by signed commands."""
+        clock, commands = self._parts.clock, self._parts.commands
+        here = self._parts.requests.in_force(clock.utc())
+        return here if commands is None else both(here, commands.requests(clock.utc(), clock.monotonic_s()))
+
+    def _hands(self) -> Hands:
+        """Return what people have taken over, here on the machine and by signed commands."""
+        clock, commands = self._parts.clock, self._parts.commands
+        here = self._parts.hands.in_force(clock)
+        return here if commands is None else commands.hands(here, clock.monotonic_s())
 
     def _commands(self) -> bool:
         """Return whether this controller commands; one that does not any more ends its run without another write."""
@@ -360,7 +380,9 @@ class Daemon:
         snapshot = record.snapshot
         if self._parts.clock.step_s:
             snapshot = replace(snapshot, utc=self._parts.clock.machine_utc())
-        return condition_of(self._parts.site, snapshot, self._cycle.state, carbon=spent)
+        bounds = self._requests().bounds
+        condition = condition_of(self._parts.site, bounded(snapshot, bounds), self._cycle.state, carbon=spent)
+        return replace(condition, bounds=bounds)
 
     def _adopt_time(self, result: PlanningResult) -> None:
         """Go by the machine's clock again with a plan of its time, and where there is no plan to be torn from."""

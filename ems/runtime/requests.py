@@ -6,19 +6,19 @@ answer delays nothing, and requests that are known still end in time.
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import structlog
 
-from ems.model.requests import OperatorRequests
+from ems.model.requests import MODE_REQUESTS, OperatorRequests
 from ems.ports import Clock
 from ems.runtime.order_file import load_orders, save_orders
 
 REQUESTS_FILE: Final = "requests.json"
-REQUEST_NAMES: Final = tuple(field.name for field in fields(OperatorRequests))
+REQUEST_NAMES: Final = MODE_REQUESTS
 _TABLE: Final = f"a table of requests; known are {', '.join(REQUEST_NAMES)}"
 
 
@@ -47,7 +47,14 @@ class RequestBook:
 
     def in_force(self, utc: datetime) -> OperatorRequests:
         """Return the requests that have not ended."""
-        return OperatorRequests(**{name: True for name, until in self._read.until.items() if utc < until})
+        asked = {name for name, until in self._read.until.items() if utc < until}
+        return OperatorRequests(
+            island="island" in asked,
+            stay_island="stay_island" in asked,
+            black_start="black_start" in asked,
+            e_stop="e_stop" in asked,
+            leave_e_stop="leave_e_stop" in asked,
+        )
 
     def changes(self, utc: datetime) -> tuple[str, ...]:
         """Return in words which requests have begun and ended since the last call."""

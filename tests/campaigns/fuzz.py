@@ -14,6 +14,7 @@ from tests.campaigns.rows import Part, Row, carry_out, exit_code
 ROOT = Path(__file__).resolve().parents[2]
 # suites whose tests read EMS_FUZZ
 SUITES = {
+    "commands": "a million mutated and invented commands: no exception, no effect, each refused with a reason",
     "config": "every configuration field mutated: never a traceback",
     "control": "guard and allocation on random images",
     "dispatch": "random planning problems and corrupted plans",

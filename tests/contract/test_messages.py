@@ -157,7 +157,7 @@ def test_only_what_is_gone_with_its_moment_is_not_retained() -> None:
     kept = {topic.pattern for topic in TOPICS if topic.retain}
 
     assert {topic.pattern for topic in TOPICS} - kept == {
-        *("event", "standby/<host>", "cluster/<id>/shed"),
+        *("event", "ack/<id>", "standby/<host>", "cluster/<id>/shed"),
         *("record/energy", "record/carbon", "record/alarm"),
     }
 

@@ -271,8 +271,9 @@ TABLE: Final = (
         held_by(
             "tests/cluster/test_answers.py",
             "tests/cluster/test_offers.py",
-            told="what the cluster says is refused with its reason, retained answers are none",
-            wrong=("no order of an operator is taken over MQTT, so none is limited in rate or audited",),
+            "tests/commands/test_judge.py",
+            "tests/app/test_command_desk.py",
+            told="orders are refused with their reason, one a second of a key, each a row of the audit log",
         ),
         required="refused with reason, at most one a second, audited",
         safe="-",

@@ -41,7 +41,20 @@ class MqttTable(Table):
     )
 
 
+class CommandsTable(Table):
+    """Signed commands on `cmd/<name>`; whose keys count says `keys.json` beside these files (docs/commands.md)."""
+
+    enabled: bool = Field(True, description="Whether commands are taken from the broker at all.")
+    two_person: bool = Field(
+        True, description="Planned islanding, black start and the end of an emergency stop need two different keys."
+    )
+    max_bound_h: Annotated[float, Field(ge=0.1, le=168.0)] = Field(
+        24.0, description="A limit that is asked for longer ends after this time."
+    )
+
+
 class MqttFile(Table):
     """mqtt.toml."""
 
     mqtt: MqttTable
+    commands: CommandsTable = Field(default_factory=CommandsTable)

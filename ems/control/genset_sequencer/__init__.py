@@ -7,7 +7,7 @@ States come from the engine controllers' feedback, never from "command sent".
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from ems.control.genset_sequencer.changes import changed
+from ems.control.genset_sequencer.changes import changed, tested
 from ems.control.genset_sequencer.energy import energy_run_now
 from ems.control.genset_sequencer.needs import need_of, short_since
 from ems.control.genset_sequencer.situation import Situation
@@ -39,4 +39,6 @@ def sequence(situation: Situation, state: ControlState) -> Commitment:
             need = replace(need, text=energy_reason)
         tracks, changes = changed(situation, tracks, kind, need)
         reasons += changes
+        tracks, tests = tested(situation, tracks, kind)
+        reasons += tests
     return Commitment(tracks=tracks, energy_run=energy_run, short_since_s=short_since_s, reasons=tuple(reasons))

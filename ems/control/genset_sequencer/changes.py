@@ -34,7 +34,7 @@ def changed(
                 power_kw=0.0,
             )
             reasons.append(Reason(cause=need.cause, text=f"start {unit}: {need.text}"))
-    elif need.count < len(wanted) and situation.may_stop and (ours := _not_held(situation, wanted)):
+    elif need.count < len(wanted) and situation.may_stop and (ours := _spare(situation, wanted)):
         unit = kind.rotation_rule.stop_order(_running_clocks(situation, tracks, ours))[0]
         if (hindrance := _hindrance(situation, tracks[unit], kind, unit)) is None:
             tracks[unit] = replace(tracks[unit], wanted=False, wanted_since_s=None, cause=need.cause)
@@ -44,8 +44,28 @@ def changed(
     return tracks, reasons
 
 
-def _not_held(situation: Situation, units: list[str]) -> list[str]:
-    return [unit for unit in units if unit not in situation.held]
+def tested(
+    situation: Situation, tracks: dict[str, GensetTrack], kind: GensetClass
+) -> tuple[dict[str, GensetTrack], list[Reason]]:
+    """Start the sets that are to be tested, where nothing but an emergency would have to overrule what forbids it."""
+    reasons = []
+    for unit in _startable(situation, tracks, kind, emergency=False):
+        if unit in situation.tested:
+            tracks[unit] = replace(
+                tracks[unit],
+                wanted=True,
+                wanted_since_s=situation.now_s,
+                starts_s=(*tracks[unit].starts_s, situation.now_s),
+                cause=Cause.TEST,
+                power_kw=0.0,
+            )
+            reasons.append(Reason(cause=Cause.TEST, text=f"start {unit}: a command asks for a test"))
+    return tracks, reasons
+
+
+def _spare(situation: Situation, units: list[str]) -> list[str]:
+    """Return the sets that neither people nor a test keep as they are."""
+    return [unit for unit in units if unit not in situation.held | situation.tested]
 
 
 def _startable(
@@ -61,7 +81,7 @@ def _startable(
             continue
         if unit in situation.held:
             continue
-        if kind.in_maintenance(unit, situation.utc):
+        if kind.in_maintenance(unit, situation.utc) or (unit in situation.banned and not emergency):
             continue
         if track.failed_until_s is not None and now_s < track.failed_until_s:
             continue

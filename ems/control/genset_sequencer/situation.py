@@ -29,6 +29,9 @@ class Situation:
     may_stop: bool = True
     # sets that people have taken, or whose starts and stops wait for them
     held: frozenset[str] = frozenset()
+    # sets that people let start in an emergency only, and sets that are to run for a test
+    banned: frozenset[str] = frozenset()
+    tested: frozenset[str] = frozenset()
 
     @property
     def now_s(self) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from ems.dispatch.formulate.bounds import bound_edges, with_bounds
 from ems.dispatch.formulate.cooling import chiller_problem
 from ems.dispatch.formulate.demand import load_problem, on_steps, pv_problems
 from ems.dispatch.formulate.fuel import fuel_problem, refused_deliveries
@@ -52,7 +53,7 @@ def formulate(
     ambient_degc = on_steps(outlook.ambient_degc.values, grid, name="ambient temperature")
     connection = grid_problem(site, condition, outlook, grid)
     cheap_price_per_kwh = cheap_hour_price_per_kwh(site, connection, outlook, grid)
-    return PlanningProblem(
+    problem = PlanningProblem(
         schema=SCHEMA,
         id=problem_id,
         site_id=site.id,
@@ -105,6 +106,7 @@ def formulate(
             warm_start=site.planning.warm_start,
         ),
     )
+    return with_bounds(problem, site, condition)
 
 
 def _carbon_budget(site: Site, condition: SiteCondition, grid: TimeGrid) -> CarbonBudget | None:
@@ -123,6 +125,7 @@ def _edges(site: Site, condition: SiteCondition) -> Iterator[datetime]:
     """Yield the instants at which a step must end: price changes, announced outages, rules of gensets, deliveries."""
     end = condition.utc + timedelta(hours=site.planning.shape.horizon_h + 1.0)
     yield from rule_edges(site, condition.utc, end)
+    yield from bound_edges(condition)
     if site.grid is None:
         return
     yield from site.grid.tariff.edges_utc(condition.utc, end)
