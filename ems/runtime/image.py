@@ -113,8 +113,10 @@ class ImageBuilder:
             ]
             if (suspicion := self._suspicion(asset)) is not None:
                 problems.append(Problem(device_id=device.device_id, value="headroom", reason=suspicion))
-            if (withheld := self._withheld(asset)) is not None:
-                problems.append(Problem(device_id=device.device_id, value="setpoint", reason=withheld))
+            # a device that does not answer is commanded no more, seconds before its last values are too old
+            uncommanded = self._withheld(asset) or (device.trouble() if asset in self._withholding else None)
+            if uncommanded is not None:
+                problems.append(Problem(device_id=device.device_id, value="setpoint", reason=uncommanded))
             readings[asset] = reading
         spread = max(fast_at) - min(fast_at) if fast_at else 0.0
         return _Fresh(by_asset=readings, problems=tuple(problems), spread_s=spread)

@@ -1,4 +1,4 @@
-"""`make faults`: one scripted scenario for each row F01 to F42 of the failure table, and further ones by name.
+"""`make faults`: a scripted scenario for each row F01 to F42 of the failure table and each double fault.
 
 Without ONLY all rows of the table run; ONLY=F01,F22 takes these, ONLY=pcs-deaf,grid-lost further scenarios.
 """
@@ -16,6 +16,7 @@ import typer
 
 from tests.campaigns.rows import BUILD, Part, Row, carry_out, exit_code, skipped
 from tests.faults.campaign import run_rows
+from tests.faults.doubles import DOUBLES
 from tests.faults.result import Word
 from tests.faults.table import TABLE
 from tests.wire import scenarios
@@ -102,7 +103,7 @@ def parts() -> dict[str, Part]:
 
 def main(only: Annotated[str | None, typer.Option(help="rows or names of scenarios, with commas")] = None) -> None:
     """Run all rows or some, and write build/faults.json; further scenarios are in build/scenarios.json."""
-    rows, named = {fault.id: fault for fault in TABLE}, parts()
+    rows, named = {fault.id: fault for fault in (*TABLE, *DOUBLES)}, parts()
     wanted = list(rows) if only is None else only.split(",")
     if unknown := [name for name in wanted if name not in rows and name not in named]:
         raise typer.BadParameter(f"'{unknown[0]}' is none of {', '.join((*rows, *named))}", param_hint="--only")

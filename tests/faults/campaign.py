@@ -23,20 +23,22 @@ def run_row(fault: Fault) -> Verdict:
 
 
 def run_rows(faults: Sequence[Fault], file: Path) -> list[Verdict]:
-    """Run rows one after the other; the file is written anew after each."""
+    """Run rows one after the other; what the file has of other rows stays, and it is written anew after each."""
     verdicts: list[Verdict] = []
     for fault in faults:
         verdict = run_row(fault)
         print(verdict.line(), flush=True)  # noqa: T201 - its work
         verdicts.append(verdict)
-        keep(verdicts, file)
+        keep(verdict, file)
     return verdicts
 
 
-def keep(verdicts: Sequence[Verdict], file: Path) -> None:
-    """Write the rows as JSON."""
+def keep(verdict: Verdict, file: Path) -> None:
+    """Write a row into the JSON of the last results, in the place of its earlier one."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps([verdict.document() for verdict in verdicts], indent=2) + "\n", encoding="utf-8")
+    rows = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
+    kept = {row["id"]: row for row in rows} | {verdict.id: verdict.document()}
+    file.write_text(json.dumps([kept[name] for name in sorted(kept)], indent=2) + "\n", encoding="utf-8")
 
 
 def _since(begin_s: float) -> float:

@@ -167,4 +167,5 @@ def merged(cases: Mapping[str, Found]) -> Found:
         unserved_kwh=sum(each.unserved_kwh or 0.0 for each in found),
         told="; ".join(f"{name}: {each.told}" for name, each in cases.items()),
         wrong=tuple(f"{name}: {wrong}" for name, each in cases.items() for wrong in each.wrong),
+        cases=tuple((name, each.unserved_kwh) for name, each in cases.items()),
     )

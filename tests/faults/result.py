@@ -26,6 +26,8 @@ class Found:
     unserved_kwh: float | None = None
     told: str
     wrong: tuple[str, ...] = ()
+    # unserved energy of each case, where the row has several
+    cases: tuple[tuple[str, float | None], ...] = ()
 
 
 Scenario = Callable[[], Found]
@@ -75,6 +77,7 @@ class Verdict:
     unserved_kwh: float | None
     text: str
     took_s: float
+    cases: tuple[tuple[str, float | None], ...] = ()
 
     def line(self) -> str:
         """Return the row for people."""
@@ -113,6 +116,7 @@ def judged(fault: Fault, found: Found, *, took_s: float) -> Verdict:
         unserved_kwh=found.unserved_kwh,
         text="; ".join((*wrong, found.told)) if wrong else found.told,
         took_s=took_s,
+        cases=found.cases,
     )
 
 

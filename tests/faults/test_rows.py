@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.campaign import run_row, run_rows
-from tests.faults.page import PAGE, page_text
+from tests.faults.page import PAGE, SINGLE_FAULTS, page_text
 from tests.faults.port_site import merged
 from tests.faults.result import Fault, Found, SkippedRow, Twin, Word, judged
 from tests.faults.table import TABLE
@@ -70,14 +70,19 @@ def test_rows_are_kept_after_each_of_them(tmp_path: Path) -> None:
     file = tmp_path / "build" / "faults.json"
 
     run_rows([_ROW, replace(_ROW, id="F98")], file)
+    run_rows([replace(_ROW, failure="another")], file)
 
-    assert [row["id"] for row in json.loads(file.read_text())] == ["F99", "F98"]
+    assert [(row["id"], row["failure"]) for row in json.loads(file.read_text())] == [
+        ("F98", "none"),
+        ("F99", "another"),
+    ]
 
 
 def test_cases_of_a_row_are_merged_to_the_worst() -> None:
     both = merged({"a": _GOOD, "b": replace(_GOOD, detect_s=4.0, unserved_kwh=1.0, wrong=("late",))})
 
     assert (both.detect_s, both.unserved_kwh, both.wrong) == (4.0, 1.0, ("b: late",))
+    assert both.cases == (("a", 0.0), ("b", 1.0))
 
 
 def test_the_page_has_every_row_as_the_table_has_it() -> None:
@@ -85,6 +90,10 @@ def test_the_page_has_every_row_as_the_table_has_it() -> None:
     kept = PAGE.read_text(encoding="utf-8").splitlines()
 
     assert [line.rsplit("|", 2)[0] for line in kept] == [line.rsplit("|", 2)[0] for line in empty]
+
+
+def test_every_single_fault_of_the_list_is_a_row_of_the_table() -> None:
+    assert {row for _, row, _ in SINGLE_FAULTS} <= set(_ROWS)
 
 
 @pytest.mark.parametrize("row", _QUICK)

@@ -192,6 +192,27 @@ def test_a_device_that_takes_no_commands_is_read_but_not_controllable(change: st
 
 
 @dataclass
+class WillingDevice(ShownDevice):
+    """A device that takes commands whenever it answers."""
+
+    def withheld(self) -> str | None:
+        return None
+
+
+def test_a_commanded_device_that_does_not_answer_is_named_before_its_values_are_too_old() -> None:
+    devices: dict[str, ShownDevice] = {**_block_devices(), "bess01": WillingDevice("bess01", PCS)}
+    answering = _image(DESERT, devices).problems
+    devices["bess01"].silence = "no answer within 1 s"
+
+    image = _image(DESERT, devices)
+
+    new = [problem for problem in image.problems if problem not in answering]
+    assert [(each.device_id, each.value, each.reason) for each in new] == [
+        (devices["bess01"].device_id, "setpoint", "no answer within 1 s")
+    ]
+
+
+@dataclass
 class SuspectDevice(ShownDevice):
     """A device whose values do not change any more."""
 
