@@ -26,7 +26,7 @@ from ems.contract.topics import (
     link_topic,
 )
 from ems.control.readiness import readiness_of
-from ems.gateway.broker import broker_settings
+from ems.gateway.broker import BrokerSettings, broker_settings
 from ems.gateway.messages.alarms import alarm_messages
 from ems.gateway.messages.control import control_message
 from ems.gateway.messages.daemon import carbon_message, energy_message, event_message, health_message
@@ -38,6 +38,7 @@ from ems.gateway.messages.setpoints import SetpointBook
 from ems.gateway.messages.site import guard_message, readiness_message, reserve_message, state_message
 from ems.gateway.mqtt import Listener, MqttPublisher, Receiver
 from ems.gateway.points import points, rack_points, readiness_points
+from ems.gateway.sparkplug.session import SparkplugPublisher, SparkplugSettings
 from ems.history.historian import HistorianSettings, SqliteHistorian
 from ems.history.keeping import HistoryBounds, give_up_files
 from ems.history.layout import RACKS, hours_of
@@ -98,6 +99,7 @@ class Publishing:
         topics = Topics(prefix=files.mqtt.mqtt.prefix, site_id=site.id)
         broker = broker_settings(files, refresh_s=_REFRESH_S)
         self._publisher = MqttPublisher(broker, topics, receivers=receivers, listeners=listeners)
+        self._sparkplug = _sparkplug(files, broker)
         self._records = RecordBook(currency=site.economics.currency)
         self._keeper = RecordKeeper(self._publisher.records, store, clock)
         self._state_directory = state_directory
@@ -174,6 +176,8 @@ class Publishing:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._publisher.run(), name="mqtt")
             group.create_task(self._publish_for_ever(), name="publish")
+            if self._sparkplug is not None:
+                group.create_task(self._sparkplug.run(), name="sparkplug")
 
     async def finish(self) -> None:
         """Publish the last state and leave the broker in good order; the end of the daemon never fails here."""
@@ -198,7 +202,11 @@ class Publishing:
         """Build and hand over every message; other tasks get their turn between two of them."""
         for outgoing in self._messages():
             self._publisher.publish(outgoing.topic, outgoing.message.payload(), retain=outgoing.retain)
+            if self._sparkplug is not None:
+                self._sparkplug.see(outgoing)
             await asyncio.sleep(0)
+        if self._sparkplug is not None:
+            self._sparkplug.flush()
 
     def _messages(self) -> Iterator[Outgoing]:
         yield from self._daemon_messages()
@@ -299,3 +307,13 @@ def _historian_settings(table: HistorianTable, site_id: str, state_directory: Pa
     return HistorianSettings(
         state_directory=state_directory, site_id=site_id, queue_rows=table.queue_rows, bounds=bounds
     )
+
+
+def _sparkplug(files: ConfigFiles, broker: BrokerSettings) -> SparkplugPublisher | None:
+    table = files.mqtt.sparkplug
+    if table is None:
+        return None
+    settings = SparkplugSettings(
+        group=table.group, node=table.node or files.site.site.id, primary_host=table.primary_host
+    )
+    return SparkplugPublisher(broker, settings)

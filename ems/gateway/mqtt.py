@@ -17,12 +17,12 @@ from ems.contract.message import content
 from ems.contract.status import Presence
 from ems.contract.topics import STATUS, Topics
 from ems.gateway.broker import BrokerSettings
+from ems.gateway.connecting import end_if_cancelled, ended, innermost
 from ems.gateway.records import RecordQueue
 from ems.model.status import QueueStatus
 
 _QOS: Final = 1
 _FIRST_PAUSE_S: Final = 0.5
-_ASK_AGAIN_S: Final = 1.0
 # below the 20 that MQTT clients keep in flight, so that messages of one topic never overtake each other
 _N_SENDERS: Final = 16
 # messages of one topic that may wait to be read
@@ -139,12 +139,12 @@ class MqttPublisher:
             try:
                 await asyncio.wait((session,))
             finally:
-                await _ended(session)
+                await ended(session)
                 self._connected = False
                 self._n_in_flight = 0
             # nothing that a broker or network does may reach the daemon
             if not session.cancelled() and (error := session.exception()) is not None:
-                self._lost(_innermost(error))
+                self._lost(innermost(error))
             if self._n_connects > n_connects:
                 pause_s = _FIRST_PAUSE_S
             await asyncio.sleep(pause_s * self._random.uniform(0.8, 1.2))
@@ -286,7 +286,7 @@ class MqttPublisher:
         await client.publish(self._topics.full(topic), payload, qos=_QOS, retain=retain)
         self._n_in_flight -= 1
         self._n_sent += 1
-        _end_if_cancelled()
+        end_if_cancelled()
 
     async def _more(self) -> None:
         """Wait for news, and say that everything is sent where that is so."""
@@ -326,28 +326,3 @@ class MqttPublisher:
         if self._trouble is None:
             self._log.warning("mqtt_lost", host=self._settings.host, port=self._settings.port, error=text)
         self._trouble = text
-
-
-async def _ended(session: asyncio.Task[None]) -> None:
-    """End a session, and ask again until it has ended; see `_end_if_cancelled`."""
-    while not session.done():
-        session.cancel()
-        await asyncio.wait((session,), timeout=_ASK_AGAIN_S)
-
-
-def _end_if_cancelled() -> None:
-    """Raise a cancellation that the MQTT client may have lost.
-
-    It waits with `asyncio.wait_for`, which up to Python 3.11 forgets a cancellation that comes in the same moment as
-    the answer; the task would then go on for ever.
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
-
-
-def _innermost(error: BaseException) -> BaseException:
-    """Return the first cause in a group of failures."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

@@ -65,6 +65,9 @@ NAMED_ELSEWHERE: Final = {
     "TrueEnergies": "energies by the keys of the summary, in kWh",
     "IntervalMeter": "counters by name, each in its own unit",
     "_Mean": "a mean of any quantity; the name of the object says which",
+    "Metric": "a value of any unit, as its name says",
+    "MetricValue": "a value of any unit, as its metric's name says",
+    "Property": "a property of a metric, of any kind",
     "RampPart": "up and down; the unit stands in the name of the field that holds it",
 }
 

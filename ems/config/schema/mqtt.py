@@ -53,8 +53,29 @@ class CommandsTable(Table):
     )
 
 
+SparkplugName = Annotated[
+    str,
+    Field(
+        pattern=r"^[^/+#\s]+$",
+        max_length=60,
+        json_schema_extra={WORDS: "a name without /, +, # and blanks"},
+    ),
+]
+
+
+class SparkplugTable(Table):
+    """A second publisher for hosts that speak Sparkplug B 3.0; without this table there is none."""
+
+    group: SparkplugName = Field(description="Sparkplug group id.")
+    node: SparkplugName | None = Field(None, description="Edge node id; the site's id by default.")
+    primary_host: SparkplugName | None = Field(
+        None, description="Host id of the primary host application: the node is born while that is online only."
+    )
+
+
 class MqttFile(Table):
     """mqtt.toml."""
 
     mqtt: MqttTable
     commands: CommandsTable = Field(default_factory=CommandsTable)
+    sparkplug: SparkplugTable | None = None
