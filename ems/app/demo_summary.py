@@ -66,6 +66,8 @@ def joined_runs(runs: Sequence[RunCounts]) -> RunCounts:
             mode: sum(run.mode_h.get(mode, 0.0) for run in runs)
             for mode in dict.fromkeys(mode for run in runs for mode in run.mode_h)
         },
+        starts_by_cause=_summed(run.starts_by_cause for run in runs),
+        stops_by_cause=_summed(run.stops_by_cause for run in runs),
         smoothing=SmoothingCounts(
             **{
                 name: sum(getattr(run.smoothing, name) for run in runs)

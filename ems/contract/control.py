@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from ems.contract.message import Message, Payload
-from ems.contract.quantities import Duration, Energy, Hours, Money, Power, Share
+from ems.contract.quantities import Count, Duration, Energy, Hours, Money, Power, Share
 
 LeadName = Literal["plan", "rules", "none"]
 
@@ -39,4 +39,8 @@ class ControlMessage(Message):
     )
     smoothing_kw: Power = Field(description="What storage gives now for the ramp of the contract; kW.")
     ramp_short_kw: Power = Field(description="By how much the exchange misses that ramp in this cycle; kW.")
+    handover_kw: Power = Field(description="Way that is left of the last change of lead; kW.")
+    working_blocks: tuple[str, ...] = Field(description="AC blocks that share the storage power; others rest ready.")
+    starts_by_cause: dict[str, Count] = Field(description="Genset starts commanded since the daemon's start, by cause.")
+    stops_by_cause: dict[str, Count] = Field(description="Genset stops commanded since then, by cause.")
     smoothing: SmoothingPart = Field(description="Energy and cost of keeping that ramp.")

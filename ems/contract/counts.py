@@ -25,6 +25,8 @@ def run_counts(reserve: ReserveMessage, guard: GuardMessage, control: ControlMes
         mode_h=reserve.mode_h,
         clips_by_asset=guard.clip_counts_by_asset,
         recent_clips_frac=guard.recent_clips_frac,
+        starts_by_cause=control.starts_by_cause,
+        stops_by_cause=control.stops_by_cause,
         smoothing=SmoothingCounts(**control.smoothing.model_dump()),
     )
 

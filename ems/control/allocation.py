@@ -1,17 +1,23 @@
-"""Shares a power among storage blocks by state of charge, and among gensets equally."""
+"""Shares a power among storage blocks by state of charge, and among gensets by their ratings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ems.model.units import SECONDS_PER_HOUR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockShare:
-    """What one block can take of a discharge or charge; `weight_kwh` is energy above (below) its limit."""
+    """What one block can take of a discharge or charge; `weight_kwh` is energy above (below) its limit.
+
+    Powers below `least_kw` are not accepted by its PCS, except zero.
+    """
 
     id: str
     weight_kwh: float
     cap_kw: float
+    least_kw: float = 0.0
+    rated_kw: float = 0.0
+    full_kwh: float = 0.0
 
 
 def water_fill(total_kw: float, shares: tuple[BlockShare, ...], *, exponent: float) -> dict[str, float]:
@@ -38,26 +44,45 @@ def water_fill(total_kw: float, shares: tuple[BlockShare, ...], *, exponent: flo
     return result
 
 
+def share_accepted(total_kw: float, shares: tuple[BlockShare, ...], *, exponent: float) -> dict[str, float]:
+    """Share a power >= 0 like `water_fill`, with each block at zero or at no less than its PCS accepts.
+
+    Where the power is too small for all, the heaviest blocks that it is enough for have it. What no block accepts is
+    left over.
+    """
+    given = water_fill(total_kw, shares, exponent=exponent)
+    if not any(0.0 < given[share.id] < share.least_kw for share in shares):
+        return given
+    heaviest_first = sorted(shares, key=lambda share: -share.weight_kwh)
+    able = [share for share in heaviest_first if share.weight_kwh > 0.0 and share.cap_kw >= share.least_kw]
+    chosen: list[BlockShare] = []
+    for share in able:
+        if sum(each.least_kw for each in chosen) + share.least_kw <= total_kw:
+            chosen.append(share)
+    above = tuple(replace(share, cap_kw=share.cap_kw - share.least_kw) for share in chosen)
+    least_kw = sum(share.least_kw for share in chosen)
+    extra = water_fill(total_kw - least_kw, above, exponent=exponent)
+    return {share.id: 0.0 for share in shares} | {share.id: share.least_kw + extra[share.id] for share in chosen}
+
+
+def share_by_rating(
+    total_kw: float, limits_kw: dict[str, tuple[float, float]], *, rated_kw: dict[str, float]
+) -> dict[str, float]:
+    """Share a power among units at the same share of their ratings; the limits win over the total."""
+    limits = {name: (low / rated_kw[name], high / rated_kw[name]) for name, (low, high) in limits_kw.items()}
+    left_kw, result = total_kw, dict[str, float]()
+    while limits:
+        even = left_kw / sum(rated_kw[name] for name in limits)
+        bound = {name: min(max(even, low), high) for name, (low, high) in limits.items()}
+        fixed = {name: frac for name, frac in bound.items() if frac != even}
+        excess_kw = sum((frac - even) * rated_kw[name] for name, frac in fixed.items())
+        side = {name: frac for name, frac in fixed.items() if (frac > even) == (excess_kw > 0.0)} or fixed or bound
+        result |= {name: frac * rated_kw[name] for name, frac in side.items()}
+        left_kw -= sum(result[name] for name in side)
+        limits = {name: limit for name, limit in limits.items() if name not in side}
+    return result
+
+
 def sustained_kw(energy_kwh: float, *, hold_s: float) -> float:
     """Return the power that an energy sustains for a time."""
     return max(0.0, energy_kwh) * SECONDS_PER_HOUR / hold_s
-
-
-def share_equally(total_kw: float, limits_kw: dict[str, tuple[float, float]]) -> dict[str, float]:
-    """Share a power equally among units with (lowest, highest) limits; the limits win over the total."""
-    result: dict[str, float] = {}
-    open_units = dict(limits_kw)
-    left_kw = total_kw
-    while open_units:
-        each = left_kw / len(open_units)
-        bound = {name: min(max(each, low), high) for name, (low, high) in open_units.items()}
-        fixed = {name: kw for name, kw in bound.items() if kw != each}
-        if not fixed:
-            return {**result, **bound}
-        # a unit at its lower limit leaves less for the others, one at its upper limit more: settle one side first
-        excess = sum(kw - each for kw in fixed.values())
-        side = {name: kw for name, kw in fixed.items() if (kw > each) == (excess > 0.0)} or fixed
-        result |= side
-        left_kw -= sum(side.values())
-        open_units = {name: limit for name, limit in open_units.items() if name not in side}
-    return result

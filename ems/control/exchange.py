@@ -10,6 +10,7 @@ from typing import Final
 
 from ems.control.authority import Authority, Bound, Interval, unbounded
 from ems.control.balance import tolerance_kw
+from ems.control.handover import handover_kw
 from ems.control.import_limit import allowed_import_kw
 from ems.control.measurement import Storage
 from ems.control.state import ControlState, Mode
@@ -91,7 +92,8 @@ def exchange_targets(
         state=state,
         room_kw=room_kw,
     )
-    led_kw = course.battery_kw
+    left_kw = handover_kw(site, snapshot, course, flows, state)
+    led_kw = course.battery_kw + left_kw
     wished_kw = case.without_kw - led_kw
     target_kw, edge = _interval(case, ramp_kw=case.ramp_kw).placed(wished_kw)
     fed_kw = case.without_kw - target_kw
@@ -106,6 +108,10 @@ def exchange_targets(
     exchange_kw = target_kw if stop is None else case.without_kw - battery_kw + trim_kw
     limit_kw, cut = _pv_limit_kw(case)
     reasons = [Reason(cause=Cause.PLAN, text=f"plan: store {course.battery_kw:.0f} kW")]
+    if left_kw:
+        reasons.append(
+            Reason(cause=Cause.BALANCE, text=f"another lead took over: {left_kw:.0f} kW of the way are left")
+        )
     reasons += [] if edge is None else [_told(edge)]
     reasons += [] if limit_kw is None else [Reason(cause=Cause.SURPLUS, text=f"{cut}: PV up to {limit_kw:.0f} kW")]
     return Targets(
@@ -117,6 +123,7 @@ def exchange_targets(
         reasons=tuple(reasons),
         exchange_kw=exchange_kw,
         led_kw=led_kw,
+        handover_kw=left_kw,
         fed_kw=fed_kw,
         stepped_s=stepped_s,
         smoothing_kw=0.0 if case.ramp_kw is None else battery_kw - free_kw,

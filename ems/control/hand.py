@@ -61,9 +61,15 @@ def left_to_rules(snapshot: SiteSnapshot, hands: Hands) -> SiteSnapshot:
 
 def taken_storage_kw(snapshot: SiteSnapshot, hands: Hands) -> float:
     """Return the measured power of the AC blocks that people have taken: the rules see it like a load's."""
+    taken = taken_blocks(snapshot, hands)
+    return sum(block.power_kw or 0.0 for block in snapshot.blocks if block.id in taken)
+
+
+def taken_blocks(snapshot: SiteSnapshot, hands: Hands) -> frozenset[str]:
+    """Return the AC blocks that people have taken."""
     if not hands.settings:
-        return 0.0
-    return sum(b.power_kw or 0.0 for b in snapshot.blocks if hands.mode(b.id, snapshot.at_s) in _TAKEN)
+        return frozenset()
+    return frozenset(block.id for block in snapshot.blocks if hands.mode(block.id, snapshot.at_s) in _TAKEN)
 
 
 def held_units(site: Site, hands: Hands, now_s: float, *, waits: bool = True) -> frozenset[str]:

@@ -1,8 +1,10 @@
 """Turns the cycle's totals into one setpoint per unit; holds the last ones when little is known."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
-from ems.control.allocation import BlockShare, sustained_kw, water_fill
+from ems.control.allocation import BlockShare, share_accepted, sustained_kw
+from ems.control.fewest import Working, fewest
 from ems.control.measurement import live_charge_kw, live_discharge_kw
 from ems.control.state import ControlState
 from ems.control.totals import Targets
@@ -11,6 +13,9 @@ from ems.model.setpoints import BlockSetpoint, Cause, GensetSetpoint, PvSetpoint
 from ems.model.site import Site
 from ems.model.snapshot import BlockState, SiteSnapshot
 from ems.model.units import frac
+
+# whether reserve is held when blocks have these powers
+KeepsReserve = Callable[[Mapping[str, float]], bool]
 
 
 def held_setpoints(site: Site, snapshot: SiteSnapshot, state: ControlState) -> Setpoints:
@@ -36,11 +41,21 @@ def held_setpoints(site: Site, snapshot: SiteSnapshot, state: ControlState) -> S
 
 
 def shared_setpoints(
-    site: Site, snapshot: SiteSnapshot, targets: Targets, state: ControlState, *, dt_s: float
-) -> Setpoints:
-    """Share the cycle's totals among the units that take setpoints."""
-    return Setpoints(
-        blocks=_block_setpoints(site, snapshot, targets, state, dt_s),
+    site: Site,
+    snapshot: SiteSnapshot,
+    targets: Targets,
+    state: ControlState,
+    *,
+    dt_s: float,
+    keeps_reserve: KeepsReserve,
+) -> tuple[Setpoints, Working]:
+    """Share the cycle's totals among the units that take setpoints; return the blocks that work, too.
+
+    `keeps_reserve` says whether reserve is still held when blocks have these powers.
+    """
+    blocks, working = _block_setpoints(site, snapshot, targets, state, dt_s, keeps_reserve)
+    shared = Setpoints(
+        blocks=blocks,
         gensets=tuple(
             GensetSetpoint(
                 id=unit,
@@ -54,30 +69,63 @@ def shared_setpoints(
         ),
         pv=_pv_setpoints(site, snapshot, targets),
     )
+    return shared, working
 
 
 def _block_setpoints(
-    site: Site, snapshot: SiteSnapshot, targets: Targets, state: ControlState, dt_s: float
-) -> tuple[BlockSetpoint, ...]:
-    """Split the storage power by the energy above the technical minimum, or below the top when charging."""
+    site: Site,
+    snapshot: SiteSnapshot,
+    targets: Targets,
+    state: ControlState,
+    dt_s: float,
+    keeps_reserve: KeepsReserve,
+) -> tuple[tuple[BlockSetpoint, ...], Working]:
+    """Split the storage power by the energy above the technical minimum, or below the top when charging.
+
+    At low power as few blocks as needed have it, unless reserve would be short with so much behind one of them.
+    """
     states = {block.id: block for block in snapshot.blocks}
-    discharging = targets.battery_kw >= 0.0
+    discharging, islanded = targets.battery_kw >= 0.0, not state.mode.is_parallel
     hold_s = max(site.control.headroom_hold_s, dt_s)
     shares = tuple(
-        _share(pool, states[block.id], state.stored_kwh, discharging=discharging, hold_s=hold_s)
+        _share(pool, states[block.id], state.stored_kwh, discharging=discharging, islanded=islanded, hold_s=hold_s)
         for pool in site.batteries
         for block in pool.blocks
         if states[block.id].controllable
     )
-    powers = water_fill(abs(targets.battery_kw), shares, exponent=site.control.balance_exponent)
+    total_kw, exponent = abs(targets.battery_kw), site.control.balance_exponent
+    working = fewest(
+        shares,
+        total_kw,
+        state.working,
+        load_frac=site.control.fewest_units_frac,
+        hold_s=site.control.fewest_units_s,
+        now_s=snapshot.at_s,
+    )
     sign = 1.0 if discharging else -1.0
+    few = tuple(replace(share, cap_kw=share.cap_kw if share.id in working.ids else 0.0) for share in shares)
+    powers = _split(sign, total_kw, few, exponent=exponent)
+    if 0 < len(working.ids) < len(shares) and not keeps_reserve(powers):
+        working = Working(ids=tuple(share.id for share in shares), since_s=snapshot.at_s)
+        powers = _split(sign, total_kw, shares, exponent=exponent)
     # the first one, and what people have asked for
     reason = (*targets.reasons[:1], *(item for item in targets.reasons[1:] if item.cause is Cause.COMMAND))
-    return tuple(BlockSetpoint(id=name, power_kw=sign * kw, reasons=reason) for name, kw in powers.items())
+    return tuple(BlockSetpoint(id=name, power_kw=kw, reasons=reason) for name, kw in powers.items()), working
+
+
+def _split(sign: float, total_kw: float, shares: tuple[BlockShare, ...], *, exponent: float) -> dict[str, float]:
+    powers = share_accepted(total_kw, shares, exponent=exponent)
+    return {name: sign * kw if kw > 0.0 else 0.0 for name, kw in powers.items()}
 
 
 def _share(
-    pool: BatteryPool, block: BlockState, stored_kwh: Mapping[str, float], *, discharging: bool, hold_s: float
+    pool: BatteryPool,
+    block: BlockState,
+    stored_kwh: Mapping[str, float],
+    *,
+    discharging: bool,
+    islanded: bool,
+    hold_s: float,
 ) -> BlockShare:
     full = pool.block_kwh if block.full_kwh is None else block.full_kwh
     stored = stored_kwh.get(block.id, 0.0)
@@ -89,7 +137,16 @@ def _share(
         weight = frac(pool.soc_max_pct) * full - stored
         by_energy = sustained_kw(weight, hold_s=hold_s) / pool.charge_eff_frac
         cap = min(live_charge_kw(pool, block), by_energy)
-    return BlockShare(id=block.id, weight_kwh=max(0.0, weight), cap_kw=cap)
+    # a forming unit in an island goes where the load is: every power is accepted there
+    least_kw = 0.0 if islanded and block.forming else pool.min_power_kw
+    return BlockShare(
+        id=block.id,
+        weight_kwh=max(0.0, weight),
+        cap_kw=cap,
+        least_kw=least_kw,
+        rated_kw=pool.pcs_kw,
+        full_kwh=full,
+    )
 
 
 def _pv_setpoints(site: Site, snapshot: SiteSnapshot, targets: Targets) -> tuple[PvSetpoint, ...]:

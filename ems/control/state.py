@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from ems.control.fewest import Working
 from ems.model.cluster import ShedOrder
 from ems.model.setpoints import Cause
 
@@ -43,6 +44,14 @@ class Forming(StrEnum):
     NONE = "none"
 
 
+class Lead(StrEnum):
+    """Who says what storage does: a plan that is followed, the rules' own plan, or nobody."""
+
+    PLAN = "plan"
+    RULES = "rules"
+    NONE = "none"
+
+
 class BlackStartStep(StrEnum):
     """The steps of a black start in their order; each is confirmed by measurement before the next begins."""
 
@@ -67,6 +76,8 @@ class GensetTrack:
     starts_s: tuple[float, ...] = ()
     cause: Cause | None = None
     power_kw: float = 0.0
+    # it is not known whether the set carries load
+    unheard_since_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +163,15 @@ class ControlState:
     # what was fed forward to storage, and when that last stepped
     fed_kw: float | None = None
     stepped_s: float | None = None
+    # who led storage to what, and the way that is left of the last hand-over
+    lead: Lead | None = None
+    led_kw: float | None = None
+    handover_kw: float = 0.0
+    # the blocks that people had in hand in the cycle before, and what they delivered
+    taken: frozenset[str] = frozenset()
+    taken_kw: float = 0.0
+    # the blocks that share the storage power
+    working: Working = field(default_factory=Working)
     # from setpoint to power, as measured; None: too few steps seen
     loop_delay_s: float | None = None
     grid_lost_since_s: float | None = None

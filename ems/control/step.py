@@ -7,6 +7,7 @@ from typing import Final
 from ems.control.black_start import advanced, energised, pv_is_back
 from ems.control.bounds import banned_units, bounded, narrowed, tested_units, with_their_bounds
 from ems.control.contingency import declared
+from ems.control.fewest import Working
 from ems.control.full_charge import last_full, opened
 from ems.control.genset_sequencer import Commitment, Situation, adopted, sequence
 from ems.control.guard import STORAGE, Clip, GuardContext, Isolation, guard
@@ -15,6 +16,7 @@ from ems.control.hand import (
     left_to_rules,
     proposals,
     settled_tracks,
+    taken_blocks,
     taken_storage_kw,
     waiting,
     with_hands,
@@ -35,10 +37,10 @@ from ems.control.modes import IslandKind, ModeChange, Write, allows, forming_rol
 from ems.control.modes.conditions import scene_of
 from ems.control.reserve_monitor import held_on_by_reserve, operation_now, required_now
 from ems.control.shares import held_setpoints, shared_setpoints
-from ems.control.state import ControlState, Forming, Mode
+from ems.control.state import ControlState, Forming, Lead, Mode
 from ems.control.targets import decide_targets
 from ems.control.tie import exchange_small_since, islanding_refusal, match_kw, tie_setpoint
-from ems.control.totals import Course, Flows, Lead, Targets
+from ems.control.totals import Course, Flows, Targets
 from ems.control.trim import may_trim
 from ems.model.hand import NO_HANDS, Hands
 from ems.model.plan import Plan
@@ -199,11 +201,21 @@ def _decided(
     course = Course(step=None if fresh is None else fresh.step_at(snapshot.utc), followed=followed is not None)
     state = _transitions(site, snapshot, operation, required, storage, state, dt_s=dt_s)
     taken_kw = taken_storage_kw(snapshot, hands)
-    left = replace(flows, load_kw=flows.load_kw - taken_kw, storage_kw=flows.storage_kw - taken_kw)
+    left = replace(
+        flows,
+        load_kw=flows.load_kw - taken_kw,
+        storage_kw=flows.storage_kw - taken_kw,
+        taken_kw=taken_kw,
+        taken=taken_blocks(snapshot, hands),
+    )
     targets = decide_targets(site, ours, course, storage, left, state)
     targets = replace(targets, reasons=with_their_bounds(targets.reasons, bounds, snapshot.utc))
     held = held_setpoints(site, ours, state) if blind else None
-    requested = held or _asked(site, ours, targets, state, dt_s=dt_s)
+    if held is None:
+        requested, working = _asked(site, ours, targets, state, operation, required, dt_s=dt_s)
+        state = replace(state, working=working)
+    else:
+        requested = held
     scene = scene_of(site, snapshot, powers, state, requests)
     requested = replace(requested, tie=tie_setpoint(scene, state))
     proposed |= waiting(requested, hands, now_s)
@@ -221,6 +233,11 @@ def _decided(
         exchange_kw=None if held_back else targets.exchange_kw,
         fed_kw=targets.fed_kw,
         stepped_s=targets.stepped_s,
+        lead=None if targets.led_kw is None else course.lead,
+        led_kw=targets.led_kw,
+        handover_kw=targets.handover_kw,
+        taken=left.taken,
+        taken_kw=left.taken_kw,
         block_setpoints_kw={block.id: block.power_kw for block in guarded.setpoints.blocks},
         pv_limits_kw={pv.id: pv.limit_kw for pv in guarded.setpoints.pv},
     )
@@ -323,17 +340,31 @@ def _transitions(
     )
 
 
-def _asked(site: Site, snapshot: SiteSnapshot, targets: Targets, state: ControlState, *, dt_s: float) -> Setpoints:
-    """Return the setpoints of the cycle's totals, as far as the mode has any use for them."""
-    asked = shared_setpoints(site, snapshot, targets, state, dt_s=dt_s)
+def _asked(
+    site: Site,
+    snapshot: SiteSnapshot,
+    targets: Targets,
+    state: ControlState,
+    operation: Operation,
+    required: Requirement,
+    *,
+    dt_s: float,
+) -> tuple[Setpoints, Working]:
+    """Return the setpoints of the cycle's totals, as far as the mode has any use for them, and the blocks that work."""
+
+    def keeps_reserve(powers: Mapping[str, float]) -> bool:
+        units = tuple(replace(unit, power_kw=powers.get(unit.id, unit.power_kw)) for unit in operation.storage)
+        return all(item.margin_kw >= 0.0 for item in assess(replace(operation, storage=units), required))
+
+    asked, working = shared_setpoints(site, snapshot, targets, state, dt_s=dt_s, keeps_reserve=keeps_reserve)
     match state.mode:
         case Mode.DEAD_BUS:
-            return Setpoints(gensets=asked.gensets)
+            return Setpoints(gensets=asked.gensets), working
         case Mode.BLACK_START:
             pv = asked.pv if pv_is_back(state) else tuple(replace(each, limit_kw=0.0) for each in asked.pv)
-            return replace(asked, pv=pv, energise=energised(site, snapshot))
+            return replace(asked, pv=pv, energise=energised(site, snapshot)), working
         case _:
-            return asked
+            return asked, working
 
 
 def _nothing(state: ControlState, change: ModeChange | None, powers: Powers) -> Decision:

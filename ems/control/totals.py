@@ -1,21 +1,13 @@
 """What a cycle's totals are decided on, and what they are: known powers, the plan's step, room of the store."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from ems.control.allocation import sustained_kw
 from ems.control.measurement import Storage
+from ems.control.state import Lead
 from ems.model.plan import PlanStep
 from ems.model.setpoints import Reason
 from ems.model.site import Site
-
-
-class Lead(StrEnum):
-    """Who says what storage does: a plan that is followed, the rules' own plan, or nobody."""
-
-    PLAN = "plan"
-    RULES = "rules"
-    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +15,8 @@ class Targets:
     """Totals into the bus; `pv_limit_kw` None leaves PV unlimited.
 
     `exchange_kw` is the power at the PCC that these totals lead to, import positive; None off the grid. `led_kw` is
-    what storage is led to, before limits; `fed_kw` what is fed forward to it, which made its last step at `stepped_s`.
+    what storage is led to, before limits, `handover_kw` of it
+    the way that is left of a hand-over; `fed_kw` what is fed forward to it, which made its last step at `stepped_s`.
     `smoothing_kw` is how much more storage gives (less than zero: takes) than it
     would without the ramp of the connection contract, `ramp_short_kw` by how much the exchange misses that ramp.
     """
@@ -36,6 +29,7 @@ class Targets:
     reasons: tuple[Reason, ...]
     exchange_kw: float | None = None
     led_kw: float | None = None
+    handover_kw: float = 0.0
     fed_kw: float | None = None
     stepped_s: float | None = None
     smoothing_kw: float = 0.0
@@ -44,7 +38,10 @@ class Targets:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flows:
-    """The known powers of a cycle, and its length. `trims` is false where no trim may be drawn from them."""
+    """The known powers of a cycle, and its length. `trims` is false where no trim may be drawn from them.
+
+    `taken_kw` is what storage delivers that people have in hand; load and storage are without it.
+    """
 
     load_kw: float
     pv_kw: float
@@ -53,6 +50,8 @@ class Flows:
     grid_kw: float
     dt_s: float
     trims: bool = True
+    taken_kw: float = 0.0
+    taken: frozenset[str] = frozenset()
 
     @property
     def net_load_kw(self) -> float:

@@ -119,6 +119,8 @@ class BatteryPool:
     rack_spread_max_pct: float | None = None
     # share of the PCS rating by which a block's setpoint may move in a second; None: at once
     ramp_frac_per_s: float | None = None
+    # powers of one PCS between zero and this are not accepted, either way
+    min_power_kw: float = 0.0
 
     @property
     def n_blocks(self) -> int:

@@ -56,6 +56,13 @@ class GensetClass:
     daily_run_h: float | None = None
     rotation: Rotation = Rotation.REST
     service_interval_h: float | None = None
+    # starts that are commanded beside those needed when the grid is lost; one more where a unit has rested this long
+    n_spare_starts: int = 1
+    stale_rest_h: float = 720.0
+    # a running unit that is not heard for this long counts no more: another one starts in its place
+    unheard_s: float = 30.0
+    # a unit that has run for this long without a break is told; None: never
+    max_run_h: float | None = None
     maintenance: tuple[Maintenance, ...] = ()
 
     @property

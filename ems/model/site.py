@@ -152,6 +152,11 @@ class ControlSettings:
     resilience_h: float = 24.0
     # from a setpoint to its power; None: as measured
     loop_delay_s: float | None = None
+    # a change of who leads storage moves its whole rating in this time; 0: at once
+    handover_s: float = 60.0
+    # load up to which one more block is not needed, share of rating (0: all blocks share), and how long a choice stands
+    fewest_units_frac: float = 0.05
+    fewest_units_s: float = 900.0
     # standard deviation of the PCC's meter
     meter_sigma_kw: float = 0.0
     modes: ModeSettings = field(default_factory=ModeSettings)

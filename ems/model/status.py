@@ -179,6 +179,9 @@ class RunCounts:
     clips_by_asset: Mapping[str, int] = field(default_factory=dict)
     recent_clips_frac: Mapping[str, float] = field(default_factory=dict)
     smoothing: SmoothingCounts = SmoothingCounts()
+    # starts and stops of gensets that control commanded, by cause
+    starts_by_cause: Mapping[str, int] = field(default_factory=dict)
+    stops_by_cause: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def clip_tick_frac(self) -> float:

@@ -141,7 +141,7 @@ class ControlCycle:
                 **self._plausibility.alarms(),
                 **self._obedience.alarms(),
                 **nameplate_alarms(self._site, snapshot),
-                **control_alarms(decision),
+                **control_alarms(self._site, decision, now_s=now_s),
                 **hand_alarms(self._site, hands, now_s),
             },
             hands=hands,

@@ -163,6 +163,8 @@ def _track_document(track: GensetTrack, now_s: float) -> dict[str, object]:
     for name in _TIMES:
         value = getattr(track, name)
         document[name] = None if value is None else now_s - value
+    # a restart hears anew
+    del document["unheard_since_s"]
     document["starts_s"] = [now_s - start for start in track.starts_s]
     document["cause"] = None if track.cause is None else track.cause.value
     return document

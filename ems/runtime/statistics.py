@@ -41,6 +41,8 @@ class RunStatistics:
     genset_band_h: float = 0.0
     genset_loaded_h: float = 0.0
     starts_above_threshold: int = 0
+    starts: Counter[str] = field(default_factory=Counter)
+    stops: Counter[str] = field(default_factory=Counter)
     mode_h: dict[str, float] = field(default_factory=dict)
     shortfalls: Counter[str] = field(default_factory=Counter)
     # what an imported kWh costs at an instant; None: as the contract has it
@@ -94,6 +96,8 @@ class RunStatistics:
             genset_band_share_frac=self.genset_band_share_frac,
             mode_h={mode: round(duration, 3) for mode, duration in sorted(self.mode_h.items())},
             smoothing=self.smoothing.counts(),
+            starts_by_cause=dict(sorted((+self.starts).items())),
+            stops_by_cause=dict(sorted((+self.stops).items())),
         )
 
     def _add_storage(self, record: CycleRecord, duration_h: float) -> None:
@@ -134,6 +138,9 @@ class RunStatistics:
                 # the meter's error must not push a set at the edge out of its band
                 if kind.band_low_frac - 0.01 <= load <= kind.band_high_frac + 0.01:
                     self.genset_band_h += duration_h
+        for reason in record.decision.reasons:
+            self.starts[reason.cause.value] += reason.text.startswith("start ")
+            self.stops[reason.cause.value] += reason.text.startswith("stop ")
         storage = record.decision.storage
         if storage is None:
             return

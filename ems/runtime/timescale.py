@@ -47,6 +47,7 @@ def stretched_site(site: Site, *, factor: float, plan_period_s: float) -> Site:
             adopt_wait_s=control.adopt_wait_s * factor,
             degraded_clear_s=control.degraded_clear_s * factor,
             trim_period_s=control.trim_period_s * factor,
+            handover_s=control.handover_s * factor,
             loop_delay_s=None if control.loop_delay_s is None else control.loop_delay_s * factor,
             reserve_start_delay_s=control.reserve_start_delay_s * factor,
             balance_s=control.balance_s * factor,

@@ -105,6 +105,8 @@ def summarise(
             "mean": _ratio(energies.genset_starts, energies.n_gensets * frame.days),
             "max": energies.most_starts_set_day,
         },
+        "genset_starts_by_cause": dict(counts.starts_by_cause),
+        "genset_stops_by_cause": dict(counts.stops_by_cause),
         "genset_starts_above_threshold": counts.n_starts_above_threshold,
         "genset_band_share_frac": _rounded(counts.genset_band_share_frac, 4),
         "soc_min_pct": _rounded(counts.soc_min_pct, 2),

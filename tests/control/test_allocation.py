@@ -1,10 +1,12 @@
 """Shares of a power: the sum is kept within limits, weight decides, nothing goes where nothing may go."""
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ems.control.allocation import BlockShare, share_equally, sustained_kw, water_fill
+from ems.control.allocation import BlockShare, share_accepted, share_by_rating, sustained_kw, water_fill
 from tests.control.draws import cases
 
 KW = st.floats(0.0, 5000.0, allow_subnormal=False)
@@ -74,9 +76,13 @@ def test_what_a_full_block_cannot_give_goes_to_the_others_by_weight() -> None:
 
 
 @cases(400)
-@given(total_kw=TOTAL, limits_kw=LIMITS)
-def test_sets_share_the_total_inside_their_limits(total_kw: float, limits_kw: dict[str, tuple[float, float]]) -> None:
-    given_kw = share_equally(total_kw, limits_kw)
+@given(total_kw=TOTAL, limits_kw=LIMITS, ratings=st.lists(st.floats(100.0, 3000.0), min_size=8, max_size=8))
+def test_sets_share_the_total_inside_their_limits(
+    total_kw: float, limits_kw: dict[str, tuple[float, float]], ratings: list[float]
+) -> None:
+    rated_kw = dict(zip(limits_kw, ratings, strict=False))
+
+    given_kw = share_by_rating(total_kw, limits_kw, rated_kw=rated_kw)
 
     lowest, highest = (sum(pair[place] for pair in limits_kw.values()) for place in (0, 1))
     assert given_kw.keys() == limits_kw.keys()
@@ -85,16 +91,56 @@ def test_sets_share_the_total_inside_their_limits(total_kw: float, limits_kw: di
         assert low - 1e-6 <= given_kw[name] <= high + 1e-6
 
 
-def test_equal_sets_get_equal_shares() -> None:
-    given_kw = share_equally(3000.0, dict.fromkeys(("a", "b", "c"), (600.0, 2000.0)))
+def test_sets_run_at_the_same_share_of_their_ratings() -> None:
+    limits = {"small": (150.0, 500.0), "large": (600.0, 2000.0)}
 
-    assert given_kw == pytest.approx({"a": 1000.0, "b": 1000.0, "c": 1000.0})
+    given_kw = share_by_rating(1500.0, limits, rated_kw={"small": 500.0, "large": 2000.0})
+
+    assert given_kw == pytest.approx({"small": 300.0, "large": 1200.0})
 
 
 def test_limits_of_sets_win_over_the_total() -> None:
-    given_kw = share_equally(500.0, dict.fromkeys(("a", "b"), (600.0, 2000.0)))
+    given_kw = share_by_rating(500.0, dict.fromkeys(("a", "b"), (600.0, 2000.0)), rated_kw={"a": 2000.0, "b": 2000.0})
 
     assert given_kw == {"a": 600.0, "b": 600.0}
+
+
+def test_twenty_thousand_shares_keep_sum_caps_and_bands() -> None:
+    draw = Random(11)
+    for _ in range(20_000):
+        shares = tuple(
+            BlockShare(
+                id=f"b{number}",
+                weight_kwh=draw.choice((0.0, draw.uniform(0.1, 5000.0))),
+                cap_kw=draw.choice((0.0, draw.uniform(1.0, 2500.0))),
+                least_kw=draw.choice((0.0, 0.0, draw.uniform(1.0, 200.0))),
+            )
+            for number in range(draw.randint(0, 6))
+        )
+        total_kw = draw.choice((draw.uniform(0.0, 300.0), draw.uniform(0.0, 15_000.0)))
+
+        given_kw = share_accepted(total_kw, shares, exponent=draw.choice((0.0, 1.0, 2.0, 3.0)))
+
+        eligible = [share for share in shares if share.weight_kwh > 0.0]
+        able_kw = min(total_kw, sum(share.cap_kw for share in eligible))
+        banded = any(share.least_kw > 0.0 for share in shares)
+        # what no PCS accepts is left over: less than one of them would have needed, or caps below what is accepted
+        most_left_kw = max((share.least_kw for share in eligible), default=0.0)
+        unable_kw = sum(share.cap_kw for share in eligible if share.cap_kw < share.least_kw)
+        least_needed_kw = len(shares) * most_left_kw + unable_kw if banded else 0.0
+        assert -1e-6 <= able_kw - sum(given_kw.values()) <= least_needed_kw + 1e-6
+        for share in shares:
+            kw = given_kw[share.id]
+            assert kw == 0.0 or max(share.least_kw, 0.0) - 1e-6 <= kw <= share.cap_kw + 1e-6
+            assert kw == 0.0 or share.weight_kwh > 0.0
+
+
+def test_a_power_too_small_for_two_goes_to_one() -> None:
+    shares = tuple(BlockShare(id=name, weight_kwh=100.0, cap_kw=500.0, least_kw=50.0) for name in ("a", "b"))
+
+    assert share_accepted(80.0, shares, exponent=1.0) == {"a": 80.0, "b": 0.0}
+    assert share_accepted(120.0, shares, exponent=1.0) == {"a": 60.0, "b": 60.0}
+    assert share_accepted(40.0, shares, exponent=1.0) == {"a": 0.0, "b": 0.0}
 
 
 def test_energy_sustains_its_power_for_the_stated_time() -> None:

@@ -181,10 +181,12 @@ def test_fuller_blocks_give_more_and_emptier_ones_take_more() -> None:
         ),
     )
 
-    giving = step(DESERT, uneven, None, steady(DESERT, uneven, Mode.ISLAND))
+    all_share = replace(DESERT, control=replace(DESERT.control, fewest_units_frac=0.0))
+
+    giving = step(all_share, uneven, None, steady(DESERT, uneven, Mode.ISLAND))
     sunny = healthy(DESERT, pv_kw=_load_kw(DESERT) + 3000.0)
     uneven_sunny = replace(sunny, blocks=uneven.blocks)
-    taking = step(DESERT, uneven_sunny, None, steady(DESERT, uneven_sunny, Mode.ISLAND))
+    taking = step(all_share, uneven_sunny, None, steady(DESERT, uneven_sunny, Mode.ISLAND))
 
     tech_pct = DESERT.batteries[0].soc_tech_min_pct
     low, middle, high = (block.power_kw for block in giving.setpoints.blocks)

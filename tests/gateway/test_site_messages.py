@@ -135,6 +135,8 @@ COUNTS = RunCounts(
     n_starts_above_threshold=2,
     genset_band_share_frac=0.875,
     mode_h={"island": 2.0},
+    starts_by_cause={"plan": 3, "energy_low": 1},
+    stops_by_cause={"plan": 2},
     smoothing=SmoothingCounts(given_kwh=12.5, taken_kwh=8.25, loss_kwh=1.5, cost=0.75, active_h=0.5, short_h=0.25),
 )
 

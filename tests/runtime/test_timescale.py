@@ -15,7 +15,7 @@ from tests.twin.settings import START, files_of
 
 DESERT = shipped("desert-offgrid")
 # filters belong to the site's physics, horizons of energy to its store; fractions have no time
-_NOT_STRETCHED = {"load_filter_s", "headroom_hold_s", "contingency_s", "soc_blend_s"}
+_NOT_STRETCHED = {"load_filter_s", "headroom_hold_s", "contingency_s", "soc_blend_s", "fewest_units_s"}
 
 
 @pytest.mark.parametrize(("speed", "factor"), [(1.0, 1.0), (10.0, 1.0), (20.0, 2.0), (144.0, 14.4), (300.0, 30.0)])

@@ -202,6 +202,9 @@ class BatteryPoolTable(Table):
         description="Share of `pcs_kw` by which a setpoint may move in a second; missing: at once, unless a grid code "
         "asks for a ramp.",
     )
+    min_power_kw: PowerOrZeroKw = Field(
+        0.0, description="Setpoints of one PCS between zero and this, either way, are not accepted by it; 0: all are."
+    )
     depth_wear: list[DepthWearTable] = Field(
         default_factory=list, description="Wear that rises with depth, from the full end down; empty: none."
     )
@@ -310,6 +313,21 @@ class GensetClassTable(Table):
     )
     service_interval_h: DurationH | None = Field(
         None, description="Run hours from one service to the next; needed with rotation `service`."
+    )
+    n_spare_starts: Annotated[int, Field(ge=0, le=10)] = Field(
+        1,
+        description="Units that start beside those needed when the grid is lost, a failed start costs no time then.",
+    )
+    stale_rest_h: DurationH = Field(
+        720.0, description="A unit among them that has rested for longer is less sure to start: one more is started."
+    )
+    unheard_s: ShortS = Field(
+        30.0,
+        description="A running unit that is not heard for longer counts no more: it is left as it is, and another one "
+        "starts in its place where it is needed.",
+    )
+    max_run_h: DurationH | None = Field(
+        None, description="A unit that runs for longer without a break is an alarm; missing: never."
     )
 
 

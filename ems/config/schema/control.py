@@ -35,6 +35,17 @@ class ControlTable(Table):
     loop_delay_s: ShortS | None = Field(
         None, description="Time from a setpoint to its power; missing: as measured, 3 cycles until it has been."
     )
+    handover_s: ShortOrZeroS = Field(
+        60.0,
+        description="A change of who leads storage (plan, rules, a return to the grid, a start) moves its setpoints so "
+        "fast that its whole rating takes this long; 0: at once.",
+    )
+    fewest_units_frac: Frac = Field(
+        0.05,
+        description="At low power so few blocks share it that each has up to this share of its rating, the fullest "
+        "(charging: the emptiest) first; 0: all blocks share.",
+    )
+    fewest_units_s: DurationS = Field(900.0, description="Which blocks these are changes after this at the earliest.")
     meter_sigma_kw: PowerOrZeroKw = Field(
         0.0,
         description="Standard deviation of the PCC's meter: three times this is no error, and changes of all "

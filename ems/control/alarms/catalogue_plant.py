@@ -83,6 +83,15 @@ _POWER: Final = (
         action="see what was lost; after the end the floor holds again",
     ),
     AlarmDefinition(
+        kind="long_run",
+        priority=Priority.LOW,
+        group=AlarmGroup.POWER,
+        means="a genset has run without a break for longer than `max_run_h`",
+        cause="a long outage, a plan that has no other set, or a stop that something forbids",
+        consequence="wear and oil age; a set that runs for days is more likely to fail",
+        action="see the set's cause in `setpoint/<device>`; let another set take over and look at this one",
+    ),
+    AlarmDefinition(
         kind="reserve_short",
         priority=Priority.HIGH,
         group=AlarmGroup.POWER,

@@ -6,6 +6,7 @@ from math import inf
 
 from ems.control.genset_sequencer.needs import Need
 from ems.control.genset_sequencer.situation import Situation
+from ems.control.genset_sequencer.tracks import counted
 from ems.control.outlook import net_outlook
 from ems.control.state import GensetTrack
 from ems.model.genset import GensetClass
@@ -20,7 +21,7 @@ def changed(
     situation: Situation, tracks: dict[str, GensetTrack], kind: GensetClass, need: Need
 ) -> tuple[dict[str, GensetTrack], list[Reason]]:
     """Start the sets that are missing, or stop one that is spare."""
-    wanted = [unit for unit in kind.unit_ids if tracks[unit].wanted]
+    wanted = counted(situation, tracks, kind)
     reasons = []
     if need.count > len(wanted):
         for unit in _startable(situation, tracks, kind, emergency=need.emergency)[: need.count - len(wanted)]:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from ems.control.genset_sequencer.energy import grid_lost_now
 from ems.control.genset_sequencer.situation import Situation
+from ems.control.genset_sequencer.tracks import counted
 from ems.control.outlook import net_outlook
 from ems.control.state import ControlState, GensetTrack, Mode
 from ems.model.genset import GensetClass
@@ -47,7 +48,8 @@ def need_of(
     """Return the greatest count that any rule asks for."""
     if state.mode is Mode.DEAD_BUS:
         return Need(count=kind.n_units, cause=Cause.DEAD_BUS, text="the bus is dead", emergency=True)
-    wanted = [unit for unit in kind.unit_ids if tracks[unit].wanted]
+    wanted = counted(situation, tracks, kind)
+    starting = [unit for unit in wanted if tracks[unit].carries_since_s is None]
     need = _planned(situation, kind)
     if energy_run:
         count = _count_for(situation, kind, n_now=len(wanted))
@@ -55,10 +57,12 @@ def need_of(
             # a set that runs is not given up for a passing lull
             count = max(count, len(wanted))
         if grid_lost_now(state, situation):
-            count = min(count + 1, kind.n_units)
+            count = min(count + _n_spare(situation, tracks, kind, count), kind.n_units)
+        elif len(wanted) - len(starting) < count:
+            # a start that was commanded is not taken back before enough of them have succeeded
+            count = max(count, len(wanted))
         if count > need.count:
             need = Need(count=count, cause=Cause.ENERGY_LOW, text="the store must not fall further", emergency=True)
-    starting = any(tracks[unit].carries_since_s is None for unit in wanted)
     waited = (
         short_since_s is not None and situation.now_s - short_since_s >= situation.site.control.reserve_start_delay_s
     )
@@ -72,6 +76,18 @@ def need_of(
             )
             need = Need(count=count, cause=Cause.HEADROOM_LOW, text=text, emergency=True)
     return need
+
+
+def _n_spare(situation: Situation, tracks: Mapping[str, GensetTrack], kind: GensetClass, count: int) -> int:
+    """Return how many more starts than needed are commanded at once: one more where a unit has long not started."""
+    rested_s = sorted(
+        situation.now_s - since_s
+        for unit in kind.unit_ids
+        if not tracks[unit].wanted and (since_s := tracks[unit].rests_since_s) is not None
+    )
+    # whichever of them start: the longest rested go first in most rotations
+    is_stale = any(rest_s > seconds(kind.stale_rest_h) for rest_s in rested_s[-max(1, count) :])
+    return kind.n_spare_starts + is_stale
 
 
 def _planned(situation: Situation, kind: GensetClass) -> Need:

@@ -69,7 +69,8 @@ def _with_feedback(track: GensetTrack, genset: GensetState, now_s: float) -> Gen
     starts_s = tuple(start for start in track.starts_s if now_s - start < _STARTS_WINDOW_S)
     if _unheard(genset):
         # its own controller keeps it as it was: a running set has not failed because its link has
-        return replace(track, starts_s=starts_s)
+        since_s = now_s if track.unheard_since_s is None else track.unheard_since_s
+        return replace(track, starts_s=starts_s, unheard_since_s=since_s)
     carries = genset.carries
     rests = genset.phase is GensetPhase.STOPPED
     return replace(
@@ -77,7 +78,22 @@ def _with_feedback(track: GensetTrack, genset: GensetState, now_s: float) -> Gen
         carries_since_s=(now_s if track.carries_since_s is None else track.carries_since_s) if carries else None,
         rests_since_s=(now_s if track.rests_since_s is None else track.rests_since_s) if rests else None,
         starts_s=starts_s,
+        unheard_since_s=None,
     )
+
+
+def counted(situation: Situation, tracks: Mapping[str, GensetTrack], kind: GensetClass) -> list[str]:
+    """Return the wanted units of a class that can be counted on: those that are heard, or were a moment ago."""
+    now_s = situation.now_s
+    return [
+        unit
+        for unit in kind.unit_ids
+        if tracks[unit].wanted and not _is_lost(tracks[unit], now_s=now_s, after_s=kind.unheard_s)
+    ]
+
+
+def _is_lost(track: GensetTrack, *, now_s: float, after_s: float) -> bool:
+    return track.unheard_since_s is not None and now_s - track.unheard_since_s > after_s
 
 
 def _unheard(genset: GensetState) -> bool:

@@ -66,6 +66,9 @@ def _within(
         # before the limits: what they demand is never too fast
         step_kw = pool.ramp_frac_per_s * pool.pcs_kw * context.dt_s
         ramped = min(max(power, state.power_kw - step_kw), state.power_kw + step_kw)
+        if abs(ramped) < pool.min_power_kw <= abs(power):
+            # the powers that the PCS does not accept are left out in one step
+            ramped = pool.min_power_kw if power > 0.0 else -pool.min_power_kw
         if abs(ramped - power) > CLIP_KW:
             power, rule, reason = ramped, Rule.RATE, f"ramps up to {step_kw:.0f} kW in this cycle"
     if not low <= power <= high:

@@ -51,8 +51,19 @@ def narrow(blocks: Blocks, scene: Scene, limits: tuple[Limit, ...], context: Gua
         _keep_importing(scene, limits, blocks)
         for limit in limits:
             _keep(limit, blocks, is_late=number >= _ROUNDS)
+        _keep_accepted(scene, blocks)
         if before == blocks.powers_kw:
             break
+
+
+def _keep_accepted(scene: Scene, blocks: Blocks) -> None:
+    """G2: a power that is left too small for a PCS is none."""
+    least_kw = {pool.id: pool.min_power_kw for pool in scene.site.batteries if pool.min_power_kw > 0.0}
+    for block, power_kw in blocks.powers_kw.items():
+        accepted_kw = least_kw.get(scene.pools[block], 0.0)
+        if 0.0 < abs(power_kw) < accepted_kw - CLIP_KW:
+            reason = f"{block} accepts no power below {accepted_kw:.0f} kW"
+            blocks.scale((block,), 0.0, Rule.LIVE_LIMIT, block, reason)
 
 
 def _keep(limit: Limit, blocks: Blocks, *, is_late: bool) -> None:
