@@ -114,7 +114,9 @@ def test_a_spare_stops_once_enough_carry() -> None:
     each_kw = 0.8 * KIND.rated_kw
     picture = with_sets(_lost(healthy(CAMPUS, soc_pct=20.0)), dict.fromkeys(wanted[1:], each_kw))
 
-    after = step(CAMPUS, at(picture, NOW_S + 1.0), _forecast(CAMPUS), decisions[0].state)
+    # no set is stopped before the island counts as formed
+    formed = replace(decisions[0].state, mode=Mode.ISLAND)
+    after = step(CAMPUS, at(picture, NOW_S + 1.0), _forecast(CAMPUS), formed)
 
     # the one that does not carry yet
     assert _wanted(after) == wanted[1:]
