@@ -221,6 +221,7 @@ async def _run_once(
             fleet.devices,
             state_directory,
             store=store,
+            version=version(DISTRIBUTION),
             receivers=desk.receivers(),
             listeners={} if commands is None else commands.listeners(),
         )

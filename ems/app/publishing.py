@@ -27,6 +27,7 @@ from ems.contract.topics import (
 )
 from ems.control.readiness import readiness_of
 from ems.gateway.broker import BrokerSettings, broker_settings
+from ems.gateway.home_assistant import discovery
 from ems.gateway.messages.alarms import alarm_messages
 from ems.gateway.messages.control import control_message
 from ems.gateway.messages.daemon import carbon_message, energy_message, event_message, health_message
@@ -82,6 +83,7 @@ class Publishing:
         state_directory: Path,
         *,
         store: StateStore,
+        version: str,
         receivers: Mapping[str, Receiver] | None = None,
         listeners: Mapping[str, Listener] | None = None,
     ) -> None:
@@ -100,6 +102,9 @@ class Publishing:
         broker = broker_settings(files, refresh_s=_REFRESH_S)
         self._publisher = MqttPublisher(broker, topics, receivers=receivers, listeners=listeners)
         self._sparkplug = _sparkplug(files, broker)
+        if (shown := files.mqtt.home_assistant) is not None:
+            for each in discovery(topics, prefix=shown.prefix, site_name=site.name, version=version):
+                self._publisher.publish_outside(each.topic, each.payload)
         self._records = RecordBook(currency=site.economics.currency)
         self._keeper = RecordKeeper(self._publisher.records, store, clock)
         self._state_directory = state_directory

@@ -93,6 +93,7 @@ class MqttPublisher:
         # an ordered set: topics in the order in which their news came
         self._due: dict[str, None] = {}
         self._events: deque[tuple[str, bytes]] = deque(maxlen=settings.queue_events)
+        self._outside: set[str] = set()
         self.records = RecordQueue(settings.queue_records)
         self._news = asyncio.Event()
         self._settled = asyncio.Event()
@@ -119,6 +120,11 @@ class MqttPublisher:
             self._n_events_dropped += len(self._events) == self._events.maxlen
             self._events.append((topic, data))
             self._wake()
+
+    def publish_outside(self, topic: str, payload: bytes) -> None:
+        """Hand over a retained message whose topic is not below the site's root."""
+        self._outside.add(topic)
+        self._keep(topic, payload)
 
     def record(self, topic: str, payload: bytes) -> None:
         """Hand over what must not be lost: it is kept until the broker has confirmed it, and then sent in order."""
@@ -283,7 +289,8 @@ class MqttPublisher:
 
     async def _send(self, client: aiomqtt.Client, topic: str, payload: bytes, *, retain: bool) -> None:
         self._n_in_flight += 1
-        await client.publish(self._topics.full(topic), payload, qos=_QOS, retain=retain)
+        full = topic if topic in self._outside else self._topics.full(topic)
+        await client.publish(full, payload, qos=_QOS, retain=retain)
         self._n_in_flight -= 1
         self._n_sent += 1
         end_if_cancelled()

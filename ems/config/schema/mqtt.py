@@ -73,9 +73,16 @@ class SparkplugTable(Table):
     )
 
 
+class HomeAssistantTable(Table):
+    """Discovery messages for Home Assistant; without this table there are none."""
+
+    prefix: TopicPrefix = Field("homeassistant", description="Discovery prefix, as set in Home Assistant.")
+
+
 class MqttFile(Table):
     """mqtt.toml."""
 
     mqtt: MqttTable
     commands: CommandsTable = Field(default_factory=CommandsTable)
     sparkplug: SparkplugTable | None = None
+    home_assistant: HomeAssistantTable | None = None
