@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from ems.app.demo import broker_address
+from ems.app.addresses import broker_address
 from ems.chain.key_files import load_key
 from ems.chain.keys import SigningKey
 from ems.commands.reading import signed_bytes

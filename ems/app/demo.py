@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 
+from ems.app.addresses import broker_address
 from ems.app.clocks import SharedTime
 from ems.app.demo_site import copy_site, free_ports
 from ems.app.demo_summary import demo_summary
@@ -22,7 +23,7 @@ from ems.config.build import build_simulation, build_site, build_wiring
 from ems.config.files import ConfigFiles
 from ems.config.loader import load_files
 from ems.config.shipped import site_directory
-from ems.errors import ConfigError, ConfigProblem, EmsError
+from ems.errors import EmsError
 from ems.hmi.client import BrokerAddress, follow_site
 from ems.hmi.mirror import SiteMirror
 from ems.hmi.terminal import watch
@@ -86,18 +87,6 @@ def demo_request(
         faults=faults,
         quiet=quiet,
     )
-
-
-def broker_address(text: str) -> BrokerAddress:
-    """Return the address of a text.
-
-    Raises:
-        ConfigError: It is none.
-    """
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise ConfigError(ConfigProblem(file="--broker", message=f"'{text}' is no address", allowed="HOST:PORT"))
-    return BrokerAddress(host=host, port=int(port))
 
 
 async def run_demo(request: DemoRequest) -> dict[str, object]:
