@@ -1,12 +1,14 @@
 """What the daemon shows: MQTT messages once a second, the historian every cycle. An observer; control never waits."""
 
 import asyncio
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
 import structlog
 
+from ems.app.forwarding import forwarder_of
 from ems.app.recording import RecordBook, RecordKeeper
 from ems.config.files import ConfigFiles
 from ems.config.schema.persistence import HistorianTable
@@ -47,6 +49,7 @@ from ems.model.annunciation import Finding
 from ems.model.link_status import LinkStatus
 from ems.model.setpoints import joined
 from ems.model.site import Site
+from ems.model.status import HistorianStatistics
 from ems.ports import Clock, Device
 from ems.runtime.accounts import Accounts
 from ems.runtime.alarm_sources import gateway_findings
@@ -112,6 +115,7 @@ class Publishing:
         self._historian: SqliteHistorian | None = None
         if table.enabled:
             self._historian = SqliteHistorian(_historian_settings(table, site.id, state_directory))
+        self._forwarder = forwarder_of(files, state_directory)
         self._book = SetpointBook(site, devices)
         self._device_ids = {asset: device.device_id for asset, device in devices.items()}
         self._watched: tuple[Daemon, Accounts] | None = None
@@ -197,6 +201,8 @@ class Publishing:
         """Write what the historian still holds."""
         if self._historian is not None:
             self._historian.close()
+        if self._forwarder is not None:
+            self._forwarder.close()
 
     async def _publish_for_ever(self) -> None:
         while True:
@@ -218,12 +224,18 @@ class Publishing:
         if self._record is not None:
             yield from self._site_messages(self._record)
 
+    def _history(self) -> HistorianStatistics | None:
+        if self._historian is None:
+            return None
+        sink = None if self._forwarder is None else self._forwarder.status()
+        return dataclasses.replace(self._historian.statistics(), sink=sink)
+
     def _daemon_messages(self) -> Iterator[Outgoing]:
         if self._watched is None:
             return
         daemon, accounts = self._watched
         utc, currency = self._clock.utc(), self._site.economics.currency
-        history = None if self._historian is None else self._historian.statistics()
+        history = self._history()
         links, energy, carbon = daemon.links(), accounts.energy(), accounts.carbon()
         health = health_message(
             utc,

@@ -20,6 +20,13 @@ class PublisherPart(Payload):
     n_records_dropped: Count = Field(0, description="Records lost because the broker was away for too long.")
 
 
+class SinkPart(Payload):
+    """The forwarding of the history to PostgreSQL."""
+
+    behind_s: Duration | None = Field(description="Time that has not arrived there yet; null: not known.")
+    trouble: str | None = Field(description="Why it does not arrive; null: it does.")
+
+
 class HistorianPart(Payload):
     """What the historian has done."""
 
@@ -32,6 +39,7 @@ class HistorianPart(Payload):
     set_aside: tuple[str, ...] = Field(
         description="Damaged files, and those of another version, put aside in this run."
     )
+    sink: SinkPart | None = Field(description="Its forwarding; null: switched off.")
 
 
 class WatchdogPart(Payload):

@@ -12,6 +12,7 @@ import shutil
 import sqlite3
 import tarfile
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -92,6 +93,7 @@ def restore(archive: Path, state_directory: Path, *, utc: datetime, replace: boo
                 _unpack(archive, opened, member, Path(unpacked))
             for name in DATABASES:
                 _check(archive, Path(unpacked) / name)
+            _renew_source(Path(unpacked) / "history.db")
             _clear(state_directory, members, utc=utc, replace=replace)
             for member in members:
                 target = state_directory / member.path
@@ -199,6 +201,13 @@ def _check(archive: Path, database: Path) -> None:
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if verdict != "ok":
         raise StateError(f"{archive}: {database.name} is damaged: {verdict}; nothing was restored")
+
+
+def _renew_source(database: Path) -> None:
+    """Let whoever forwards the history begin anew: numbers of rows are given again that were used after the backup."""
+    if database.exists():
+        with closing(sqlite3.connect(database)) as connection, connection:
+            connection.execute("UPDATE meta SET value = ? WHERE name = 'source'", (str(uuid.uuid4()),))
 
 
 def _clear(state_directory: Path, members: tuple[Member, ...], *, utc: datetime, replace: bool) -> None:

@@ -28,6 +28,14 @@ class QueueStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SinkStatus:
+    """The forwarding of the history: how much of it has not arrived, None where that is not known, and why not."""
+
+    behind_s: float | None
+    trouble: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HistorianStatistics:
     """What the historian has done since it was made; `trouble` is the present one, None while it works.
 
@@ -41,6 +49,7 @@ class HistorianStatistics:
     n_sealed: int
     trouble: str | None
     set_aside: tuple[str, ...]
+    sink: SinkStatus | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -91,6 +91,8 @@ def _named_files(files: ConfigFiles) -> Iterator[tuple[str, KeyPath, str | None]
     yield "forecasts.toml", ("weather", "temperature_file"), weather.temperature_file
     if carbon is not None:
         yield "forecasts.toml", ("carbon", "file"), carbon.file
+    yield "persistence.toml", ("postgres", "password_file"), files.persistence.postgres.password_file
+    yield "persistence.toml", ("postgres", "ca_file"), files.persistence.postgres.ca_file
     yield "mqtt.toml", ("mqtt", "password_file"), mqtt.password_file
     yield "mqtt.toml", ("mqtt", "ca_file"), mqtt.ca_file
     yield "mqtt.toml", ("mqtt", "cert_file"), mqtt.cert_file

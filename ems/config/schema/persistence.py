@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ems.config.schema.fields import AbsolutePath, Count, DurationMin, RelativePath, Table
+from ems.config.schema.fields import AbsolutePath, Count, DurationMin, Host, Port, RelativePath, Table, Text
 
 
 class StateTable(Table):
@@ -56,6 +56,21 @@ class DiskTable(Table):
     )
 
 
+class PostgresTable(Table):
+    """A PostgreSQL or TimescaleDB database that the history is forwarded to; needs the extra `postgres`."""
+
+    enabled: bool = Field(default=False, description="Forward every row of the history.")
+    host: Host = Field("localhost", description="Address of the database server.")
+    port: Port = Field(5432, description="Its port.")
+    database: Text = Field("ems", description="Name of the database; its tables are made at the first connection.")
+    user: Text = Field("ems", description="User, who may create tables in it.")
+    password_file: RelativePath | None = Field(None, description="File that holds the password alone.")
+    ca_file: RelativePath | None = Field(
+        None,
+        description="CA certificate that verifies the server; without it TLS is used if the server offers it.",
+    )
+
+
 class PersistenceFile(Table):
     """persistence.toml."""
 
@@ -64,3 +79,4 @@ class PersistenceFile(Table):
     ledger: LedgerTable = Field(default_factory=LedgerTable)
     problems: ProblemsTable = Field(default_factory=ProblemsTable)
     disk: DiskTable = Field(default_factory=DiskTable)
+    postgres: PostgresTable = Field(default_factory=PostgresTable)

@@ -13,6 +13,7 @@ from ems.contract.daemon import (
     ProcessPart,
     PublisherPart,
     QueuePart,
+    SinkPart,
     WatchdogPart,
 )
 from ems.gateway.messages.alarms import alarms_part
@@ -179,6 +180,7 @@ def _publisher(statistics: PublisherStatistics) -> PublisherPart:
 
 
 def _historian(statistics: HistorianStatistics) -> HistorianPart:
+    sink = statistics.sink
     return HistorianPart(
         n_rows=statistics.n_rows,
         n_dropped=statistics.n_dropped,
@@ -187,4 +189,5 @@ def _historian(statistics: HistorianStatistics) -> HistorianPart:
         n_sealed=statistics.n_sealed,
         trouble=statistics.trouble,
         set_aside=statistics.set_aside,
+        sink=None if sink is None else SinkPart(behind_s=sink.behind_s, trouble=sink.trouble),
     )
