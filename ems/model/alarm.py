@@ -39,6 +39,9 @@ _UNNAMED: Final = "alarm of the BMS"
 # words by which the names of alarms tell of fire or of the gas that cells give off before one
 _FIRE_WORDS: Final = frozenset({"fire", "smoke", "gas", "offgas", "off-gas", "aerosol", "runaway"})
 
+# words by which the names of faults tell that a battery's insulation to earth is gone
+_INSULATION_WORDS: Final = frozenset({"insulation", "earth", "ground"})
+
 
 def alarm_lists(reading: Reading) -> Iterator[AlarmList]:
     """Yield every list of alarms that a device gives, those of its racks included."""
@@ -55,6 +58,16 @@ def reports_fire(reading: Reading) -> bool:
     A device whose own signal is a single bit for all alarms tells nothing of its kind.
     """
     return any(_FIRE_WORDS & set(name.lower().split()) for each in alarm_lists(reading) for name in each.names)
+
+
+def reports_earth_fault(reading: Reading) -> bool:
+    """Return whether a fault that a device names, no mere warning, tells of lost insulation to earth."""
+    return any(
+        _INSULATION_WORDS & set(name.lower().split())
+        for each in alarm_lists(reading)
+        if each.priority is AlarmPriority.FAULT
+        for name in each.names
+    )
 
 
 def _battery_lists(reading: BmsReading) -> Iterator[AlarmList]:

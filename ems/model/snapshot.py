@@ -46,8 +46,9 @@ class BlockState:
     discharge_wh: int | None
     charge_wh: int | None
     suspect: bool = False
-    # fire or gas is reported by a container, a rack or the PCS
+    # fire or gas, or lost insulation to earth, is reported by a container, a rack or the PCS
     fire: bool = False
+    earth_fault: bool = False
     # SoC as the BMS has it where control counts with an estimate of its own instead
     reported_soc_pct: float | None = None
     spread: RackSpread = EVEN

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from ems.model.alarm import reports_fire
+from ems.model.alarm import reports_earth_fault, reports_fire
 from ems.model.battery import AcBlock, BatteryPool
 from ems.model.racks import rack_spread, racks_of
 from ems.model.readings import (
@@ -146,7 +146,9 @@ class ImageBuilder:
         ]
         heard = [bms for _, bms in found if bms.soc_pct is not None]
         soc_pct = sum(bms.soc_pct or 0.0 for bms in heard) / len(heard) if heard else None
-        fire = any(reports_fire(reading) for reading in (pcs, *(bms for _, bms in found)) if reading is not None)
+        members = [reading for reading in (pcs, *(bms for _, bms in found)) if reading is not None]
+        fire = any(reports_fire(reading) for reading in members)
+        earth_fault = any(reports_earth_fault(reading) for reading in members)
         full = sum(pool.container_kwh * frac(100.0 if bms.soh_pct is None else bms.soh_pct) for bms in heard)
         return BlockState(
             id=block.id,
@@ -171,8 +173,9 @@ class ImageBuilder:
             cell_max_degc=max((bms.cell_max_degc for bms in heard if bms.cell_max_degc is not None), default=None),
             cell_max_v=max((bms.cell_max_v for bms in heard if bms.cell_max_v is not None), default=None),
             cell_min_v=min((bms.cell_min_v for bms in heard if bms.cell_min_v is not None), default=None),
-            alarm=any(bms.alarm for bms in heard) or fire,
+            alarm=any(bms.alarm for bms in heard) or fire or earth_fault,
             fire=fire,
+            earth_fault=earth_fault,
             discharge_wh=None if pcs is None else pcs.discharge_wh,
             charge_wh=None if pcs is None else pcs.charge_wh,
             suspect=self._suspicion(block.id) is not None,

@@ -161,10 +161,11 @@ def protection_group_wrong() -> Found:
 
 
 def battery_lost() -> Found:
-    """F31: fire in a container, cells too hot, and AC blocks that trip while discharging and while charging."""
+    """F31: fire or lost insulation, cells too hot, and AC blocks that trip while discharging and while charging."""
     return merged(
         {
-            "fire": _battery_fire(),
+            "fire": _battery_hazard("fire"),
+            "insulation lost": _battery_hazard("insulation low"),
             "cells at 60 degC": _hot_cells(),
             "AC block discharging": _block_trips(PortSite(DESERT, NIGHT), charging=False),
             "AC block charging at noon": _block_trips(PortSite(DESERT, DESERT_DAY), charging=True),
@@ -172,14 +173,14 @@ def battery_lost() -> Found:
     )
 
 
-def _battery_fire() -> Found:
+def _battery_hazard(fault: str) -> Found:
     site = PortSite(DESERT, NIGHT)
     site.settle()
     block = site.site.batteries[0].blocks[0]
 
     def burning(reading: Reading) -> Reading:
         assert isinstance(reading, BmsReading)
-        return replace(reading, alarm=True, faults=("fire",))
+        return replace(reading, alarm=True, faults=(fault,))
 
     site.spoilt[block.container_ids[0]].change = burning
     site.fault()

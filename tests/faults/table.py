@@ -269,11 +269,11 @@ TABLE: Final = (
         "F23",
         "bad, repeated or retained orders",
         held_by(
-            "tests/cluster/test_answers.py",
-            "tests/cluster/test_offers.py",
             "tests/commands/test_judge.py",
             "tests/app/test_command_desk.py",
-            told="orders are refused with their reason, one a second of a key, each a row of the audit log",
+            "tests/cluster/test_answers.py",
+            "tests/cluster/test_offers.py",
+            told="unsigned, late, repeated, retained and too many commands are refused with their reason and audited",
         ),
         required="refused with reason, at most one a second, audited",
         safe="-",
@@ -341,7 +341,7 @@ TABLE: Final = (
     ),
     _port(
         "F31",
-        "fire, hot cells, AC block lost",
+        "fire, lost insulation, hot cells, AC block lost",
         port_rows.battery_lost,
         bound_s=2.0,
         required="to zero and isolated; planned with less",

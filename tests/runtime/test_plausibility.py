@@ -12,6 +12,8 @@ from ems.model.setpoints import Outcome, WriteOutcome
 from ems.ports import Device
 from ems.runtime.cycle import ControlCycle, CycleRecord
 from tests.control.scene import flat_plan
+from tests.faults.port_site import DESERT, NIGHT
+from tests.faults.port_site import PortSite as SpoiltSite
 from tests.runtime.fakes import PortSite
 
 
@@ -205,3 +207,27 @@ def test_names_of_alarms_tell_of_fire_and_gas() -> None:
     assert reports_fire(pcs)
     assert not reports_fire(bms)
     assert not reports_fire(replace(pcs, faults=("cell over temperature", "insulation low")))
+
+
+def test_a_fault_of_the_insulation_takes_a_block_to_zero_and_asks_for_its_isolation_a_warning_does_not() -> None:
+    site = SpoiltSite(DESERT, NIGHT)
+    site.run(60)
+    block = site.site.batteries[0].blocks[0]
+
+    def warned(reading: Reading) -> Reading:
+        assert isinstance(reading, BmsReading)
+        return replace(reading, warnings=("insulation low",))
+
+    def lost(reading: Reading) -> Reading:
+        assert isinstance(reading, BmsReading)
+        return replace(reading, faults=("insulation low",))
+
+    site.spoilt[block.container_ids[0]].change = warned
+    before = site.run(5)
+    site.spoilt[block.container_ids[0]].change = lost
+    record = site.run(5)
+
+    asked = next(each.power_kw for each in record.decision.setpoints.blocks if each.id == block.id)
+    assert f"isolate:{block.id}" not in before.alarms
+    assert "lost insulation to earth reported" in record.alarms[f"isolate:{block.id}"]
+    assert asked == 0.0

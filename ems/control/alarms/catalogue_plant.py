@@ -127,10 +127,10 @@ _STORAGE: Final = (
         kind="isolate",
         priority=Priority.CRITICAL,
         group=AlarmGroup.STORAGE,
-        means="a container, rack or PCS reports fire, smoke or gas",
+        means="a container, rack or PCS reports fire, smoke, gas, or lost insulation to earth",
         cause="see the device's own alarms",
         consequence="zero power of the block, except for the last one that forms an island",
-        action="keep people away, follow the fire plan, isolate the block by hand or by its protection",
+        action="keep people away; at fire or gas follow the fire plan; isolate the block by hand or by its protection",
     ),
     AlarmDefinition(
         kind="soc_below_floor",

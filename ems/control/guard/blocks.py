@@ -38,15 +38,20 @@ def guarded_blocks(
 
 
 def isolations(site: Site, snapshot: SiteSnapshot, context: GuardContext) -> tuple[Isolation, ...]:
-    """Return the blocks that report fire or gas and ought to be isolated (G4), never the last forming source (G0)."""
+    """Return the blocks that ought to be isolated (G4), for fire, gas or an earth fault; never the last former (G0)."""
     islanded = not on_grid(site, snapshot, context)
     return tuple(
         Isolation(
-            asset_id=state.id, reason="fire or gas reported: zero power, isolate the block from bus and batteries"
+            asset_id=state.id, reason=f"{_hazard(state)} reported: zero power, isolate the block from bus and batteries"
         )
         for state in snapshot.blocks
-        if state.fire and not (islanded and state.forming is True and _is_last_former(snapshot, state.id))
+        if (state.fire or state.earth_fault)
+        and not (islanded and state.forming is True and _is_last_former(snapshot, state.id))
     )
+
+
+def _hazard(state: BlockState) -> str:
+    return "fire or gas" if state.fire else "lost insulation to earth"
 
 
 def _within(
