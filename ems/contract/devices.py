@@ -134,6 +134,9 @@ class PccMessage(DeviceMessage):
     open_requested: bool | None = Field(description="Whether it has a request to open.")
     remote: bool | None = Field(description="Whether it takes commands.")
     fallback_armed: bool | None = Field(description="Whether it forgets permit and request when we go silent.")
+    e_stop: bool | None = Field(description="Whether its input for the site's emergency stop stands.")
+    fire: bool | None = Field(description="Whether its input for fire or gas stands.")
+    earth_fault: bool | None = Field(description="Whether its input for an earth fault stands.")
 
 
 class LoadMessage(DeviceMessage):
@@ -145,6 +148,9 @@ class LoadMessage(DeviceMessage):
     voltage_thd_pct: Percentage | None = Field(description="Harmonics of the voltage, worst phase; % of fundamental.")
     current_thd_pct: Percentage | None = Field(description="Harmonics of the current, worst phase; % of fundamental.")
     voltage_unbalance_pct: Percentage | None = Field(description="Unbalance of the voltages; %.")
+    e_stop: bool | None = Field(description="Whether its input for the site's emergency stop stands.")
+    fire: bool | None = Field(description="Whether its input for fire or gas stands.")
+    earth_fault: bool | None = Field(description="Whether its input for an earth fault stands.")
 
 
 class CoolingMessage(DeviceMessage):

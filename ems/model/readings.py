@@ -206,6 +206,9 @@ class PccReading:
     are given by meters of power quality only. What follows them is given by sync-check devices only: the frequency of
     the grid, the bus ahead of it by `angle_deg` (-180 to 180), the group of protection settings that is ready for an
     island, and what the device has of our permit to close and of our request to open.
+
+    `e_stop`, `fire` and `earth_fault` are inputs of the site's safety chain that are wired to the device, None where it
+    has none or does not tell.
     """
 
     device_id: str
@@ -227,6 +230,9 @@ class PccReading:
     open_requested: bool | None = None
     remote: bool | None = None
     fallback_armed: bool | None = None
+    e_stop: bool | None = None
+    fire: bool | None = None
+    earth_fault: bool | None = None
     bad: Mapping[str, str] = field(default_factory=no_faults)
 
 
@@ -234,7 +240,7 @@ class PccReading:
 class LoadReading:
     """A feeder meter; `load_max_kw` is the highest value since the last poll window, from its registers.
 
-    The power quality is that of `PccReading`.
+    The power quality and the inputs of the safety chain are those of `PccReading`.
     """
 
     device_id: str
@@ -245,6 +251,9 @@ class LoadReading:
     voltage_thd_pct: float | None = None
     current_thd_pct: float | None = None
     voltage_unbalance_pct: float | None = None
+    e_stop: bool | None = None
+    fire: bool | None = None
+    earth_fault: bool | None = None
     bad: Mapping[str, str] = field(default_factory=no_faults)
 
 

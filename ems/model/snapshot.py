@@ -135,7 +135,7 @@ class PccState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SafetyState:
-    """The safety chain's inputs; None where they are not known."""
+    """The safety chain's inputs; None where one is not known now. One that no device has counts as not standing."""
 
     e_stop: bool | None = None
     fire: bool | None = None

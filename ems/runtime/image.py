@@ -32,6 +32,7 @@ from ems.model.units import frac
 from ems.ports import ControlsTie, Device, KnowsSuspicion, Withholds
 from ems.runtime.cooling_image import cooling_state
 from ems.runtime.refuted import without_refuted
+from ems.runtime.safety_inputs import SafetyInputs
 
 _UNKNOWN_LOAD = LoadState(load_kw=None, load_max_kw=None, energy_wh=None)
 _UNKNOWN_PCC = PccState(
@@ -57,6 +58,7 @@ class ImageBuilder:
         """Take devices by the asset that they serve."""
         self._site = site
         self._devices = devices
+        self._safety = SafetyInputs()
         everything: Mapping[str, object] = devices
         self._withholding = {asset: device for asset, device in everything.items() if isinstance(device, Withholds)}
 
@@ -82,6 +84,7 @@ class ImageBuilder:
             cooling=cooling_state(self._site.cooling, fresh, controller="cooling_plant"),
             tank_l=_tank(fresh.of("tank", TankReading)),
             frequency_hz=_frequency(fresh),
+            safety=self._safety.state(fresh.by_asset),
             problems=fresh.problems,
             spread_s=fresh.spread_s,
         )
