@@ -1,4 +1,4 @@
-"""`ems ledger`: check a ledger offline."""
+"""`ems ledger`: check a ledger offline, and export it."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +7,7 @@ import typer
 
 from ems.cli_output import EXIT_NO, JsonFlag, show
 
-ledger_app = typer.Typer(help="The ledger of energy and carbon: check it.", no_args_is_help=True)
+ledger_app = typer.Typer(help="The ledger of energy and carbon: check and export it.", no_args_is_help=True)
 
 LedgerPath = Annotated[
     Path,
@@ -33,6 +33,31 @@ def verify(
     from ems.app.ledger import verified
 
     verdict = verified(path, pubkey=pubkey, first=first, last=last)
+    show(verdict.document if as_json else verdict.text)
+    if not verdict.passed:
+        raise typer.Exit(EXIT_NO)
+
+
+@ledger_app.command()
+def export(
+    path: LedgerPath,
+    *,
+    form: Annotated[str, typer.Option("--format", help="csv, parquet or json.")],
+    out: Annotated[Path, typer.Option("--out", help="The file to write.", dir_okay=False)],
+    first: FromDay = None,
+    last: ToDay = None,
+    granular: Annotated[
+        bool, typer.Option("--granular", help="Records for issuers of certificates: one per device and interval.")
+    ] = False,
+    site: Annotated[
+        str | None, typer.Option("--site", metavar="SITE", help="Configuration with ratings and place of the devices.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write the intervals of an intact ledger as CSV, Parquet or JSON; exit 1 if it is damaged."""
+    from ems.app.ledger_export import exported
+
+    verdict = exported(path, form=form, out=out, first=first, last=last, granular=granular, site=site)
     show(verdict.document if as_json else verdict.text)
     if not verdict.passed:
         raise typer.Exit(EXIT_NO)

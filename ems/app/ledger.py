@@ -3,14 +3,14 @@
 import json
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import Final, Literal
 
 from ems.accounting.verification import Verification
-from ems.chain.canonical import parsed
+from ems.chain.canonical import Record, parsed
 from ems.chain.key_files import load_public_key
 from ems.chain.keys import KeyPurpose, PublicKey
 from ems.chain.links import NO_HASH, Head, follows, line_hash
@@ -18,6 +18,8 @@ from ems.errors import ChainError, ConfigError, ConfigProblem
 from ems.runtime.evidence_file import head_of, reading, rows
 
 Form = Literal["files", "database"]
+# receives a row and its hash
+Take = Callable[[Record, str], None]
 
 _DAY_FILE: Final = re.compile(r"ledger-(\d{4}-\d{2}-\d{2})\.jsonl")
 _DATABASE_FILE: Final = "evidence.db"
@@ -48,16 +50,28 @@ def verified(path: Path, *, pubkey: Path | None, first: str | None, last: str | 
     Raises:
         ConfigError: The path is no ledger at all, a day is no date, or the key file holds no key.
     """
+    return checked(path, pubkey=pubkey, first=first, last=last, take=lambda _record, _hash: None, cover=True)
+
+
+def checked(
+    path: Path, *, pubkey: Path | None, first: str | None, last: str | None, take: Take, cover: bool
+) -> Verdict:
+    """Check a ledger and hand every row that can be read to `take`, with its hash; a period need not be covered.
+
+    Raises:
+        ConfigError: As `verified`.
+    """
     days = _day("--from", first), _day("--to", last)
     source = found(path, first=days[0], last=days[1])
     check = Verification(pinned=None if pubkey is None else _pinned(pubkey))
     extra: dict[str, object] = {}
     if source.form == "files":
         for file in source.files:
-            _check_file(check, file)
+            _check_file(check, file, take)
     else:
-        extra = _check_database(check, source.files[0])
-    check.covers(*days)
+        extra = _check_database(check, source.files[0], take)
+    if cover:
+        check.covers(*days)
     return _verdict(path, source, check, extra)
 
 
@@ -127,11 +141,12 @@ def _of_period(files: list[Path], first: str | None, last: str | None) -> Iterat
             yield file
 
 
-def _check_file(check: Verification, file: Path) -> None:
+def _check_file(check: Verification, file: Path, take: Take) -> None:
     lines = file.read_bytes().split(b"\n")
     whole = lines[-1] == b""
     for number, line in enumerate(lines[:-1] if whole else lines, start=1):
-        check.row(file.name, number, line)
+        if (record := check.row(file.name, number, line)) is not None:
+            take(record, line_hash(line))
     if not whole:
         check.damage(None, "the last line has no end: the file was cut")
     check.ends(file.name, sealed=True)
@@ -140,12 +155,15 @@ def _check_file(check: Verification, file: Path) -> None:
         check.damage("/first_day", f"the file is named for {named[1]} and seals {newest.get('first_day')}")
 
 
-def _check_database(check: Verification, file: Path) -> dict[str, object]:
+def _check_database(check: Verification, file: Path, take: Take) -> dict[str, object]:
     try:
         with reading(file) as connection:
             for row in rows(connection, "ledger"):
                 record = check.row(file.name, row.seq, row.line, kept_hash=row.hash)
-                if record is not None and record.get("seq") != row.seq:
+                if record is None:
+                    continue
+                take(record, line_hash(row.line))
+                if record.get("seq") != row.seq:
                     check.damage("/seq", f"is {record.get('seq')!r} in the row that the table numbers {row.seq}")
             audit = _check_audit(check, connection, file)
             if (state := connection.execute("PRAGMA quick_check").fetchone()[0]) != "ok":
