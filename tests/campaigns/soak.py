@@ -1,6 +1,6 @@
 """`make soak`: what takes long. A day at speed 10 and an hour in real time, in which nothing may grow, 100
 returns to the grid and 100 black starts, 200 kills and some hangs under systemd, 200 kills while the
-ledger is written.
+ledger is written, 200 of what writes and seals the history.
 
 ONLY=kills,hour takes these.
 """
@@ -18,6 +18,7 @@ import typer
 
 from tests.campaigns.footprint import draw, watch, write_looks
 from tests.campaigns.hangs import hang_rows
+from tests.campaigns.history_kills import history_rows
 from tests.campaigns.kills import kill_rows
 from tests.campaigns.ledger_kills import ledger_kill_rows
 from tests.campaigns.rows import BUILD, Part, Row, carry_out, exit_code
@@ -109,6 +110,7 @@ PARTS: dict[str, Part] = {
     "hour": partial(soak_rows, hours=1.0, speed=1.0, name="hour"),
     "modes": mode_rows,
     "kills": kill_rows,
+    "history": history_rows,
     "ledger": ledger_kill_rows,
     "hangs": hang_rows,
 }

@@ -13,6 +13,7 @@ from tests.campaigns.bench import PARTS
 from tests.campaigns.faults import DESERT, scenario_rows
 from tests.campaigns.faults import parts as fault_parts
 from tests.campaigns.fuzz import SUITES, fuzz_rows
+from tests.campaigns.history_kills import history_rows
 from tests.campaigns.kills import kill_rows
 from tests.campaigns.measure_commitment import Scope, commitment_rows, target_rows, was_crowded_out
 from tests.campaigns.measure_control import measure_control
@@ -53,6 +54,10 @@ def test_measuring_dispatch() -> None:
 
 def test_measuring_the_gateway() -> None:
     _judge(measure_gateway(hours=0.5))
+
+
+def test_kills_of_what_writes_and_seals_the_history() -> None:
+    _judge(history_rows(n_kills=2))
 
 
 def test_measuring_the_history() -> None:
