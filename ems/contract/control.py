@@ -7,6 +7,7 @@ from pydantic import Field
 from ems.contract.message import Message, Payload
 from ems.contract.quantities import Count, Duration, Energy, Hours, Money, Power, Share
 
+AuthorityName = Literal["device", "guard", "emergency", "operator", "scada", "plan"]
 LeadName = Literal["plan", "rules", "none"]
 
 
@@ -19,6 +20,14 @@ class SmoothingPart(Payload):
     cost: Money = Field(description="Those losses at the import price, and wear; site currency.")
     active_h: Hours = Field(description="Time in which storage worked for it; h.")
     short_h: Hours = Field(description="Time in which the exchange changed faster all the same; h.")
+
+
+class EdgePart(Payload):
+    """One edge of what is left to the plan, and which layer set it."""
+
+    limit_kw: Power = Field(description="The edge; kW, positive: import.")
+    by: AuthorityName = Field(description="The layer: device, guard, emergency, operator, scada, plan.")
+    reason: str = Field(description="Why.")
 
 
 class ControlMessage(Message):
@@ -37,6 +46,8 @@ class ControlMessage(Message):
         description="Exchange that the setpoints lead to; kW, positive: import; null: as `lead`, or the guard has "
         "narrowed storage."
     )
+    exchange_lowest: EdgePart | None = Field(description="Least exchange that is left to the plan; null: as `lead`.")
+    exchange_highest: EdgePart | None = Field(description="Greatest exchange that is left to it; null: as `lead`.")
     smoothing_kw: Power = Field(description="What storage gives now for the ramp of the contract; kW.")
     ramp_short_kw: Power = Field(description="By how much the exchange misses that ramp in this cycle; kW.")
     handover_kw: Power = Field(description="Way that is left of the last change of lead; kW.")

@@ -7,6 +7,7 @@ layer asks for outside its interval ends at the nearest edge, which stays the ed
 from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
+from typing import Final
 
 from ems.model.setpoints import Cause, Reason
 
@@ -59,6 +60,17 @@ class Interval:
         if power_kw <= self.lowest.limit_kw:
             return self.lowest.limit_kw, self.lowest
         return power_kw, None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedExchange:
+    """What people leave of the exchange at the PCC, import positive; None: they have said nothing."""
+
+    lowest: Bound | None = None
+    highest: Bound | None = None
+
+
+NOTHING_ASKED: Final = AskedExchange()
 
 
 def unbounded(by: Authority) -> Interval:

@@ -10,6 +10,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
+from ems.control.authority import AskedExchange, Authority
+from ems.control.authority import Bound as Edge
 from ems.model.bounds import Bound, tightest
 from ems.model.genset import GensetClass
 from ems.model.genset_rules import Maintenance
@@ -60,18 +62,22 @@ def tested_units(bounds: tuple[Bound, ...], utc: datetime) -> frozenset[str]:
     return _assets(bound for bound in bounds if bound.tests and bound.holds_at(utc))
 
 
-def with_their_bounds(reasons: tuple[Reason, ...], bounds: tuple[Bound, ...], utc: datetime) -> tuple[Reason, ...]:
-    """Return the reasons, where the import limit is one that people set with who set it and until when."""
-    limit_kw = tightest(bounds, utc).import_kw
-    binding = next((bound for bound in bounds if bound.holds_at(utc) and bound.import_kw == limit_kw), None)
-    if limit_kw is None or binding is None:
-        return reasons
-    named = Reason(
-        cause=Cause.COMMAND,
-        text=f"command {binding.id} of {binding.issuer}: import up to {limit_kw:.0f} kW until "
-        f"{binding.until_utc:%Y-%m-%d %H:%M:%S} UTC",
+def asked_exchange(bounds: tuple[Bound, ...], utc: datetime) -> AskedExchange:
+    """Return what people leave of the exchange at the PCC, each edge with the command that set it."""
+    now = tightest(bounds, utc)
+    held = [bound for bound in bounds if bound.holds_at(utc)]
+    imports = next((bound for bound in held if bound.import_kw is not None and bound.import_kw == now.import_kw), None)
+    exports = next((bound for bound in held if bound.export_kw is not None and bound.export_kw == now.export_kw), None)
+    return AskedExchange(
+        lowest=None if exports is None or now.export_kw is None else _edge(exports, "export", now.export_kw, sign=-1.0),
+        highest=None if imports is None or now.import_kw is None else _edge(imports, "import", now.import_kw, sign=1.0),
     )
-    return tuple(named if each.cause is Cause.IMPORT_LIMIT else each for each in reasons)
+
+
+def _edge(bound: Bound, way: str, limit_kw: float, *, sign: float) -> Edge:
+    text = f"command {bound.id} of {bound.issuer}: {way} up to {limit_kw:.0f} kW until "
+    reason = Reason(cause=Cause.COMMAND, text=f"{text}{bound.until_utc:%Y-%m-%d %H:%M:%S} UTC")
+    return Edge(limit_kw=sign * limit_kw, by=Authority.OPERATOR, reason=reason)
 
 
 def _bounded(block: BlockState, bounds: list[Bound]) -> BlockState:

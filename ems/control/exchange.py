@@ -6,9 +6,10 @@ connection contract allows; beyond, storage takes it. The limits are nested: con
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from math import inf
 from typing import Final
 
-from ems.control.authority import Authority, Bound, Interval, unbounded
+from ems.control.authority import AskedExchange, Authority, Bound, Interval, unbounded
 from ems.control.balance import tolerance_kw
 from ems.control.handover import handover_kw
 from ems.control.import_limit import allowed_import_kw
@@ -46,6 +47,7 @@ class _Case:
     flows: Flows
     state: ControlState
     room_kw: float
+    asked: AskedExchange
 
     @property
     def without_kw(self) -> float:
@@ -53,8 +55,15 @@ class _Case:
         return self.flows.net_load_kw - self.flows.gensets_kw
 
     @property
+    def export_kw(self) -> float:
+        """Return what may leave the site."""
+        limit_kw, asked = self.grid.export_limit_kw, self.asked.lowest
+        return limit_kw if asked is None else min(limit_kw, -asked.limit_kw)
+
+    @property
     def margin_kw(self) -> float:
-        return _NO_EXPORT_MARGIN_FRAC * self.flows.load_kw if self.grid.export_limit_kw <= 0.0 else 0.0
+        """Return the import that keeps a site without export from exporting."""
+        return _NO_EXPORT_MARGIN_FRAC * self.flows.load_kw if self.export_kw <= 0.0 else 0.0
 
     @property
     def before_kw(self) -> float:
@@ -79,8 +88,9 @@ def exchange_targets(
     state: ControlState,
     *,
     gensets_kw: dict[str, float],
+    asked: AskedExchange,
 ) -> Targets:
-    """Return the totals of a cycle parallel to the grid."""
+    """Return the totals of a cycle parallel to the grid; `grid` is the connection without what people `asked` for."""
     room_kw = charge_room_kw(site, storage, dt_s=flows.dt_s)
     case = _Case(
         site=site,
@@ -91,11 +101,13 @@ def exchange_targets(
         flows=flows,
         state=state,
         room_kw=room_kw,
+        asked=asked,
     )
     left_kw = handover_kw(site, snapshot, course, flows, state)
     led_kw = course.battery_kw + left_kw
     wished_kw = case.without_kw - led_kw
-    target_kw, edge = _interval(case, ramp_kw=case.ramp_kw).placed(wished_kw)
+    interval = _interval(case, ramp_kw=case.ramp_kw)
+    target_kw, edge = interval.placed(wished_kw)
     fed_kw = case.without_kw - target_kw
     stepped_s = _stepped_s(case, fed_kw)
     trim_kw = decayed(state, flows, time_s=_DECAY_S) if edge is None else _trim_kw(case, stepped_s)
@@ -122,6 +134,7 @@ def exchange_targets(
         trim_kw=trim_kw,
         reasons=tuple(reasons),
         exchange_kw=exchange_kw,
+        exchange=interval,
         led_kw=led_kw,
         handover_kw=left_kw,
         fed_kw=fed_kw,
@@ -151,13 +164,23 @@ def _interval(case: _Case, *, ramp_kw: float | None) -> Interval:
         # nothing flows where the breaker is about to open
         reason = Reason(cause=Cause.TIE, text="the exchange is brought to zero before the PCC opens")
         return left.narrowed(Authority.EMERGENCY, reason, lowest_kw=0.0, highest_kw=0.0)
+    left = _asked(case, left)
     margin = Reason(cause=Cause.IMPORT_LIMIT, text=f"{case.margin_kw:.0f} kW of import keep the site from exporting")
-    left = left.narrowed(Authority.PLAN, margin, lowest_kw=case.margin_kw - case.grid.export_limit_kw)
+    left = left.narrowed(Authority.PLAN, margin, lowest_kw=case.margin_kw - case.export_kw)
     billed_kw = _billed_kw(case)
     if billed_kw is None:
         return left
     reason = Reason(cause=Cause.PEAK_LIMIT, text=f"the billing interval leaves {billed_kw:.0f} kW of import")
     return left.narrowed(Authority.PLAN, reason, highest_kw=billed_kw)
+
+
+def _asked(case: _Case, left: Interval) -> Interval:
+    """Return what people leave: they narrow, and the contract's ramp stands above them."""
+    for edge in (case.asked.highest, case.asked.lowest):
+        if edge is not None:
+            low, high = (edge.limit_kw, inf) if edge is case.asked.lowest else (-inf, edge.limit_kw)
+            left = left.narrowed(edge.by, edge.reason, lowest_kw=low, highest_kw=high)
+    return left
 
 
 def _contract(case: _Case) -> Interval:
@@ -224,7 +247,7 @@ def _ramp_short_kw(case: _Case, exchange_kw: float) -> float:
 def _pv_limit_kw(case: _Case) -> tuple[float | None, str]:
     """Return the PV power that load, store and connection can take, None where that is all the field can make."""
     flows = case.flows
-    limit_kw = flows.load_kw + case.room_kw + case.grid.export_limit_kw - case.margin_kw
+    limit_kw = flows.load_kw + case.room_kw + case.export_kw - case.margin_kw
     text = f"the store takes {case.room_kw:.0f} kW"
     if case.ramp_kw is not None and case.grid.ramp_kw_per_min is not None:
         # beyond what the store takes, PV comes up no faster than the exchange may go down

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from ems.control.authority import Interval
 from ems.control.black_start import advanced, energised, pv_is_back
-from ems.control.bounds import banned_units, bounded, narrowed, tested_units, with_their_bounds
+from ems.control.bounds import asked_exchange, banned_units, bounded, narrowed, tested_units
 from ems.control.contingency import declared
 from ems.control.fewest import Working
 from ems.control.full_charge import last_full, opened
@@ -78,6 +79,8 @@ class Decision:
     # parallel to a grid: who leads storage, to what, before limits
     lead: Lead | None = None
     led_kw: float | None = None
+    # what is left to the plan of the exchange at the PCC, and who set its edges
+    exchange: Interval | None = None
     # what storage gives more than without the contract's ramp, and by how much the exchange misses that ramp
     smoothing_kw: float = 0.0
     ramp_short_kw: float = 0.0
@@ -208,8 +211,8 @@ def _decided(
         taken_kw=taken_kw,
         taken=taken_blocks(snapshot, hands),
     )
-    targets = decide_targets(site, ours, course, storage, left, state)
-    targets = replace(targets, reasons=with_their_bounds(targets.reasons, bounds, snapshot.utc))
+    asked = asked_exchange(bounds, snapshot.utc)
+    targets = decide_targets(site, ours, course, storage, left, state, contract=physical.grid, asked=asked)
     held = held_setpoints(site, ours, state) if blind else None
     if held is None:
         requested, working = _asked(site, ours, targets, state, operation, required, dt_s=dt_s)
@@ -254,6 +257,7 @@ def _decided(
         import_target_kw=targets.import_kw,
         lead=None if targets.led_kw is None else course.lead,
         led_kw=targets.led_kw,
+        exchange=targets.exchange,
         smoothing_kw=0.0 if held_back else targets.smoothing_kw,
         ramp_short_kw=targets.ramp_short_kw,
         context=context,

@@ -5,12 +5,14 @@ forming units carry what is left anyway; their setpoints are the droop offsets t
 gensets are steered only when the store has left the plan's band.
 """
 
+from ems.control.authority import NOTHING_ASKED, AskedExchange
 from ems.control.exchange import exchange_targets
 from ems.control.genset_loads import genset_loads, least_kw
 from ems.control.measurement import Storage
 from ems.control.state import ControlState
 from ems.control.totals import Course, Flows, Targets, charge_room_kw
 from ems.control.trim import decayed, trimmed
+from ems.model.grid import GridConnection
 from ems.model.setpoints import Cause, Reason
 from ems.model.site import Site
 from ems.model.snapshot import SiteSnapshot
@@ -29,11 +31,18 @@ def decide_targets(
     storage: Storage,
     flows: Flows,
     state: ControlState,
+    *,
+    contract: GridConnection | None = None,
+    asked: AskedExchange = NOTHING_ASKED,
 ) -> Targets:
-    """Return the totals of this cycle."""
+    """Return the totals of this cycle.
+
+    `contract` is the connection as it is without what people `asked` for; None: as the site has it.
+    """
     if state.mode.is_parallel and site.grid is not None:
         gensets = genset_loads(site, snapshot, course, storage, flows, state, trim_kw=0.0)
-        return exchange_targets(site, site.grid, snapshot, course, storage, flows, state, gensets_kw=gensets)
+        grid = site.grid if contract is None else contract
+        return exchange_targets(site, grid, snapshot, course, storage, flows, state, gensets_kw=gensets, asked=asked)
     room_kw = charge_room_kw(site, storage, dt_s=flows.dt_s)
     trim_kw = _island_trim(site, snapshot, course, storage, flows, state)
     gensets = genset_loads(site, snapshot, course, storage, flows, state, trim_kw=trim_kw)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ems.control.allocation import sustained_kw
+from ems.control.authority import Interval
 from ems.control.measurement import Storage
 from ems.control.state import Lead
 from ems.model.plan import PlanStep
@@ -14,11 +15,11 @@ from ems.model.site import Site
 class Targets:
     """Totals into the bus; `pv_limit_kw` None leaves PV unlimited.
 
-    `exchange_kw` is the power at the PCC that these totals lead to, import positive; None off the grid. `led_kw` is
-    what storage is led to, before limits, `handover_kw` of it
-    the way that is left of a hand-over; `fed_kw` what is fed forward to it, which made its last step at `stepped_s`.
-    `smoothing_kw` is how much more storage gives (less than zero: takes) than it
-    would without the ramp of the connection contract, `ramp_short_kw` by how much the exchange misses that ramp.
+    `exchange_kw` is the power at the PCC that these totals lead to, import positive, `exchange` what was left to the
+    plan there; None off the grid. `led_kw` is what storage is led to, before limits, `handover_kw` of it the way that
+    is left of a hand-over; `fed_kw` what is fed forward to it, which made its last step at `stepped_s`. `smoothing_kw`
+    is how much more storage gives (less than zero: takes) than it would without the ramp of the connection contract,
+    `ramp_short_kw` by how much the exchange misses that ramp.
     """
 
     battery_kw: float
@@ -28,6 +29,7 @@ class Targets:
     trim_kw: float
     reasons: tuple[Reason, ...]
     exchange_kw: float | None = None
+    exchange: Interval | None = None
     led_kw: float | None = None
     handover_kw: float = 0.0
     fed_kw: float | None = None

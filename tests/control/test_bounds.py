@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ems.control.authority import Authority
 from ems.control.bounds import bounded, narrowed
 from ems.control.state import GensetTrack, Mode
 from ems.control.step import Decision, step
@@ -186,3 +187,37 @@ def test_what_is_asked_for_here_and_by_command_counts_together() -> None:
     other = OperatorRequests(e_stop=True, bounds=(bound(import_kw=2.0),))
 
     assert both(one, other) == OperatorRequests(island=True, e_stop=True, bounds=(*one.bounds, *other.bounds))
+
+
+def test_the_layer_that_binds_is_named_and_the_ramp_of_the_contract_stands_above_people() -> None:
+    grid = CAMPUS.grid
+    assert grid is not None
+    ramped = replace(CAMPUS, grid=replace(grid, ramp_kw_per_min=600.0))
+    picture = healthy(CAMPUS, soc_pct=70.0)
+    assert picture.pcc is not None
+    begins_kw = picture.pcc.power_kw or 0.0
+
+    free = campus_step(bound(import_kw=2000.0))
+    slow = step(ramped, picture, None, steady(ramped, picture, Mode.GRID), asks(bound(import_kw=2000.0)))
+
+    assert free.exchange is not None
+    assert (free.exchange.highest.by, free.exchange.highest.limit_kw) == (Authority.OPERATOR, 2000.0)
+    assert any("(operator)" in reason.text for reason in free.reasons)
+    assert slow.exchange is not None
+    assert slow.exchange.highest.by is Authority.GUARD
+    assert slow.import_target_kw == pytest.approx(begins_kw - 10.0)
+
+
+def test_an_export_that_people_forbid_is_not_planned_through() -> None:
+    grid = CAMPUS.grid
+    assert grid is not None
+    site = replace(CAMPUS, grid=replace(grid, export_limit_kw=3000.0))
+    picture = healthy(site, soc_pct=70.0)
+    plan = flat_plan(site, load_kw=5000.0, storage_kw=6000.0, stored_kwh=4e4)
+    state = steady(site, picture, Mode.GRID)
+
+    free, held = (step(site, picture, plan, state, asks(*each)) for each in ((), (bound(export_kw=0.0),)))
+
+    assert free.import_target_kw is not None
+    assert held.import_target_kw is not None
+    assert free.import_target_kw < 0.0 < held.import_target_kw

@@ -2,7 +2,8 @@
 
 from dataclasses import asdict
 
-from ems.contract.control import ControlMessage, SmoothingPart
+from ems.contract.control import ControlMessage, EdgePart, SmoothingPart
+from ems.control.authority import Bound
 from ems.control.step import Decision
 from ems.control.trim import loop_delay_s, trim_gain
 from ems.model.site import Site
@@ -20,6 +21,8 @@ def control_message(site: Site, snapshot: SiteSnapshot, decision: Decision, coun
         trim_gain_frac=trim_gain(site, state, dt_s=site.control.period_s),
         loop_delay_s=loop_delay_s(site, state),
         loop_delay_measured=site.control.loop_delay_s is None and state.loop_delay_s is not None,
+        exchange_lowest=None if decision.exchange is None else _edge(decision.exchange.lowest),
+        exchange_highest=None if decision.exchange is None else _edge(decision.exchange.highest),
         smoothing_kw=decision.smoothing_kw,
         ramp_short_kw=decision.ramp_short_kw,
         handover_kw=state.handover_kw,
@@ -31,3 +34,7 @@ def control_message(site: Site, snapshot: SiteSnapshot, decision: Decision, coun
         led_kw=decision.led_kw,
         exchange_kw=state.exchange_kw,
     )
+
+
+def _edge(bound: Bound) -> EdgePart:
+    return EdgePart(limit_kw=bound.limit_kw, by=bound.by.value, reason=bound.reason.text)
