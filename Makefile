@@ -40,7 +40,7 @@ check: install ## ruff, mypy --strict, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(BENCH)/.installed ## measure (ONLY=dispatch|commitment|drivers|control|gateway|history|ledger|studies, QUICK=1)
+bench: $(BENCH)/.installed ## measure (ONLY=dispatch|commitment|drivers|control|gateway|mqtt|history|ledger|studies, QUICK=1)
 	QUICK=$(QUICK) $(BENCH)/bin/python -m tests.campaigns.bench $(if $(ONLY),--only $(ONLY))
 
 $(BENCH_STAMP): requirements-bench.lock pyproject.toml

@@ -139,7 +139,10 @@ class Publishing:
 
     def _findings(self) -> Iterable[Finding]:
         history = None if self._historian is None else self._historian.statistics().trouble
-        return gateway_findings(mqtt_trouble=self._publisher.statistics().trouble, history_trouble=history)
+        sparkplug = None if self._sparkplug is None else self._sparkplug.trouble
+        return gateway_findings(
+            mqtt_trouble=self._publisher.statistics().trouble, history_trouble=history, sparkplug_trouble=sparkplug
+        )
 
     def pause_history(self, paused: bool) -> None:  # noqa: FBT001 - the only argument there is
         """Let the history wait while the disk has no room."""

@@ -189,8 +189,13 @@ def _process_findings(own: OwnState) -> Iterator[Finding]:
         yield Finding(kind="task_failing", subject=task, text=text)
 
 
-def gateway_findings(*, mqtt_trouble: str | None, history_trouble: str | None) -> Iterable[Finding]:
+def gateway_findings(
+    *, mqtt_trouble: str | None, history_trouble: str | None, sparkplug_trouble: str | None = None
+) -> Iterable[Finding]:
     """Return what is wrong with broker and history; None where all is well."""
+    if sparkplug_trouble is not None:
+        text = f"the Sparkplug node has no connection: {sparkplug_trouble}"
+        yield Finding(kind="mqtt_lost", subject="sparkplug", text=text)
     if mqtt_trouble is not None:
         yield Finding(kind="mqtt_lost", text=f"the broker is away: {mqtt_trouble}")
     if history_trouble is not None:

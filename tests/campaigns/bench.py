@@ -1,7 +1,7 @@
 """`make bench`: measured figures, as ratios where machines differ.
 
-ONLY=dispatch|commitment|drivers|control|gateway|history|ledger|studies takes one part, QUICK=1 less of the comparison
-of stacks.
+ONLY=dispatch|commitment|drivers|control|gateway|mqtt|history|ledger|studies takes one part, QUICK=1 less of the
+comparison of stacks.
 """
 
 import sys
@@ -20,6 +20,7 @@ from tests.campaigns.measure_gateway import measure_gateway
 from tests.campaigns.measure_history import measure_history
 from tests.campaigns.measure_large_site import measure_large_site
 from tests.campaigns.measure_ledger import measure_ledger
+from tests.campaigns.measure_mqtt import measure_mqtt
 from tests.campaigns.measure_studies import measure_studies
 from tests.campaigns.rows import Part, carry_out, exit_code
 
@@ -29,6 +30,7 @@ PARTS: dict[str, tuple[Part, ...]] = {
     "control": (measure_control, measure_large_site, measure_daemon),
     "drivers": (measure_drivers, measure_decoding, measure_endpoints),
     "gateway": (measure_gateway,),
+    "mqtt": (measure_mqtt,),
     "history": (measure_history,),
     "ledger": (measure_ledger,),
     "studies": (measure_studies,),

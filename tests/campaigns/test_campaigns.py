@@ -24,6 +24,7 @@ from tests.campaigns.measure_drivers import measure_drivers
 from tests.campaigns.measure_gateway import measure_gateway
 from tests.campaigns.measure_history import measure_history
 from tests.campaigns.measure_large_site import measure_large_site
+from tests.campaigns.measure_mqtt import measure_mqtt
 from tests.campaigns.measure_studies import measure_studies
 from tests.campaigns.rows import Row, carry_out, exit_code, skipped, write
 from tests.campaigns.soak import soak_rows
@@ -58,6 +59,11 @@ def test_measuring_the_gateway() -> None:
 
 def test_kills_of_what_writes_and_seals_the_history() -> None:
     _judge(history_rows(n_kills=2))
+
+
+def test_measuring_mqtt() -> None:
+    # shares and lags are measured by `make bench`, not asserted here
+    _judge(measure_mqtt(n_rounds=1), but=("mqtt.share", "mqtt.lag"))
 
 
 def test_measuring_the_history() -> None:

@@ -27,6 +27,8 @@ NOT_THERE = {
     "device/<device>/dry_cooler",
     # nor another controller
     "standby/<host>",
+    # nor anybody who commands
+    "ack/<id>",
 }
 
 

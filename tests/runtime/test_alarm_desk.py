@@ -94,12 +94,12 @@ def test_a_damaged_list_is_begun_anew(tmp_path: Path, document: dict[str, object
 
 def test_other_parts_of_the_daemon_add_what_they_find(tmp_path: Path) -> None:
     run = Run(tmp_path)
-    run.desk.watch(lambda: gateway_findings(mqtt_trouble="refused", history_trouble="disk full"))
+    run.desk.watch(lambda: gateway_findings(mqtt_trouble="refused", history_trouble="disk full", sparkplug_trouble="x"))
 
     for _ in range(61):
         run.look()
 
-    assert run.desk.standing == {"mqtt_lost", "history_failing"}
+    assert run.desk.standing == {"mqtt_lost", "mqtt_lost:sparkplug", "history_failing"}
     run.store.close()
 
 

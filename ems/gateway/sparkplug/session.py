@@ -53,6 +53,11 @@ class SparkplugPublisher:
         """Return whether the node has told its births on this connection."""
         return self._is_born
 
+    @property
+    def trouble(self) -> str | None:
+        """Return why there is no connection, None while there is one."""
+        return self._trouble
+
     def see(self, outgoing: Outgoing) -> None:
         """Take the values of a message."""
         self._node.see(outgoing)
