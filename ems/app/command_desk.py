@@ -346,12 +346,21 @@ class CommandDesk:
         self._audit_trouble = trouble
 
     def _row(self, granted: Granted) -> dict[str, object]:
-        """Return a command as the audit log has it, with its envelope and signatures: whole numbers and texts only."""
+        """Return a command as the audit log has it: what was signed to the byte, so that it can be verified again."""
         scope = granted.scope
         return {
             "id": granted.command.id,
-            "envelope": granted.command.model_dump(mode="json"),
-            "signers": [{"name": s.name, "key_id": s.key_id, "role": s.role.value} for s in granted.signers],
+            "signed": granted.signed.decode(),
+            "signers": [
+                {
+                    "name": key.name,
+                    "key_id": key.key_id,
+                    "role": key.role.value,
+                    "public": key.public.hex,
+                    "sig": part.sig,
+                }
+                for key, part in zip(granted.signers, granted.command.sigs, strict=True)
+            ],
             "answer": (Answer.CLIPPED if scope.clips else Answer.ACCEPTED).value,
             "reason": "; ".join(scope.clips),
             "until": None if scope.until_utc is None else scope.until_utc.isoformat(),

@@ -42,9 +42,10 @@ class CommandRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Granted:
-    """A command that may take effect, with its signers."""
+    """A command that may take effect, with its signers; `signed` are the bytes that they signed."""
 
     command: CommandMessage
+    signed: bytes
     signers: tuple[KeyEntry, ...]
     scope: Scoped
 
@@ -94,7 +95,7 @@ class Judge:
         )
         if isinstance(found, Refusal):
             return Denied(refusal=found, id=command.id, name=command.name.value, signers=signers)
-        return Granted(command=command, signers=signers, scope=found)
+        return Granted(command=command, signed=envelope.signed, signers=signers, scope=found)
 
     def _addressed(self, command: CommandMessage, arrival: Arrival) -> Refusal | None:
         if command.name.value != arrival.name:

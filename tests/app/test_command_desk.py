@@ -13,6 +13,7 @@ import pytest
 from ems.app import command_desk
 from ems.app.command_desk import CommandDesk
 from ems.app.key_files import KEYS_FILE, KeyFile
+from ems.chain.keys import PublicKey
 from ems.commands.judge import CommandRules
 from ems.commands.keys import KeyRing, ring_text, without_key
 from ems.contract.command import CommandAckMessage, CommandsMessage
@@ -122,7 +123,10 @@ def test_a_command_is_audited_kept_in_force_answered_and_ends(tmp_path: Path) ->
         assert room.answers() == [("test-0001", "accepted")]
         assert [bound.import_kw for bound in room.asked().bounds] == [9000.0]
         assert room.audit.kinds() == ["command"]
-        assert room.audit.rows[0][1]["envelope"]["limits"]["import_kw"] == 9000
+        row = room.audit.rows[0][1]
+        assert json.loads(row["signed"])["limits"]["import_kw"] == 9000
+        (signer,) = row["signers"]
+        assert PublicKey(signer["public"]).verifies(row["signed"].encode(), signer["sig"])
         assert [part.id for part in room.shown().in_force] == ["test-0001"]
         assert room.n_replans == 1
 
