@@ -25,7 +25,9 @@ NOT_THERE = {
     "device/<device>/cdu",
     "device/<device>/chiller",
     "device/<device>/dry_cooler",
-    # nor another controller
+    # nobody sends a command
+    "ack/<id>",
+    # nor is there another controller
     "standby/<host>",
     # nor anybody who commands
     "ack/<id>",
