@@ -22,6 +22,7 @@ from ems.cli_keys import keys_app
 from ems.cli_ledger import ledger_app
 from ems.cli_mode import mode
 from ems.cli_output import EXIT_NO, EXIT_REFUSED, EXIT_UNEXPECTED, JsonFlag, show
+from ems.cli_report import evidence, report
 from ems.cli_request import request
 from ems.errors import ConfigError, ConfigProblem, EmsError
 from ems.model.problem import LEAST_TIME_LIMIT_S, MOST_GAP_FRAC, MOST_THREADS, MOST_TIME_LIMIT_S
@@ -43,6 +44,8 @@ app.add_typer(ledger_app, name="ledger")
 app.add_typer(cmd_app, name="cmd")
 app.add_typer(keys_app, name="keys")
 app.command()(request)
+app.command()(report)
+app.command()(evidence)
 app.command()(mode)
 
 SiteArgument = Annotated[str, typer.Argument(metavar="SITE", help="A configuration directory or a shipped site.")]

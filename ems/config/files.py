@@ -13,6 +13,7 @@ from ems.config.schema.forecasts import ForecastsFile
 from ems.config.schema.limits import LimitsFile
 from ems.config.schema.mqtt import MqttFile
 from ems.config.schema.persistence import PersistenceFile
+from ems.config.schema.report import ReportFile
 from ems.config.schema.site import SiteFile
 from ems.config.schema.tariffs import TariffsFile
 from ems.config.schema.twin import TwinFile
@@ -28,10 +29,11 @@ SCHEMAS: dict[str, type[Table]] = {
     "forecasts.toml": ForecastsFile,
     "mqtt.toml": MqttFile,
     "persistence.toml": PersistenceFile,
+    "report.toml": ReportFile,
     "twin.toml": TwinFile,
 }
-# every key of control and persistence has a default; only simulations read twin
-OPTIONAL_FILES = frozenset({"control.toml", "persistence.toml", "twin.toml"})
+# every key of control, persistence and report has a default; only simulations read twin
+OPTIONAL_FILES = frozenset({"control.toml", "persistence.toml", "report.toml", "twin.toml"})
 
 
 def introduction(file_name: str) -> str:
@@ -57,6 +59,7 @@ class ConfigFiles:
     forecasts: ForecastsFile
     mqtt: MqttFile
     persistence: PersistenceFile
+    report: ReportFile
     twin: TwinFile | None
     # values that are valid and dangerous: somebody has to accept them
     risks: tuple[ConfigProblem, ...] = ()

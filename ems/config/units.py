@@ -11,6 +11,7 @@ UNITS: Final = {
     "kwh": "kWh",
     "kw_per_min": "kW per minute",
     "kgco2e": "kg CO2e",
+    "gco2e_per_kwh": "g CO2e per kWh",
     "kw_per_container": "kW per container",
     "pct": "%",
     "frac_per_s": "of the rating per second",

@@ -14,6 +14,7 @@ from ems.model.site import Site
 from ems.model.status import CarbonBudgetState, CarbonTotals, EnergyTotals
 from ems.model.units import G_PER_KG, MG_PER_KG, WH_PER_KWH
 from ems.runtime.cycle import CycleRecord
+from ems.runtime.operation import OperationMeter
 from ems.runtime.prices import SitePrices
 
 # takes one ledger record, ready for JSON
@@ -37,6 +38,7 @@ class Accounts:
         self._carbon = carbon
         self._sink = sink
         self._meter = IntervalMeter(site, interval_min)
+        self._operation = OperationMeter(site, self._prices)
         self._ledger = LedgerState()
         self._since: datetime | None = None
         self._until: datetime | None = None
@@ -51,6 +53,7 @@ class Accounts:
     def observe(self, record: CycleRecord) -> bool:
         """Take a cycle; return whether an interval has closed."""
         storage = record.decision.storage
+        self._operation.add(record)
         interval = self._meter.observe(record.snapshot, stored_kwh=None if storage is None else storage.stored_kwh)
         if interval is None:
             return False
@@ -59,6 +62,7 @@ class Accounts:
             grid_kgco2e_per_kwh=self._grid_factor(interval.start_utc),
         )
         line, self._ledger = next_record(self._site, interval, self._ledger, factors)
+        line["operation"] = self._operation.taken(interval)
         self._add(interval, factors)
         self._last = line
         # last: a sink may keep the accounts together with their record
@@ -129,6 +133,7 @@ class Accounts:
             "scope1_kg": self._scope1_kg,
             "scope2_kg": self._scope2_kg,
             "open": self._meter.document(),
+            "operation": self._operation.document(),
             "spent": None if self._spent is None else _spent_document(self._spent),
         }
 
@@ -157,6 +162,8 @@ class Accounts:
         # documents of before this entry had none: the interval that was open then begins anew
         if (unfinished := document.get("open")) is not None:
             self._meter.restore(unfinished)
+            if (counted := document.get("operation")) is not None:
+                self._operation.restore(counted)
         self._fuel_l, self._cost, self._scope1_kg, self._scope2_kg = fuel_l, cost, scope1_kg, scope2_kg
         self._ledger = LedgerState(n_intervals=seq, store=store)
         self._since, self._until, self._kwh = since, until, kwh

@@ -11,7 +11,7 @@ SUFFIXES: Final = frozenset(
         # temperature, coolant
         "degc", "k", "delta_k", "m3", "m3_per_h", "kpa",
         # fuel, emissions
-        "g_per_h", "l", "l_per_h", "l_per_kwh", "kgco2e", "kgco2e_per_kwh", "kgco2e_per_l", "mgco2e",
+        "g", "g_per_h", "l", "l_per_h", "l_per_kwh", "kgco2e", "kgco2e_per_kwh", "kgco2e_per_l", "mgco2e",
         # money
         "cost", "cost_per_kwh", "cost_per_h", "cost_per_l",
         "price_per_kwh", "prices_per_kwh", "price_per_l", "price_per_t", "prices_per_t", "price_per_kg", "price_per_kw",
@@ -33,6 +33,7 @@ WITHOUT_UNIT: Final = {
     "stretch": "the factor by which an accelerated run stretches its periods",
     "origin": "an instant, in POSIX seconds",
     "days": "a number of days, as on the command line",
+    "years": "a number of years of use",
     "frac_of_it": "a share, named for what it is a share of",
     "aux_frac_of_it": "a share, named for what it is a share of",
     "aux_frac_of_power": "a share, named for what it is a share of",
@@ -68,6 +69,7 @@ NAMED_ELSEWHERE: Final = {
     "Metric": "a value of any unit, as its name says",
     "MetricValue": "a value of any unit, as its metric's name says",
     "Property": "a property of a metric, of any kind",
+    "Figure": "a number of a report, with its unit beside it, and inputs whose names end in theirs",
     "RampPart": "up and down; the unit stands in the name of the field that holds it",
 }
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ems.config.crosscheck import assets, contracts, devices, gensets, hands, leases, operation, size, storage
+from ems.config.crosscheck import assets, contracts, devices, gensets, hands, leases, operation, report, size, storage
 from ems.config.crosscheck.finding import Finding
 from ems.config.crosscheck.risks import risks
 from ems.config.files import ConfigFiles
@@ -15,5 +15,5 @@ def find_contradictions(files: ConfigFiles) -> Iterator[Finding]:
     if too_many := list(size.contradictions(files)):
         yield from too_many
         return
-    for subject in (assets, gensets, storage, contracts, devices, leases, hands, operation):
+    for subject in (assets, gensets, storage, contracts, devices, leases, hands, operation, report):
         yield from subject.contradictions(files)

@@ -1,0 +1,1 @@
+"""`ems report` and `ems evidence`: ledger and report.toml in, pages and files out."""
