@@ -8,7 +8,8 @@ STAMP := $(VENV)/.installed
 BENCH_VENV := .venv-bench
 BENCH_STAMP := $(BENCH_VENV)/.installed
 BENCH := $(if $(filter-out commitment,$(ONLY)),$(VENV),$(BENCH_VENV))
-JOBS ?= 2
+# one of them waits for running sites most of the time
+JOBS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check bench faults fuzz soak uncertainty docs lock clean

@@ -29,8 +29,6 @@ NOT_THERE = {
     "ack/<id>",
     # nor is there another controller
     "standby/<host>",
-    # nor anybody who commands
-    "ack/<id>",
 }
 
 

@@ -30,7 +30,7 @@ from ems.runtime.clock import wall_origin
 
 MOSQUITTO = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 _HEAD_START_S = 5.0
-_PATIENCE_S = 60.0
+_PATIENCE_S = 180.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
