@@ -87,6 +87,7 @@ class CommandDesk:
         self._inbox: deque[Arrival] = deque()
         self._news = asyncio.Event()
         self._gate = Bucket(period_s=_LOOK_EVERY_S, n_at_once=_LOOKS_AT_ONCE)
+        self._stop_gate = Bucket(period_s=_LOOK_EVERY_S, n_at_once=_LOOKS_AT_ONCE)
         self._summary = RefusalSummary()
         self._counts: Counter[str] = Counter()
         self._n_dropped = 0
@@ -116,12 +117,15 @@ class CommandDesk:
 
     def receive(self, name: str, payload: bytes, retained: bool) -> None:  # noqa: FBT001 - the gateway's receiver
         """Take a message; an emergency stop is judged at once, everything else in its turn."""
-        if not self._gate.takes(self._now_s()) or len(self._inbox) >= _QUEUE_LENGTH:
+        is_stop = name == CommandName.E_STOP.value
+        # a flood on the other topics takes nothing away from an emergency stop
+        gate = self._stop_gate if is_stop else self._gate
+        if not gate.takes(self._now_s()) or (len(self._inbox) >= _QUEUE_LENGTH and not is_stop):
             self._n_dropped += 1
             self._summary.dropped(1, self._now_s())
             return
         arrival = Arrival(name=name, payload=payload, retained=retained)
-        if name == CommandName.E_STOP.value:
+        if is_stop:
             self._stop_or_deny(arrival)
             return
         self._inbox.append(arrival)

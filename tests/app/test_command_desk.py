@@ -222,12 +222,14 @@ def test_a_command_is_withdrawn_by_whom_may(tmp_path: Path) -> None:
     in_room(tmp_path, work)
 
 
-def test_a_flood_is_bounded_and_summed_up(tmp_path: Path) -> None:
+def test_a_flood_is_bounded_and_summed_up_and_holds_up_no_emergency_stop(tmp_path: Path) -> None:
     async def work(room: Room) -> None:
         for number in range(5000):
             room.desk.receive(
                 "limits", signed(document(id=f"bad-{number:05}"), STRANGER) if not number else b"{", False
             )
+        room.desk.receive("e_stop", signed(document("e_stop", id="stop-0001")), False)
+        assert room.asked().e_stop
         await room.work()
         room.desk.close()
 
@@ -323,6 +325,16 @@ def test_a_device_is_taken_into_hand_and_given_back_by_command(tmp_path: Path) -
         assert set(room.desk.hands(Hands(), room.clock.monotonic_s()).settings) == {"gen01"}
         room.clock.advance(3600.0)
         assert room.desk.hands(Hands(), room.clock.monotonic_s()) == Hands()
+
+    in_room(tmp_path, work)
+
+
+def test_what_is_asked_for_on_the_machine_itself_is_audited_too(tmp_path: Path) -> None:
+    async def work(room: Room) -> None:
+        room.desk.on_event(Event(utc=NOW, kind="request", text="an operator asks for island"))
+        room.desk.on_event(Event(utc=NOW, kind="genset", text="start gen01"))
+
+        assert room.audit.rows == [("request", {"text": "an operator asks for island"})]
 
     in_room(tmp_path, work)
 
