@@ -25,6 +25,7 @@ from ems.contract.topics import (
     RESERVE,
     STATE,
     Topics,
+    alarm_topic,
     link_topic,
 )
 from ems.control.readiness import readiness_of
@@ -263,12 +264,13 @@ class Publishing:
 
     def _alarm_messages(self, utc: datetime, daemon: Daemon) -> Iterator[Outgoing]:
         """Yield the list of alarms, and withdraw what is not in it any more."""
-        shown = tuple(alarm_messages(utc, daemon.alarms()))
-        topics = {outgoing.topic for outgoing in shown}
+        alarms = daemon.alarms()
+        topics = {alarm_topic(alarm.id) for alarm in alarms}
         for topic in self._alarm_topics - topics:
             self._publisher.withdraw(topic)
         self._alarm_topics = topics
-        yield from shown
+        # one after the other: in a flood there are hundreds, and other tasks get their turn in between
+        yield from alarm_messages(utc, alarms)
 
     def _link_messages(self, utc: datetime, links: Sequence[LinkStatus]) -> Iterator[Outgoing]:
         """Yield every link once in `_LINK_ROUNDS` publications, some of them in each."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ems import cli
 from ems.app.alarms import ask, saved_alarms
 from ems.control.alarms import CATALOGUE, AlarmRules
 from ems.control.state import BlackStartTrack, DeclaredContingency, GensetTrack, Mode
@@ -154,6 +155,27 @@ def test_the_command_judges_by_the_saved_list_and_writes_where_the_daemon_looks(
     listed = json.loads(json.dumps(saved_alarms("edge-node").document()))["alarms"]
     assert [(row["id"], row["state"]) for row in listed] == [(NAME, "active")]
     assert NAME in saved_alarms("edge-node").text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["alarms", "list", "edge-node", "--json"], 0),
+        (["alarms", "acknowledge", "edge-node", "--all", "--by", "kim"], 0),
+        (["alarms", "acknowledge", "edge-node", "device_fault:x", "--by", "kim"], 1),
+        (["alarms", "shelve", "edge-node", "device_fault:x", "--minutes", "5", "--by", "kim"], 1),
+        (["alarms", "remove", "edge-node", "device_lost:x", "--reason", "not wired", "--by", "kim"], 0),
+        (["alarms", "acknowledge", "edge-node"], 2),
+        (["alarms", "shelve", "edge-node", "device_fault:x"], 2),
+        (["alarms", "list", "no-such-site"], 2),
+    ],
+)
+def test_the_command_ends_with_the_code_of_its_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, arguments: list[str], code: int
+) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+
+    assert cli.execute(arguments) == code
 
 
 def ids(found: object) -> set[str]:
