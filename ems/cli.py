@@ -172,6 +172,9 @@ def run(
     accept_risk: Annotated[
         bool, typer.Option("--accept-risk", help="Run with dangerous values too; each is recorded and an alarm.")
     ] = False,
+    shadow: Annotated[
+        bool, typer.Option("--shadow", help="Look on: read, plan and decide, and write nothing to any device.")
+    ] = False,
     clock: Annotated[str | None, typer.Option("--clock", hidden=True)] = None,
 ) -> None:
     """Run the daemon of a site until SIGTERM; SIGHUP takes a changed configuration, all of it or nothing."""
@@ -179,7 +182,7 @@ def run(
 
     if not directory.is_dir():
         _refuse_directory(directory)
-    run_daemon(directory, clock=clock, accept_risk=accept_risk)
+    run_daemon(directory, clock=clock, accept_risk=accept_risk, shadow=shadow)
 
 
 @app.command()

@@ -15,7 +15,7 @@ from drivers.device.cancelling import honour_cancellation
 from drivers.device.jobs import NoAnswer, Urgency
 from drivers.device.traffic import LatencyCount, Tally
 from drivers.modbus.expected import Fault
-from drivers.modbus.requests import Answer, Answered, ExceptionAnswer, Job, Request, Station
+from drivers.modbus.requests import Answer, Answered, ExceptionAnswer, Job, Request, Station, Write
 from drivers.modbus.session import ExceptionCode, Session
 from drivers.modbus.silence import silence_s
 from drivers.modbus.statistics import ErrorKind, LinkStatistics, link_status
@@ -27,6 +27,8 @@ from ems.model.link_status import AttemptStatus, LinkStatus
 from ems.ports import Clock
 
 _JITTER_FRAC: Final = 0.25
+# the exception code of a function that is not to be had, for writes on a link that only reads
+_REFUSED: Final = 1
 # whatever the configuration says, nobody is called more often than this
 _SHORTEST_PAUSE_S: Final = 1.0
 # a serial line that has not answered so often in a row is opened anew: the adapter or the serial server may hang
@@ -45,6 +47,7 @@ class _Begun:
 class ModbusLink:
     """Polls and writes for the stations attached to it, one request at a time, for as long as it runs.
 
+    With `read_only` nothing is ever written: a write is refused here, whoever asks for it.
     With `searching` a question without an answer costs its wait only, neither the connection nor a pause of the unit:
     for tools that ask for registers which may not exist.
 
@@ -52,8 +55,9 @@ class ModbusLink:
         ConfigError: The certificates of a link with TLS cannot be used.
     """
 
-    def __init__(self, spec: LinkSpec, *, clock: Clock, searching: bool = False) -> None:
+    def __init__(self, spec: LinkSpec, *, clock: Clock, searching: bool = False, read_only: bool = False) -> None:
         self._spec = spec
+        self._read_only = read_only
         self._searching = searching
         self._timeout_s = spec.timeout_s
         self._clock = clock
@@ -221,6 +225,9 @@ class ModbusLink:
     def _request(self, job: Job) -> Request | None:
         due_s, now_s = job.due_s, self._clock.monotonic_s()
         request = job.request(now_s)
+        if self._read_only and isinstance(request, Write):
+            job.done(ExceptionAnswer(_REFUSED, now_s))
+            return None
         if request is not None and job.urgency is Urgency.COMMAND:
             self._command_waits.add(now_s - due_s)
         return request

@@ -14,7 +14,7 @@ from typing import Final
 
 from drivers.device.attempts import Attempts
 from drivers.device.cancelling import ended, honour_cancellation
-from drivers.device.jobs import NoAnswer, Result
+from drivers.device.jobs import NoAnswer, Result, Urgency
 from drivers.device.traffic import Tally
 from drivers.mqtt.access import access_to
 from drivers.mqtt.listeners import Confirmed, Job, Listener
@@ -52,12 +52,17 @@ class _Turn:
 class MqttLink:
     """Listens and publishes for the devices attached to it, for as long as it runs.
 
+    With `read_only` no command is ever published, whoever asks for it; questions are.
+
     Raises:
         ConfigError: The password or the certificates cannot be used.
     """
 
-    def __init__(self, spec: BrokerSpec, *, clock: Clock, connect: Connect = broker_session) -> None:
+    def __init__(
+        self, spec: BrokerSpec, *, clock: Clock, connect: Connect = broker_session, read_only: bool = False
+    ) -> None:
         self._spec = spec
+        self._read_only = read_only
         self._clock = clock
         self._connect = connect
         self._access = access_to(spec)
@@ -223,7 +228,9 @@ class MqttLink:
                 await self._wait(turn)
                 continue
             publication = turn.job.request(self._clock.monotonic_s())
-            if publication is not None:
+            if publication is not None and self._read_only and turn.job.urgency is Urgency.COMMAND:
+                turn.job.done(NoAnswer(f"{self.link_id} is only read", self._clock.monotonic_s()))
+            elif publication is not None:
                 turn.member.is_busy = True
                 self._n_in_flight += 1
                 group.create_task(self._publish(session, turn, publication), name=f"{self.link_id}-publication")

@@ -21,6 +21,7 @@ from ems.app.evidence import open_books
 from ems.app.key_files import KEYS_FILE, KeyFile
 from ems.app.log_observer import LogObserver
 from ems.app.publishing import Publishing
+from ems.app.shadow import STATE, no_evidence, shadow_of, shadow_wiring, without_anchor
 from ems.app.standby import Standby, lease_of, lease_places
 from ems.commands.judge import CommandRules
 from ems.config.build import Wiring, build_site, build_wiring
@@ -80,8 +81,8 @@ class _Scaled:
     stretch: float
 
 
-def run_daemon(directory: Path, *, clock: str | None, accept_risk: bool = False) -> None:
-    """Run the daemon of a configuration directory until it is told to stop.
+def run_daemon(directory: Path, *, clock: str | None, accept_risk: bool = False, shadow: bool = False) -> None:
+    """Run the daemon of a configuration directory until it is told to stop; in shadow mode it writes to no device.
 
     Raises:
         ConfigError: The configuration is refused at the start, for dangerous values too unless `accept_risk`; a later
@@ -92,16 +93,20 @@ def run_daemon(directory: Path, *, clock: str | None, accept_risk: bool = False)
     files = load_files(directory)
     refuse_risks(files, accepted=accept_risk)
     _configure_logging(files)
-    with StateLock(state_home(files)) as lock:
-        asyncio.run(_serve(_Place(directory, accept_risk), files, clock, lock))
+    with StateLock(_state_of(files, shadow=shadow)) as lock:
+        asyncio.run(_serve(_Place(directory, accept_risk, shadow), files, clock, lock))
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where the configuration comes from, and whether its dangerous values are accepted, also those of a reload."""
+    """Where the configuration comes from, and whether its dangerous values are accepted, also those of a reload.
+
+    In shadow mode nothing is written to any device.
+    """
 
     directory: Path
     accept_risk: bool
+    shadow: bool = False
 
 
 async def _serve(place: _Place, files: ConfigFiles, clock_text: str | None, lock: StateLock) -> None:
@@ -112,7 +117,7 @@ async def _serve(place: _Place, files: ConfigFiles, clock_text: str | None, lock
     while True:
         _configure_logging(files)
         try:
-            owner = await _in_command(files, clock, notifier, lock)
+            owner = await _in_command(files, clock, notifier, lock, shadow=place.shadow)
             if owner is None:
                 return
             fresh = await _run_once(place, files, clock, speed, notifier, lease=owner.lease)
@@ -136,10 +141,10 @@ class _Owner:
 
 
 async def _in_command(
-    files: ConfigFiles, clock: SteadyClock, notifier: SystemdNotifier, lock: StateLock
+    files: ConfigFiles, clock: SteadyClock, notifier: SystemdNotifier, lock: StateLock, *, shadow: bool
 ) -> _Owner | None:
-    """Wait until this daemon may command; None where it was told to stop first."""
-    wiring = build_wiring(files)
+    """Wait until this daemon may command, or look on alone in shadow mode; None where it was told to stop first."""
+    wiring = _wiring_of(files, shadow=shadow)
     standby = Standby(files, wiring, clock, notifier, version=version(DISTRIBUTION))
     if not await standby.until_owner(lock, None):
         return None
@@ -163,15 +168,16 @@ async def _run_once(
     lease: Lease | None,
 ) -> ConfigFiles | None:
     """Build everything from the files, run until the end, close everything; return what to go on with, None to stop."""
-    scaled = _scaled(files, speed)
-    state_directory = state_home(files)
+    scaled = _scaled(files, speed, shadow=place.shadow)
+    state_directory = _state_of(files, shadow=place.shadow)
     climate = load_climate(files)
     with ExitStack() as stack:
         store = StateStore(state_directory / "state.db")
         stack.callback(store.close)
         archive = ProblemArchive(state_directory / "problems", keep=files.persistence.problems.keep)
         stack.callback(archive.close)
-        books = open_books(files, store, clock, state_directory, stack=stack)
+        evidenced = without_anchor(files) if place.shadow else files
+        books = open_books(evidenced, store, clock, state_directory, stack=stack)
         record_risks(state_directory, files.risks, utc=clock.utc(), version=version(DISTRIBUTION))
         identities = IdentityBook(store, state_directory)
         wear = WriteBook(store, clock)
@@ -184,6 +190,7 @@ async def _run_once(
             known=identities.known,
             written=wear.written,
             counted=counters.counted,
+            read_only=place.shadow,
         )
         market = files.forecasts.price
         prices = SitePrices(scaled.site, None if market is None else price_file_source(files.directory / market.file))
@@ -192,7 +199,7 @@ async def _run_once(
             interval_min=files.persistence.ledger.interval_min,
             carbon=climate.carbon,
             prices=prices,
-            sink=books.ledger,
+            sink=no_evidence if place.shadow else books.ledger,
         )
         restore_accounts(accounts, store, books.ledger)
         books.ledger.carry = accounts.document
@@ -211,7 +218,20 @@ async def _run_once(
             offers=desk.offer_at if scaled.site.it.takes_offers else None,
             cluster=desk.condition_at,
         )
-        commands = _command_desk(files, scaled.site, clock, store, books.audit)
+        looking_on = None
+        if place.shadow:
+            looking_on = shadow_of(
+                scaled.site,
+                fleet.devices,
+                clock,
+                store,
+                state_directory,
+                interval_min=files.persistence.ledger.interval_min,
+                carbon=climate.carbon,
+                prices=prices,
+            )
+            stack.callback(looking_on.books.close)
+        commands = None if place.shadow else _command_desk(files, scaled.site, clock, store, books.audit)
         if commands is not None:
             stack.callback(commands.close)
         publishing = Publishing(
@@ -224,6 +244,7 @@ async def _run_once(
             version=version(DISTRIBUTION),
             receivers=desk.receivers(),
             listeners={} if commands is None else commands.listeners(),
+            compared=None if looking_on is None else looking_on.books.comparison,
         )
         stack.callback(publishing.close)
         disk = DiskWatch(
@@ -262,6 +283,7 @@ async def _run_once(
             disk=disk.status,
             lease=lease,
             risks=risk_alarms(files.risks),
+            shadow=looking_on,
         )
         if lease is not None:
             lease.at(lease_places(scaled.wiring, fleet.links))
@@ -271,6 +293,8 @@ async def _run_once(
         daemon = Daemon(parts, observers)
         publishing.watch(daemon, accounts)
         daemon.watch((store.queue, books.evidence.queue, archive.queue, *publishing.queues()))
+        if looking_on is not None:
+            daemon.watch((looking_on.books.queue,))
         desk.connect(publish=publishing.publish, tell=daemon.tell)
         if commands is not None:
             commands.connect(
@@ -403,10 +427,18 @@ def state_home(files: ConfigFiles) -> Path:
     return Path(given.split(":")[0]) if given else files.directory / files.persistence.state.directory
 
 
-def _scaled(files: ConfigFiles, speed: float) -> _Scaled:
+def _wiring_of(files: ConfigFiles, *, shadow: bool) -> Wiring:
+    return shadow_wiring(build_wiring(files)) if shadow else build_wiring(files)
+
+
+def _state_of(files: ConfigFiles, *, shadow: bool) -> Path:
+    return state_home(files) / STATE if shadow else state_home(files)
+
+
+def _scaled(files: ConfigFiles, speed: float, *, shadow: bool) -> _Scaled:
     native = build_site(files)
     factor = stretch_factor(speed)
-    wiring = build_wiring(files)
+    wiring = _wiring_of(files, shadow=shadow)
     return _Scaled(
         site=stretched_site(native, factor=factor, plan_period_s=plan_period_s(native, speed)),
         wiring=Wiring(

@@ -52,6 +52,7 @@ def build_fleet(
     known: Callable[[str], Mapping[str, str] | None] = _nothing_known,
     written: Callable[[str], Mapping[str, Sequence[datetime]]] = _nothing_written,
     counted: Callable[[str], Mapping[str, CounterMemory]] = _nothing_counted,
+    read_only: bool = False,
 ) -> Fleet:
     """Return all devices, attached to their links and not yet connected.
 
@@ -65,7 +66,7 @@ def build_fleet(
     ratings = rated_kw_by_asset(site)
     devices: dict[str, Device] = {}
     try:
-        links = device_links(wiring, clock)
+        links = device_links(wiring, clock, read_only=read_only)
     except ConfigError as error:
         raise ConfigError(*(located(problem, directories) for problem in error.problems)) from error
     for spec in wiring.devices:
@@ -87,15 +88,15 @@ def build_fleet(
     return Fleet(devices=devices, links=tuple(links.values()))
 
 
-def device_links(wiring: Wiring, clock: Clock) -> dict[str, DeviceLink]:
-    """Return the connections of a site by name, none of them made yet.
+def device_links(wiring: Wiring, clock: Clock, *, read_only: bool = False) -> dict[str, DeviceLink]:
+    """Return the connections of a site by name, none of them made yet; those that only read let no write pass.
 
     Raises:
         ConfigError: A certificate, key or password cannot be used.
     """
     return {
-        **{link.id: ModbusLink(link, clock=clock) for link in wiring.links},
-        **{broker.id: MqttLink(broker, clock=clock) for broker in wiring.brokers},
+        **{link.id: ModbusLink(link, clock=clock, read_only=read_only) for link in wiring.links},
+        **{broker.id: MqttLink(broker, clock=clock, read_only=read_only) for broker in wiring.brokers},
     }
 
 

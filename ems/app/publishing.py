@@ -2,12 +2,13 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
 import structlog
 
+from ems.accounting.comparison import Comparison
 from ems.app.forwarding import forwarder_of
 from ems.app.recording import RecordBook, RecordKeeper
 from ems.config.files import ConfigFiles
@@ -15,6 +16,7 @@ from ems.config.schema.persistence import HistorianTable
 from ems.contract.outgoing import Outgoing
 from ems.contract.topics import (
     CARBON,
+    COMPARISON,
     CONTROL,
     ENERGY,
     EVENT,
@@ -23,6 +25,7 @@ from ems.contract.topics import (
     PLAN,
     READINESS,
     RESERVE,
+    SHADOW,
     STATE,
     Topics,
     alarm_topic,
@@ -32,6 +35,7 @@ from ems.control.readiness import readiness_of
 from ems.gateway.broker import BrokerSettings, broker_settings
 from ems.gateway.home_assistant import discovery
 from ems.gateway.messages.alarms import alarm_messages
+from ems.gateway.messages.comparison import comparison_message
 from ems.gateway.messages.control import control_message
 from ems.gateway.messages.daemon import carbon_message, energy_message, event_message, health_message
 from ems.gateway.messages.devices import device_messages
@@ -90,10 +94,13 @@ class Publishing:
         version: str,
         receivers: Mapping[str, Receiver] | None = None,
         listeners: Mapping[str, Listener] | None = None,
+        compared: Callable[[], Comparison | None] | None = None,
     ) -> None:
         """Build from a configuration; `devices` by the asset that they serve.
 
         `receivers` take what arrives by topic, `listeners` by pattern of topics.
+
+        `compared` gives the books of a controller in shadow mode, which has topics of its own.
 
         Raises:
             ConfigError: A file that mqtt.toml names cannot be used.
@@ -104,9 +111,15 @@ class Publishing:
         self._period_s = files.mqtt.mqtt.publish_s
         topics = Topics(prefix=files.mqtt.mqtt.prefix, site_id=site.id)
         broker = broker_settings(files, refresh_s=_REFRESH_S)
+        self._compared = compared
+        if compared is not None:
+            # beside the controller that commands, which keeps its topics and its name at the broker
+            topics = Topics(prefix=topics.prefix, site_id=f"{site.id}/{SHADOW}")
+            broker = dataclasses.replace(broker, identifier=f"{broker.identifier}-{SHADOW}")
         self._publisher = MqttPublisher(broker, topics, receivers=receivers, listeners=listeners)
-        self._sparkplug = _sparkplug(files, broker)
-        if (shown := files.mqtt.home_assistant) is not None:
+        # other systems know the site by the controller that commands
+        self._sparkplug = None if compared is not None else _sparkplug(files, broker)
+        if (shown := files.mqtt.home_assistant) is not None and compared is None:
             for each in discovery(topics, prefix=shown.prefix, site_name=site.name, version=version):
                 self._publisher.publish_outside(each.topic, each.payload)
         self._records = RecordBook(currency=site.economics.currency)
@@ -116,7 +129,7 @@ class Publishing:
         self._historian: SqliteHistorian | None = None
         if table.enabled:
             self._historian = SqliteHistorian(_historian_settings(table, site.id, state_directory))
-        self._forwarder = forwarder_of(files, state_directory)
+        self._forwarder = None if compared is not None else forwarder_of(files, state_directory)
         self._book = SetpointBook(site, devices)
         self._device_ids = {asset: device.device_id for asset, device in devices.items()}
         self._watched: tuple[Daemon, Accounts] | None = None
@@ -260,6 +273,8 @@ class Publishing:
             yield Outgoing(topic=ENERGY, message=energy_message(utc, energy, currency=currency))
         if carbon is not None:
             yield Outgoing(topic=CARBON, message=carbon_message(utc, carbon))
+        if self._compared is not None and (comparison := self._compared()) is not None:
+            yield Outgoing(topic=COMPARISON, message=comparison_message(utc, comparison, currency=currency))
         yield from self._plan_messages(utc)
 
     def _alarm_messages(self, utc: datetime, daemon: Daemon) -> Iterator[Outgoing]:

@@ -12,6 +12,7 @@ from ems.contract.accounts import CarbonMessage, EnergyMessage
 from ems.contract.alarms import AlarmMessage
 from ems.contract.cluster import AckMessage, EnvelopeMessage, FlexOfferMessage, ShedMessage, TelemetryMessage
 from ems.contract.command import CommandAckMessage, CommandMessage, CommandsMessage
+from ems.contract.comparison import ComparisonMessage
 from ems.contract.control import ControlMessage
 from ems.contract.daemon import EventMessage, HealthMessage
 from ems.contract.devices import (
@@ -81,6 +82,7 @@ TOPICS: Final = (
     Topic(pattern="forecast/ambient", model=TemperatureForecastMessage, schema="forecast.temperature"),
     Topic(pattern="forecast/carbon", model=CarbonForecastMessage, schema="forecast.carbon"),
     Topic(pattern="alarm/<id>", model=AlarmMessage, schema="alarm"),
+    Topic(pattern="comparison", model=ComparisonMessage, schema="comparison"),
     Topic(pattern="event", model=EventMessage, schema="event", retain=False),
     Topic(pattern="record/energy", model=EnergyMessage, schema="energy", retain=False),
     Topic(pattern="record/carbon", model=CarbonMessage, schema="carbon", retain=False),

@@ -117,6 +117,7 @@ class HealthMessage(Message):
     watchdog: WatchdogPart = Field(description="What systemd's watchdog is fed by.")
     process: ProcessPart = Field(description="What the daemon takes of its machine.")
     epoch: Count | None = Field(description="Epoch of the lease that this controller holds; null: a site without one.")
+    shadow: bool = Field(description="Whether it only looks on: nothing is written to any device.")
     failing_tasks: dict[str, Count] = Field(
         description="Tasks that fail again and again, with their failures in a row; control goes on without them."
     )

@@ -101,6 +101,8 @@ class HealthStatus:
     failing_tasks: Mapping[str, int]
     # of the lease under which this controller commands; None on a site without one
     epoch: int | None = None
+    # nothing is written to any device
+    shadow: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

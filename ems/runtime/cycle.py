@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
 from ems.control.guard import Clip, guarded_supplies
 from ems.control.hand import hand_alarms, left_to_rules, with_supplies, written
@@ -62,6 +62,13 @@ class CycleRecord:
     hands: Hands = NO_HANDS
 
 
+class ImageSource(Protocol):
+    """Freezes the picture of an instant."""
+
+    def snapshot(self, *, at_s: float, utc: datetime) -> SiteSnapshot:
+        """Return the picture at a time of the monotonic clock, and of the wall clock."""
+
+
 class ControlCycle:
     """Runs cycles; keeps control's memory and renews what devices were told."""
 
@@ -74,15 +81,17 @@ class ControlCycle:
         state: ControlState,
         journal: Journal | None = None,
         cluster: Cluster | None = None,
+        image: ImageSource | None = None,
     ) -> None:
         """Take devices by the asset that they serve.
 
-        Without a journal starts and stops go out at once, without a cluster nobody is known to obey a shed.
+        Without a journal starts and stops go out at once, without a cluster nobody is known to obey a shed. Without an
+        image of its own the picture is made of the devices' readings.
         """
         self._cluster = cluster
         self._site = site
         self._clock = clock
-        self._image = ImageBuilder(site, devices)
+        self._image: ImageSource = ImageBuilder(site, devices) if image is None else image
         self._plausibility = Plausibility(site, devices)
         self._obedience = Obedience(site, devices)
         everything: Mapping[str, object] = devices

@@ -39,6 +39,8 @@ from ems.runtime.observer import Event, Observer, cycle_events
 from ems.runtime.persistence import StateStore
 from ems.runtime.planner import Planner, PlanningResult
 from ems.runtime.requests import RequestBook
+from ems.runtime.shadow_books import ShadowBooks
+from ems.runtime.shadow_site import ShadowSite
 from ems.runtime.statistics import RunStatistics
 from ems.runtime.steady import SteadyClock
 from ems.runtime.supervisor import Supervisor
@@ -64,6 +66,14 @@ class Ending(StrEnum):
     RELOAD = "reload"
     # another controller commands now
     PASSIVE = "passive"
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """The model that is controlled in the place of the site, and the books that compare both."""
+
+    site: ShadowSite
+    books: ShadowBooks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +109,8 @@ class DaemonParts:
     risks: Mapping[str, str] = field(default_factory=no_faults)
     # None where no commands are taken from the broker
     commands: Commands | None = None
+    # what stands in the place of the devices in shadow mode, and its books
+    shadow: Shadow | None = None
 
 
 class Daemon:
@@ -128,13 +140,15 @@ class Daemon:
             counters=parts.counters,
             devices=parts.devices.values(),
         )
+        shadow = None if parts.shadow is None else parts.shadow.site
         self._cycle = ControlCycle(
             parts.site,
-            parts.devices,
+            parts.devices if shadow is None else shadow.devices,
             parts.clock,
             state=self._keeper.restored(),
             journal=self._keeper,
             cluster=parts.cluster,
+            image=shadow,
         )
         # before any device is met: what is OFF is not even armed
         self._cycle.silence(self._hands(), parts.clock.monotonic_s())
@@ -159,7 +173,8 @@ class Daemon:
     async def run(self) -> Ending:
         """Run until asked to end."""
         self._ending = asyncio.get_running_loop().create_future()
-        self._event("daemon", f"started, version {self._parts.version}")
+        mode = "" if self._parts.shadow is None else ", in shadow mode: nothing is written to any device"
+        self._event("daemon", f"started, version {self._parts.version}{mode}")
         async with asyncio.TaskGroup() as group:
             links = [
                 group.create_task(self.supervisor.keep(link.link_id, link.run), name=link.link_id)
@@ -177,7 +192,7 @@ class Daemon:
                 self._parts.notifier.stopping()
             for task in tasks:
                 task.cancel()
-            if ending is Ending.STOP:
+            if ending is Ending.STOP and self._parts.shadow is None:
                 await self._hand_back()
             for link in links:
                 link.cancel()
@@ -225,6 +240,7 @@ class Daemon:
             footprint=self._vitals.footprint(),
             failing_tasks=self.supervisor.failing(),
             epoch=None if parts.lease is None else self._epoch,
+            shadow=parts.shadow is not None,
         )
 
     def watch(self, queues: Iterable[QueueSource]) -> None:
@@ -334,6 +350,7 @@ class Daemon:
             self._parts.wear.look(self._parts.devices.values())
             self._parts.memory.observe(record.snapshot)
             self.statistics.add(record)
+            self._compare(record)
             self._books_failed = None
             return self._parts.accounts.observe(record)
         except Exception as error:  # noqa: BLE001 - control must outlive any fault of the books
@@ -343,6 +360,12 @@ class Daemon:
                 self._log.exception("accounting_failed", failures=self._n_account_failures)
                 self._event("daemon", f"the books could not take a cycle: {error}")
             return False
+
+    def _compare(self, record: CycleRecord) -> None:
+        """In shadow mode: keep the books of what the controller would have saved."""
+        shadow = self._parts.shadow
+        if shadow is not None and (text := shadow.books.observe(at_s=record.snapshot.at_s)) is not None:
+            self._tell(Event(utc=record.snapshot.utc, kind="shadow", text=text))
 
     async def _follow_requests(self) -> None:
         """Keep up with what people ask for."""

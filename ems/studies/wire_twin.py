@@ -215,6 +215,7 @@ class TwinProcess:
                     "seed": self.seed,
                     "energies": asdict(true_energies(self._plant, stored_start_kwh=self._stored_start_kwh)),
                     "grid": asdict(self._book.account()),
+                    "n_writes": sum(getattr(each, "n_writes", 0) for each in endpoints.values()) + len(self._taken),
                 }
             case "commands":
                 since_s = float(str(command["since_s"]))

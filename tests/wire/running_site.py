@@ -9,7 +9,7 @@ import sys
 import time
 import tomllib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -102,9 +102,14 @@ class RunningSite:
         start: datetime,
         mosquitto: bool = False,
         lease: bool = False,
+        options: Sequence[str] = (),
     ) -> None:
-        """Copy a site; with `lease` it has a PLC in which its controllers keep who of them commands."""
+        """Copy a site; with `lease` it has a PLC in which its controllers keep who of them commands.
+
+        `options` are the daemon's.
+        """
         self.home = home
+        self._options = tuple(options)
         self.speed = speed
         self.start = start.astimezone(UTC)
         files = load_files(site_directory(site))
@@ -203,7 +208,7 @@ class RunningSite:
 
     def daemon_command(self) -> list[str]:
         """Return how the daemon is started."""
-        return _ems("run", str(self.directory), "--clock", self._time.text())
+        return _ems("run", str(self.directory), "--clock", self._time.text(), *self._options)
 
     def pass_time(self, simulated_s: float) -> None:
         """Let the site run."""

@@ -58,6 +58,12 @@ class Endpoint(ABC):
         self._conversations: set[asyncio.Task[None]] = set()
         self._late: set[asyncio.Task[None]] = set()
         self._reopening: asyncio.Task[None] | None = None
+        self._n_writes = 0
+
+    @property
+    def n_writes(self) -> int:
+        """Return how many requests to write have come, whatever became of them."""
+        return self._n_writes
 
     @property
     def n_connections(self) -> int:
@@ -203,6 +209,7 @@ class Endpoint(ABC):
                     words = [_ALL_ONES if faults.ones else 0] * request.count
                 return read_answer(function, words[: max(0, request.count - faults.missing_registers)])
             case WriteRegisters() as request:
+                self._n_writes += 1
                 refusal = bank.write(function, request.register, request.words, faults)
                 return write_answer(request) if refusal is None else exception_answer(function, refusal)
             case ExceptionCode() as code:

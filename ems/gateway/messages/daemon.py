@@ -73,6 +73,7 @@ def health_message(
         watchdog=_watchdog(status.pulse),
         process=_process(status.footprint),
         epoch=status.epoch,
+        shadow=status.shadow,
         failing_tasks=dict(status.failing_tasks),
     )
 
