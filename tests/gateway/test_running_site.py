@@ -27,8 +27,9 @@ NOT_THERE = {
     "device/<device>/dry_cooler",
     # nobody sends a command
     "ack/<id>",
-    # nor is there another controller
+    # nor is there another controller, or one that only looks on
     "standby/<host>",
+    "comparison",
 }
 
 
