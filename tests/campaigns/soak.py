@@ -1,6 +1,6 @@
 """`make soak`: what takes long. A day at speed 10 and an hour in real time, in which nothing may grow, 100
 returns to the grid and 100 black starts, 200 kills and some hangs under systemd, 200 kills while the
-ledger is written, 200 of what writes and seals the history.
+ledger is written, 200 of what writes and seals the history, and 72 hours without solver.
 
 ONLY=kills,hour takes these.
 """
@@ -23,6 +23,7 @@ from tests.campaigns.kills import kill_rows
 from tests.campaigns.ledger_kills import ledger_kill_rows
 from tests.campaigns.rows import BUILD, Part, Row, carry_out, exit_code
 from tests.campaigns.soak_modes import mode_rows
+from tests.campaigns.soak_nosolver import nosolver_rows
 from tests.wire.running_site import RunningSite
 
 _MIB = 1024.0 * 1024.0
@@ -113,6 +114,7 @@ PARTS: dict[str, Part] = {
     "history": history_rows,
     "ledger": ledger_kill_rows,
     "hangs": hang_rows,
+    "nosolver": nosolver_rows,
 }
 
 

@@ -29,6 +29,7 @@ from tests.campaigns.measure_studies import measure_studies
 from tests.campaigns.rows import Row, carry_out, exit_code, skipped, write
 from tests.campaigns.soak import soak_rows
 from tests.campaigns.soak_modes import mode_rows
+from tests.campaigns.soak_nosolver import nosolver_rows
 
 running_site = pytest.mark.xdist_group("running-site")
 
@@ -115,6 +116,14 @@ def test_some_kills() -> None:
     # how soon is measured by `make soak ONLY=kills`, not asserted here
     dusk = datetime(2025, 1, 9, 0, 0, tzinfo=UTC)
     _judge(kill_rows(n_kills=2, sites=(("edge-node", dusk),)), but="soak.kill.first-write")
+
+
+def test_some_minutes_without_solver_hold_the_load() -> None:
+    rows = {row.id: row for row in nosolver_rows(site="edge-node", days=0.02)}
+
+    assert len(rows) == 6
+    assert rows["soak.nosolver.winter.unserved"].met
+    assert rows["soak.nosolver.summer.unserved"].met
 
 
 def test_some_returns_to_the_grid_and_black_starts() -> None:

@@ -1,8 +1,10 @@
 """Runs rows of the failure table, prints a line for each and keeps them as JSON."""
 
 import json
+import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tests.faults.result import Fault, SkippedRow, Verdict, Word, failed, judged
@@ -26,7 +28,7 @@ def run_rows(faults: Sequence[Fault], file: Path) -> list[Verdict]:
     """Run rows one after the other; what the file has of other rows stays, and it is written anew after each."""
     verdicts: list[Verdict] = []
     for fault in faults:
-        verdict = run_row(fault)
+        verdict = replace(run_row(fault), load_frac=os.getloadavg()[0] / (os.cpu_count() or 1))
         print(verdict.line(), flush=True)  # noqa: T201 - its work
         verdicts.append(verdict)
         keep(verdict, file)

@@ -31,6 +31,8 @@ machine lacks. Detection is in seconds of the site's clock, from the fault to th
 """
 
 
+# beyond this load of the machine times say little of the product
+_BUSY_FRAC: Final = 1.5
 _DOUBLES: Final = """
 ## Two faults at once
 
@@ -91,6 +93,9 @@ def _result(result: Mapping[str, Any] | None) -> str:
         parts.append(f"{result['unserved_kwh']:.3g} kWh unserved")
     if result["word"] != "PASS":
         parts.append(str(result["text"]).replace("|", "/"))
+    load_frac = result.get("load_frac")
+    if result["word"] != "PASS" and load_frac is not None and load_frac > _BUSY_FRAC:
+        parts.append(f"on a machine with {load_frac:.1f} times the work that it can do")
     return ", ".join(parts)
 
 

@@ -78,6 +78,8 @@ class Verdict:
     text: str
     took_s: float
     cases: tuple[tuple[str, float | None], ...] = ()
+    # processes that wanted a core of the machine, per core, at the end of the row
+    load_frac: float | None = None
 
     def line(self) -> str:
         """Return the row for people."""
