@@ -9,7 +9,7 @@ from ems.cli_output import JsonFlag, show
 
 history_app = typer.Typer(help="The history of a site: query, export, backup, restore.", no_args_is_help=True)
 
-Site = Annotated[str, typer.Argument(metavar="CONFIG_DIR", help="The configuration of the site, or a state directory.")]
+Site = Annotated[str, typer.Argument(metavar="DIR", help="The state directory of a site, or its configuration.")]
 Since = Annotated[
     str, typer.Option("--from", metavar="WHEN", help="First instant (UTC unless it says its zone), or 24h before --to.")
 ]

@@ -188,7 +188,9 @@ def _history(site: str) -> Iterator[HistoryReader]:
 def _readable(home: Path) -> Iterator[None]:
     """Turn what goes wrong while reading into one sentence."""
     if not database_of(home).exists() and not hours_of(home).is_dir():
-        raise StateError(f"{home}: there is no history; has the daemon run, with historian.enabled?")
+        raise StateError(
+            f"{home}: there is no history; under systemd name the state directory, /var/lib/gpu-microgrid-ems"
+        )
     try:
         yield
     except OtherLayoutError as error:

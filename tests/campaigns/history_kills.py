@@ -52,7 +52,7 @@ def history_rows(*, n_kills: int = 100, seed: int = 7) -> Iterator[Row]:
             said = _killed_writer(home, n_written, after_lines=rng.randrange(1, 40), delay_s=rng.random() * 0.01)
             n_aside += sum(line.startswith("aside") for line in said)
             n_written = max([n_written, *(int(line) for line in said if line.isdecimal())])
-            _killed_keeper(home, rng.random() * 1.5)
+            _killed_keeper(home, after_lines=rng.randrange(8), delay_s=rng.random() * 0.01)
         list(keep(home, _BOUNDS))
         with closing(sqlite3.connect(database_of(home))) as connection:
             (verdict,) = connection.execute("PRAGMA quick_check").fetchone()
@@ -90,8 +90,12 @@ def _killed_writer(home: Path, first: int, *, after_lines: int, delay_s: float) 
     return [*said, *(rest[:-1] if rest else [])]
 
 
-def _killed_keeper(home: Path, delay_s: float) -> None:
+def _killed_keeper(home: Path, *, after_lines: int, delay_s: float) -> None:
+    """Seal and write files until so many steps are told and a little longer, or until all is done."""
     command = (sys.executable, "-m", "ems.history.housekeeping", str(home), *_BOUNDS.arguments())
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as child:
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as child:
+        if child.stdout is not None:
+            for _ in range(after_lines):
+                child.stdout.readline()
         threading.Event().wait(delay_s)
         child.send_signal(signal.SIGKILL)
