@@ -41,9 +41,10 @@ def heard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[tuple[str, 
         "demo",
         "edge-node",
         "--speed",
-        "60",
+        # slow enough for plans on a machine that does other things as well
+        "30",
         "--for",
-        "20m",
+        "24m",
         "--json",
     )
     with Mosquitto(tmp_path_factory.mktemp("broker")) as broker, subscriber(broker.port, SITE) as client:
