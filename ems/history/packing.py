@@ -34,10 +34,11 @@ def unpack_values(data: bytes, n_values: int) -> Floats:
     if raw.nbytes != n_values * _WIDTH:
         raise ValueError(f"a block of the history holds {raw.nbytes // _WIDTH} values instead of {n_values}")
     planes = np.frombuffer(raw, dtype=np.uint8).reshape(_WIDTH, n_values)
-    values = np.empty((n_values, _WIDTH), dtype=np.uint8)
+    values = np.empty(n_values, dtype="<f4")
+    shuffled_back = values.view(np.uint8).reshape(n_values, _WIDTH)
     for byte in range(_WIDTH):
-        values[:, byte] = planes[byte]
-    return values.reshape(-1).view("<f4").astype(np.float32, copy=False)
+        shuffled_back[:, byte] = planes[byte]
+    return values
 
 
 def pack_instants(instants_ms: Instants, hour_begin_ms: int) -> bytes:
