@@ -1,4 +1,4 @@
-"""`ems ledger`: check a ledger offline, and export it."""
+"""`ems ledger`: check a ledger offline, export it, correct a reading."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +7,7 @@ import typer
 
 from ems.cli_output import EXIT_NO, JsonFlag, show
 
-ledger_app = typer.Typer(help="The ledger of energy and carbon: check and export it.", no_args_is_help=True)
+ledger_app = typer.Typer(help="The ledger of energy and carbon: check, export, correct it.", no_args_is_help=True)
 
 LedgerPath = Annotated[
     Path,
@@ -61,3 +61,22 @@ def export(
     show(verdict.document if as_json else verdict.text)
     if not verdict.passed:
         raise typer.Exit(EXIT_NO)
+
+
+@ledger_app.command()
+def correct(
+    directory: Annotated[
+        Path, typer.Argument(metavar="STATE_DIR", help="The daemon's state directory.", file_okay=False)
+    ],
+    *,
+    seq: Annotated[int, typer.Option("--seq", min=1, help="Sequence number of the interval.")],
+    meter: Annotated[str, typer.Option("--meter", metavar="QUANTITY:UNIT", help="As in `meters`: it_wh:it.")],
+    value: Annotated[int, typer.Option("--value", min=0, help="What it counted after all, Wh or ml.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; stands in the ledger.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Hand over a late or corrected reading: the daemon adds it to the ledger as a row of its own."""
+    from ems.app.ledger_correct import handed_over
+
+    result = handed_over(directory, seq=seq, meter=meter, value=value, reason=reason)
+    show(result if as_json else str(result["text"]))

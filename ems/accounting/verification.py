@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from ems.accounting.corrections import totals_of
 from ems.accounting.invariants import Fault, interval_faults, store_fault
 from ems.accounting.rows import RowKind
 from ems.accounting.seals import Seals
@@ -62,6 +63,10 @@ class Verification:
     _site: str | None = None
     _store: Mapping[str, Any] | None = None
     _told: bool = True
+    # sums of the intervals as they were written, and with all corrections: Wh, mg and ml
+    totals: dict[str, int] = field(default_factory=dict)
+    corrected: dict[str, int] = field(default_factory=dict)
+    _hashes: dict[int, str] = field(default_factory=dict)
 
     def row(self, file: str, number: int, line: bytes, *, kept_hash: str | None = None) -> Record | None:
         """Check one row and return it, None where it cannot be read.
@@ -86,6 +91,8 @@ class Verification:
         if kept_hash is not None and kept_hash != line_hash(line):
             self.damage("hash", "the table has another hash for this row")
         self._link(record)
+        if record.get("kind") == RowKind.INTERVAL and self._seq is not None:
+            self._hashes[self._seq] = line_hash(line)
         self._look(record, line)
         if type(record.get("seq")) is int:
             self.first_seq = record["seq"] if self.first_seq is None else self.first_seq
@@ -146,7 +153,7 @@ class Verification:
             case RowKind.BREAK:
                 self._break(record)
             case RowKind.CORRECTION:
-                self.n_corrections += 1
+                self._correction(record)
             case RowKind.KEY | RowKind.ROTATION | RowKind.DIGEST:
                 pass
             case other:
@@ -164,8 +171,25 @@ class Verification:
             if (changed := store_fault(record, self._store)) is not None:
                 self.damage(*changed)
             self._store = store["end"]
+            for totals in (self.totals, self.corrected):
+                self._add(totals, totals_of(record))
         else:
             self._store = None
+
+    def _correction(self, record: Record) -> None:
+        self.n_corrections += 1
+        of, changes = record.get("of"), record.get("change")
+        if not isinstance(of, dict) or not isinstance(changes, dict):
+            self.damage(None, "the row is incomplete or of another form")
+            return
+        known = self._hashes.get(of.get("seq", 0))
+        if known is not None and known != of.get("hash"):
+            self.damage("/of/hash", f"is not that of interval {of['seq']}, which is {known}")
+        self._add(self.corrected, changes)
+
+    def _add(self, totals: dict[str, int], found: Mapping[str, Any]) -> None:
+        for name, value in found.items():
+            totals[name] = totals.get(name, 0) + (value if type(value) is int else 0)
 
     def _time_faults(self, record: Record) -> list[Fault]:
         start, end = record.get("start"), record.get("end")

@@ -227,6 +227,7 @@ def _verdict(path: Path, source: Source, check: Verification, extra: dict[str, o
         "n_damages": check.n_damages,
         "damages": [asdict(damage) for damage in check.damages],
         "notices": list(check.notices),
+        "totals": {"original": dict(check.totals), "corrected": dict(check.corrected)},
         **extra,
     }
     return Verdict(passed=passed, document=document, text="\n".join(_text(path, check)))
@@ -248,6 +249,9 @@ def _text(path: Path, check: Verification) -> Iterator[str]:
     if seals.n_open:
         yield f"  {seals.n_open} rows after the newest digest are chained, not signed yet"
     yield from (f"  note: {notice}" for notice in check.notices)
+    for name, was in check.totals.items() if check.n_corrections else ():
+        if check.corrected[name] != was:
+            yield f"  {name}: {was:,} as written, {check.corrected[name]:,} with {check.n_corrections} corrections"
     if KeyPurpose.SIMULATION.value in seals.signers.values():
         yield "  simulated: everybody has the key that signed this"
     elif check.pinned is None:

@@ -13,6 +13,7 @@ from ems.chain.key_files import load_key, make_key
 from ems.chain.keys import SigningKey
 from ems.chain.links import Head, Linked
 from ems.errors import ChainError
+from ems.runtime.corrections import Inbox
 from ems.runtime.evidence import Evidence, Found
 from ems.runtime.evidence_file import Table
 from ems.runtime.sealed_days import anchor, newest_digest, put_unchained_away, write_day
@@ -55,6 +56,7 @@ class LedgerStore:
         self._lost: tuple[str, Head | None] | None = None
         self._files: Sequence[dict[str, str]] = ()
         self._key_file = state_directory / KEY_FILE
+        self._inbox = Inbox(state_directory)
         self._known_head = known_head
         # None until the file could be opened
         self._book: Book | None = None
@@ -149,8 +151,11 @@ class LedgerStore:
             return ()
         audit = None if self.audit_head is None else self.audit_head()
         opening = self._opening(book)
-        placed = book.add(record, audit=None if audit is None or not audit.seq else audit)
-        return tuple(("ledger", row) for row in (*opening, *placed))
+        covered = None if audit is None or not audit.seq else audit
+        placed = [*opening, *book.add(record, audit=covered)]
+        for body in self._inbox.bodies(self._evidence):
+            placed += book.add(body)
+        return tuple(("ledger", row) for row in placed)
 
     def _opening(self, book: Book) -> Sequence[Linked]:
         """Return the rows that begin a chain, or say what is missing in it."""
@@ -173,6 +178,7 @@ class LedgerStore:
         return tuple(("ledger", row) for row in self._book.unsealed())
 
     def _on_disk(self, placed: Sequence[tuple[Table, Linked]]) -> None:
+        self._inbox.clear()
         for _, row in placed:
             if row.record["kind"] == RowKind.DIGEST:
                 self._seal(row.record, row.line)

@@ -39,12 +39,12 @@ def measure_ledger(*, n_year: int = _YEAR) -> Iterator[Row]:
     with TemporaryDirectory() as home:
         file = Path(home) / "ledger.jsonl"
         _written_year(file, n_year)
-        begin_s = time.perf_counter()
+        begin_s = time.process_time()
         verdict = verified(file, pubkey=None, first=None, last=None)
-        took_s = time.perf_counter() - begin_s
+        took_s = time.process_time() - begin_s
         yield Row(
             id="ledger.verify",
-            what=f"check of {n_year} records, {file.stat().st_size / 2**20:.0f} MiB",
+            what=f"processor time of the check of {n_year} records, {file.stat().st_size / 2**20:.0f} MiB",
             value=took_s,
             unit="s",
             target=f"< {_CHECK_S:g}",
