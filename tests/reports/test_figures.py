@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from ems.accounting.corrections import CorrectedReading, correction_body
 from ems.accounting.report.pack import WORDING, evidence
 from ems.accounting.report.whole_report import CarbonReport, LedgerProof, report
+from ems.app.reports.page import page
 from ems.model.reporting import (
     Baseline,
     Boundary,
@@ -199,6 +201,30 @@ def test_data_quality_names_what_is_missing() -> None:
 def test_a_period_without_records_is_no_report() -> None:
     with pytest.raises(ValueError, match="no records"):
         made(CAMPUS)
+
+
+def test_corrections_stand_beside_what_was_written() -> None:
+    (row,) = rows(CAMPUS, {"wh": {"import": 1_000_000, **IT}})
+    row["meters"] = {"import_wh": {"pcc": 1_000_000}}
+    reading = CorrectedReading(seq=row["seq"], quantity="import_wh", unit="pcc", value=1_050_000, reason="bill")
+    correction = {**correction_body(row, "0" * 64, (), reading), "seq": 9}
+    found = report(
+        [row, correction],
+        site=CAMPUS,
+        reporting=Reporting(),
+        start=START,
+        end=END,
+        proof=PROOF,
+        version="1",
+        config_hash="0" * 64,
+    )
+
+    assert found.figure("scope2_location_kgco2e").value == pytest.approx(400.0)
+    assert found.corrected["scope2_location_mgco2e"] == (400_000_000, 420_000_000)
+    assert found.corrected["grid_import_wh"] == (1_000_000, 1_050_000)
+    html = page(found)
+    assert "420,000,000" in html
+    assert "import_wh of pcc: 1,000,000 is 1,050,000" in html
 
 
 def test_every_figure_says_how_it_was_made() -> None:

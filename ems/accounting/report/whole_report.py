@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from ems.accounting.corrections import totals_of
 from ems.accounting.report.efficiency import efficiency
 from ems.accounting.report.emissions import emissions, period_days
 from ems.accounting.report.figure import Figure, Section
@@ -48,6 +49,8 @@ class CarbonReport:
     version: str
     config_hash: str
     corrections: tuple[Mapping[str, Any], ...]
+    # totals that corrections change, as written and as corrected; Wh, mg and ml as their names say
+    corrected: Mapping[str, tuple[int, int]]
 
     def figure(self, name: str) -> Figure:
         """Return a figure by its id; KeyError where there is none."""
@@ -78,6 +81,7 @@ def report(
     found = totals(intervals)
     first, last = period_days(found)
     seqs = {row["seq"] for row in intervals}
+    corrections = tuple(row for row in records if row.get("kind") == "correction" and row["of"]["seq"] in seqs)
     return CarbonReport(
         site=site,
         reporting=reporting,
@@ -96,10 +100,25 @@ def report(
         proof=proof,
         version=version,
         config_hash=config_hash,
-        corrections=tuple(
-            row for row in records if row.get("kind") == "correction" and row.get("corrects", row.get("of")) in seqs
-        ),
+        corrections=corrections,
+        corrected=_corrected(intervals, corrections),
     )
+
+
+def _corrected(
+    intervals: Sequence[Mapping[str, Any]], corrections: Sequence[Mapping[str, Any]]
+) -> dict[str, tuple[int, int]]:
+    """Return each total that corrections change: as it was written, and as it is with all of them."""
+    changes: dict[str, int] = {}
+    for row in corrections:
+        for name, change in totals_of(row).items():
+            changes[name] = changes.get(name, 0) + change
+    written = dict.fromkeys(changes, 0)
+    for row in intervals if changes else ():
+        counted = totals_of(row)
+        for name in written:
+            written[name] += counted.get(name, 0)
+    return {name: (written[name], written[name] + change) for name, change in sorted(changes.items())}
 
 
 def _energy(found: PeriodTotals) -> Section:

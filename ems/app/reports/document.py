@@ -52,6 +52,9 @@ def as_document(report: CarbonReport) -> dict[str, Any]:
         ],
         "records": {"first_seq": found.first_seq, "last_seq": found.last_seq, "n_intervals": found.n_intervals},
         "corrections": [dict(row) for row in report.corrections],
+        "corrected_totals": {
+            name: {"as_written": was, "corrected": now} for name, (was, now) in report.corrected.items()
+        },
         "ledger": {
             "path": report.proof.path,
             "verified": report.proof.verified,

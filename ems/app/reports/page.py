@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from html import escape
-from typing import Final
+from typing import Any, Final
 
 from ems.accounting.report.figure import Figure, Section
 from ems.accounting.report.whole_report import CarbonReport
@@ -178,8 +178,28 @@ def _factors(report: CarbonReport) -> str:
 def _corrections(report: CarbonReport) -> str:
     if not report.corrections:
         return "<h2>Corrections</h2><p>No record of the period was corrected.</p>"
-    rows = "".join(f"<li><code>{escape(str(dict(row)))}</code></li>" for row in report.corrections)
-    return f"<h2>Corrections</h2><p>Totals above are of the original records.</p><ul>{rows}</ul>"
+    rows = "".join(
+        f"<tr><td>{row['of']['seq']}</td><td>{escape(str(row['reason']))}</td><td>{escape(_readings(row))}</td></tr>"
+        for row in report.corrections
+    )
+    totals = "".join(
+        f"<tr><td>{escape(name)}</td><td>{was:,}</td><td>{now:,}</td></tr>"
+        for name, (was, now) in report.corrected.items()
+    )
+    return (
+        "<h2 id='corrections'>Corrections</h2><p>Figures above are of the records as they were written. "
+        "Corrections are rows of their own; flows are not traced again.</p>"
+        f"<table class='left'><tr><th>record</th><th>reason</th><th>reading</th></tr>{rows}</table>"
+        f"<table><tr><th>total</th><th>as written</th><th>with corrections</th></tr>{totals}</table>"
+    )
+
+
+def _readings(row: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{quantity} of {unit}: {each['was']:,} is {each['is']:,}"
+        for quantity, units in row["meters"].items()
+        for unit, each in units.items()
+    )
 
 
 def _proof(report: CarbonReport) -> str:
