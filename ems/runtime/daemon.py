@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from enum import StrEnum
 from functools import partial
 
@@ -24,6 +23,7 @@ from ems.runtime.accounts import Accounts
 from ems.runtime.alarm_desk import AlarmDesk, FindingSource
 from ems.runtime.alarm_sources import OwnState, cycle_findings, own_findings
 from ems.runtime.alarms import AlarmWatch
+from ems.runtime.announcements import Announcements
 from ems.runtime.condition import condition_of
 from ems.runtime.counters import CounterBook
 from ems.runtime.cycle import ControlCycle, CycleRecord
@@ -53,8 +53,6 @@ _READY_WAIT_S = 20.0
 # two plans that events ask for lie at least this far apart
 _REPLAN_PAUSE_S = 30.0
 _LATE_WINDOW = 120
-# connecting to everything takes its time; counted in limits of slow values, which an accelerated run stretches
-_FIRST_READ_SLOW_LIMITS = 2.0
 # a fault that comes every cycle fills no disk
 _LOGGED_FAILURES = frozenset(10**power for power in range(9))
 
@@ -154,12 +152,10 @@ class Daemon:
         self._cycle.silence(self._hands(), parts.clock.monotonic_s())
         self.statistics = RunStatistics(parts.site, price_per_kwh=parts.accounts.import_price_per_kwh)
         self._began = parts.clock.utc()
-        self._began_s = parts.clock.monotonic_s()
+        self._announcements = Announcements(parts.site, parts.devices, parts.clock, parts.identities)
         self._late_s: list[float] = []
         self._troubles: tuple[str, ...] = ()
-        self._lost: dict[str, str] = {}
         self._device_alarms = AlarmWatch(parts.site)
-        self._missed: dict[str, str] = {}
         self._n_unsaved = 0
         self._books_failed: str | None = None
         self._n_worker_restarts = 0
@@ -185,7 +181,7 @@ class Daemon:
             tasks.append(group.create_task(self._vitals.run(), name="vitals"))
             tasks.append(group.create_task(self.supervisor.keep("requests", self._follow_requests), name="requests"))
             tasks.append(group.create_task(self.supervisor.keep("alarms", self._follow_alarms), name="alarms"))
-            tasks.append(group.create_task(self._lag(), name="readiness"))
+            tasks.append(group.create_task(self._ready_at_last(), name="readiness"))
             ending = await self._ending
             if ending is Ending.STOP:
                 # after this word systemd waits for the process to be gone: not what a reload means
@@ -234,7 +230,7 @@ class Daemon:
             n_ticks=self.statistics.n_ticks,
             tick_late_s=max(self._late_s, default=0.0),
             n_devices=len(parts.devices),
-            lost_devices=tuple(sorted(self._lost)),
+            lost_devices=tuple(sorted(self._announcements.lost_devices)),
             troubles=self._troubles,
             pulse=self._vitals.pulse(),
             footprint=self._vitals.footprint(),
@@ -294,8 +290,10 @@ class Daemon:
         self._record = record
         closed = self._account(record)
         events = cycle_events(record)
-        self._tell_lost_devices(record.snapshot.utc)
-        self._tell_missed_setpoints(record)
+        self._tell_all(self._announcements.lost(record.snapshot.utc))
+        if missed := self._announcements.missed(record):
+            self._tell_all(missed)
+            self._replan.set()
         self._tell_unsaved_acts()
         for text in self._parts.requests.changes(record.snapshot.utc):
             self._tell(Event(utc=record.snapshot.utc, kind="request", text=text))
@@ -303,18 +301,15 @@ class Daemon:
             self._tell(Event(utc=record.snapshot.utc, kind="hand", text=text, urgent=True))
             self._replan.set()
         self._show(lambda observer: observer.on_cycle(record))
-        for event in events:
-            self._tell(event)
+        self._tell_all(events)
         if events:
             self._replan.set()
         if events or closed or self._keeper.due:
             self._keeper.save(self._cycle.state)
         if record.decision.state.mode is not Mode.INIT:
             self._parts.notifier.ready()
-        for event in self._vitals.look(
-            record, status=f"{record.decision.state.mode.value}, tick {self.statistics.n_ticks}"
-        ):
-            self._tell(event)
+        status = f"{record.decision.state.mode.value}, tick {self.statistics.n_ticks}"
+        self._tell_all(self._vitals.look(record, status=status))
         self._look_at_alarms(record, requests)
 
     def _requests(self) -> OperatorRequests:
@@ -346,7 +341,7 @@ class Daemon:
     def _account(self, record: CycleRecord) -> bool:
         """Remember, count and account for a cycle; return whether an interval closed. None of it may stop control."""
         try:
-            self._tell_identities(record.snapshot.utc)
+            self._tell_all(self._announcements.identities(record.snapshot.utc))
             self._parts.wear.look(self._parts.devices.values())
             self._parts.memory.observe(record.snapshot)
             self.statistics.add(record)
@@ -436,35 +431,10 @@ class Daemon:
                 return
             await clock.sleep(min(self._parts.site.control.period_s, period_s - passed_s))
 
-    async def _lag(self) -> None:
+    async def _ready_at_last(self) -> None:
         """Tell systemd that the daemon is ready even where the plant does not answer at all."""
         await asyncio.sleep(_READY_WAIT_S)
         self._parts.notifier.ready()
-
-    def _tell_lost_devices(self, utc: datetime) -> None:
-        """Tell of devices that have stopped answering, and of those that answer again.
-
-        A device is lost when it is in trouble and its last reading is too old to be used; the first seconds of a
-        run, in which nothing has been read yet, are nobody's loss.
-        """
-        now_s, control = self._parts.clock.monotonic_s(), self._parts.site.control
-        if self._is_fresh(now_s):
-            return
-        lost = {
-            device.device_id: trouble
-            for device in self._parts.devices.values()
-            if (trouble := device.trouble()) is not None and _is_old(device, now_s, control.stale_slow_s)
-        }
-        for device_id in sorted(lost.keys() - self._lost.keys()):
-            self._tell(Event(utc=utc, kind="device", text=f"{device_id} does not answer: {lost[device_id]}"))
-        for device_id in sorted(self._lost.keys() - lost.keys()):
-            self._tell(Event(utc=utc, kind="device", text=f"{device_id} answers"))
-        self._lost = lost
-
-    def _tell_identities(self, utc: datetime) -> None:
-        """Tell of devices that are not those that were there before, and of confirmations."""
-        for text in self._parts.identities.look(self._parts.devices.values(), utc=utc):
-            self._tell(Event(utc=utc, kind="device", text=text))
 
     def _look_at_alarms(self, record: CycleRecord, requests: OperatorRequests) -> None:
         """Bring the list of alarms up to date and tell what changed; none of it may stop control."""
@@ -476,22 +446,21 @@ class Daemon:
                 *cycle_findings(parts.site, record, desk.standing, requests),
                 *own_findings(parts.site, record, self._own_state()),
             )
-            settled = not self._is_fresh(snapshot.at_s)
+            settled = not self._announcements.is_fresh(snapshot.at_s)
             events = desk.look(findings, now_s=snapshot.at_s, utc=snapshot.utc, settled=settled)
         except Exception as error:  # noqa: BLE001 - control must outlive any fault of the list
             self._n_alarm_failures += 1
             if self._n_alarm_failures in _LOGGED_FAILURES:
                 self._log.exception("alarms_failed", failures=self._n_alarm_failures, error=str(error))
             return
-        for event in events:
-            self._tell(event)
+        self._tell_all(events)
 
     def _own_state(self) -> OwnState:
         parts, footprint = self._parts, self._vitals.footprint()
         n_unsaved, self._n_unsaved = self._n_unsaved, parts.store.n_failed
         cluster, site = parts.cluster, parts.site
         return OwnState(
-            lost=self._lost,
+            lost=self._announcements.lost_devices,
             exchanged=parts.identities.strangers(),
             clips=self.statistics.clip_watch.alarms(),
             named={**parts.risks, **self._vitals.alarms()},
@@ -507,21 +476,6 @@ class Daemon:
             and cluster is not None
             and not cluster.view(parts.clock.utc()).is_linked,
         )
-
-    def _is_fresh(self, now_s: float) -> bool:
-        """Return whether the run is so young that devices may not have been read yet."""
-        return now_s - self._began_s < _FIRST_READ_SLOW_LIMITS * self._parts.site.control.stale_slow_s
-
-    def _tell_missed_setpoints(self, record: CycleRecord) -> None:
-        """Tell of units that control goes on without because they miss their setpoints, and of their return."""
-        utc, missed = record.snapshot.utc, dict(record.missed)
-        for asset in sorted(missed.keys() - self._missed.keys()):
-            self._tell(Event(utc=utc, kind="setpoint", text=f"{asset} misses its setpoint: {missed[asset]}"))
-        for asset in sorted(self._missed.keys() - missed.keys()):
-            self._tell(Event(utc=utc, kind="setpoint", text=f"{asset} follows its setpoint again"))
-        if missed.keys() != self._missed.keys():
-            self._replan.set()
-        self._missed = missed
 
     def _tell_unsaved_acts(self) -> None:
         n_unsaved = self._cycle.acts.n_unsaved
@@ -541,6 +495,10 @@ class Daemon:
     def _tell(self, event: Event) -> None:
         self._show(lambda observer: observer.on_event(event))
 
+    def _tell_all(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self._tell(event)
+
     def _show(self, show: Callable[[Observer], None]) -> None:
         """Let every observer see something; what goes wrong in one reaches neither control nor the others."""
         for observer in self._observers:
@@ -550,11 +508,6 @@ class Daemon:
                 self._n_observer_failures += 1
                 if self._n_observer_failures in _LOGGED_FAILURES:
                     self._log.exception("observer_failed", failures=self._n_observer_failures)
-
-
-def _is_old(device: Device, now_s: float, limit_s: float) -> bool:
-    reading = device.reading()
-    return reading is None or now_s - reading.at_s > limit_s
 
 
 def _on_plan(observer: Observer, *, result: PlanningResult) -> None:
