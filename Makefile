@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 BENCH_VENV := .venv-bench
 BENCH_STAMP := $(BENCH_VENV)/.installed
 BENCH := $(if $(filter-out commitment,$(ONLY)),$(VENV),$(BENCH_VENV))
-# one of them waits for running sites most of the time
+# two of them wait for running sites most of the time (the xdist groups running-site and running-site-2)
 JOBS ?= 3
 
 .DEFAULT_GOAL := help

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-pytestmark = [pytest.mark.wire, pytest.mark.slow, pytest.mark.xdist_group("running-site")]
+pytestmark = [pytest.mark.wire, pytest.mark.slow, pytest.mark.xdist_group("running-site-2")]
 
 _KEYS = (
     "site policy start days step_s replan_min seed currency energy_kwh stored_kwh diesel_share_frac fuel_l "

@@ -31,7 +31,7 @@ from tests.campaigns.soak import soak_rows
 from tests.campaigns.soak_modes import mode_rows
 from tests.campaigns.soak_nosolver import nosolver_rows
 
-running_site = pytest.mark.xdist_group("running-site")
+running_site = pytest.mark.xdist_group("running-site-2")
 
 
 def _judge(found: Iterator[Row], *, but: str | tuple[str, ...] = "never") -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.wire.running_site import RunningSite
 
-pytestmark = [pytest.mark.wire, pytest.mark.slow, pytest.mark.xdist_group("running-site")]
+pytestmark = [pytest.mark.wire, pytest.mark.slow, pytest.mark.xdist_group("running-site-2")]
 # a summer noon: dry coolers at work and chillers on
 NOON = datetime(2025, 7, 9, 3, 0, tzinfo=UTC)
 
