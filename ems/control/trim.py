@@ -22,7 +22,8 @@ _NOISE_SIGMAS: Final = 3.0
 
 def gain_of(delay_cycles: int) -> float:
     """Return the gain per cycle of a trim through so many whole cycles of delay."""
-    bound: float = delay_cycles**delay_cycles / (delay_cycles + 1.0) ** (delay_cycles + 1)
+    # d^d / (d + 1)^(d + 1), in a form that takes any number of cycles
+    bound: float = (delay_cycles / (delay_cycles + 1.0)) ** delay_cycles / (delay_cycles + 1.0)
     return _OF_BOUND_FRAC * bound
 
 

@@ -239,8 +239,8 @@ def test_a_sentence_says_where_what_and_what_to_do(campus: Path) -> None:
 
     assert problem.sentence() == (
         f"{campus}/mqtt.toml:5: mqtt.prefixx: unknown key; allowed: ca_file, cert_file, client_id, host, keepalive_s, "
-        "key_file, password_file, port, prefix, protocol, publish_s, queue_events, reconnect_max_s, timeout_s, "
-        "username; did you mean 'prefix'?"
+        "key_file, password_file, port, prefix, protocol, publish_s, queue_events, queue_records, "
+        "reconnect_max_s, timeout_s, username; did you mean 'prefix'?"
     )
 
 

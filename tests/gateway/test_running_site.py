@@ -32,6 +32,9 @@ NOT_THERE = {
     "comparison",
 }
 
+# a run in which all is well has no alarm
+OF_A_BAD_DAY = {"alarm/<id>", "record/alarm"}
+
 
 @pytest.fixture(scope="module")
 def heard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[tuple[str, bytes]]]:
@@ -70,7 +73,7 @@ def test_every_message_is_in_the_contract(heard: list[tuple[str, bytes]]) -> Non
 def test_every_topic_of_the_contract_is_published(heard: list[tuple[str, bytes]]) -> None:
     found = {row.pattern for name, _ in heard if (row := topic_of(name)) is not None}
 
-    assert found == {topic.pattern for topic in TOPICS} - NOT_THERE
+    assert found - OF_A_BAD_DAY == {topic.pattern for topic in TOPICS} - NOT_THERE - OF_A_BAD_DAY
 
 
 def test_the_daemon_comes_and_goes_in_good_order(heard: list[tuple[str, bytes]]) -> None:

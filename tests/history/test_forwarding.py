@@ -5,10 +5,12 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +125,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresSetting
         if shutil.which("runuser") is None:
             pytest.skip("PostgreSQL refuses to run as root, and there is no runuser")
         as_user = ("runuser", "-u", "postgres", "--")
-        for directory in (home, *home.parents[:2]):
+        # pytest keeps its directories to itself, and a worker of xdist has one more of them
+        for directory in takewhile(lambda each: each != Path(tempfile.gettempdir()), (home, *home.parents)):
             directory.chmod(0o755)
         shutil.chown(home, "postgres")
     with socket.socket() as probe:

@@ -97,8 +97,8 @@ async def test_a_value_that_the_device_does_not_have_is_unknown(subject: Subject
         for name, field in reading_fields(subject.device_class).items()
         if field.kind in {FieldKind.NUMBER, FieldKind.INTEGER}
         and subject.shows(name)
-        # a device that has its limit from us always has one
-        and not (subject.map is None and name in {"limit_kw", "setpoint_kw"})
+        # a device that has its limit from us always has one, and a SunSpec device its nameplate
+        and not (subject.map is None and name in {"limit_kw", "setpoint_kw", "rated_kw"})
     }
     async with running((subject.spec, subject.plant(**numbers)), maps=MAPS) as rig:
         await rig.clock.run(8.0)
