@@ -13,7 +13,13 @@ from ems.contract.topics import Topics
 from tests.conventions.sources import ROOT
 from tests.gateway.brokers import Mosquitto, needs_mosquitto, subscriber
 
-pytestmark = [pytest.mark.wire, pytest.mark.mosquitto, pytest.mark.slow, needs_mosquitto]
+pytestmark = [
+    pytest.mark.wire,
+    pytest.mark.mosquitto,
+    pytest.mark.slow,
+    needs_mosquitto,
+    pytest.mark.xdist_group("running-site"),
+]
 SITE = Topics(prefix="ems", site_id="edge-node")
 # an island has no PCC and no carbon forecast
 # what edge-node has not: a grid, racks, cooling units of their own
