@@ -1,5 +1,6 @@
 """`ems report` and `ems evidence`: files about energy and carbon from a ledger."""
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,12 +35,10 @@ def report(
     as_json: JsonFlag = False,
 ) -> None:
     """Write a report of energy, carbon, efficiency, operation and cost; exit 1 if the ledger is damaged."""
-    from ems.app.reports.generate import summary_text, write_report
+    from ems.app.reports.generate import write_report
 
     begin, end = _period(first, last, month)
-    _tell(
-        write_report(site, ledger=ledger, pubkey=pubkey, first=begin, last=end, out=out), summary_text, as_json=as_json
-    )
+    _tell(write_report(site, ledger=ledger, pubkey=pubkey, first=begin, last=end, out=out), as_json=as_json)
 
 
 def evidence(
@@ -54,17 +53,13 @@ def evidence(
     as_json: JsonFlag = False,
 ) -> None:
     """Write the electricity evidence pack, which supports the determination of the electricity emission factor."""
-    from ems.app.reports.generate import summary_text, write_evidence
+    from ems.app.reports.generate import write_evidence
 
     begin, end = _period(first, last, month)
-    _tell(
-        write_evidence(site, ledger=ledger, pubkey=pubkey, first=begin, last=end, out=out),
-        summary_text,
-        as_json=as_json,
-    )
+    _tell(write_evidence(site, ledger=ledger, pubkey=pubkey, first=begin, last=end, out=out), as_json=as_json)
 
 
-def _period(first: str | None, last: str | None, month: str | None) -> Any:
+def _period(first: str | None, last: str | None, month: str | None) -> tuple[date, date]:
     from ems.app.reports.source import days, month_days
 
     if month is not None and first is None and last is None:
@@ -74,7 +69,9 @@ def _period(first: str | None, last: str | None, month: str | None) -> Any:
     raise typer.BadParameter("give --from and --to, or --month alone", param_hint="--from")
 
 
-def _tell(summary: dict[str, Any], as_text: Any, *, as_json: bool) -> None:
-    show(summary if as_json else as_text(summary))
+def _tell(summary: dict[str, Any], *, as_json: bool) -> None:
+    from ems.app.reports.generate import summary_text
+
+    show(summary if as_json else summary_text(summary))
     if not summary["verified"]:
         raise typer.Exit(EXIT_NO)

@@ -61,8 +61,9 @@ def checked(
     Raises:
         ConfigError: As `verified`.
     """
-    days = _day("--from", first), _day("--to", last)
-    source = found(path, first=days[0], last=days[1])
+    begin = None if first is None else utc_day("--from", first).isoformat()
+    end = None if last is None else utc_day("--to", last).isoformat()
+    source = found(path, first=begin, last=end)
     check = Verification(pinned=None if pubkey is None else _pinned(pubkey))
     extra: dict[str, object] = {}
     if source.form == "files":
@@ -71,7 +72,7 @@ def checked(
     else:
         extra = _check_database(check, source.files[0], take)
     if cover:
-        check.covers(*days)
+        check.covers(begin, end)
     return _verdict(path, source, check, extra)
 
 
@@ -268,11 +269,14 @@ def _pinned(file: Path) -> PublicKey:
         raise ConfigError(ConfigProblem(file=str(file), key="--pubkey", message=str(error))) from error
 
 
-def _day(option: str, text: str | None) -> str | None:
-    if text is None:
-        return None
+def utc_day(option: str, text: str) -> date:
+    """Return the day that an option names.
+
+    Raises:
+        ConfigError: It is no date.
+    """
     try:
-        return date.fromisoformat(text).isoformat()
+        return date.fromisoformat(text)
     except ValueError as error:
         problem = ConfigProblem(file=option, message=f"'{text}' is no date", allowed="a UTC day, YYYY-MM-DD")
         raise ConfigError(problem) from error

@@ -3,11 +3,15 @@
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil, inf, sqrt
+from typing import Final
 
 from ems.model.fuel import FuelCurve
 from ems.model.genset_rules import Derating, Exercise, FuelDelivery, Maintenance, Pollutant, QuietHours
 from ems.model.rotation import Rotation, RotationRule
 from ems.model.units import SECONDS_PER_HOUR
+
+# the meter's error must not push a set at the edge out of its band
+_BAND_EDGE_FRAC: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +92,11 @@ class GensetClass:
     def economic_high_kw(self) -> float:
         """Return the load that a unit is counted with: the upper edge of the economic band, or its own base load."""
         return self.band_high_frac * self.rated_kw if self.base_load_kw is None else self.base_load_kw
+
+    def in_band(self, measured_kw: float) -> bool:
+        """Return whether a unit's measured power lies in the economic band, at whose edges the meter may err."""
+        load = measured_kw / self.rated_kw
+        return self.band_low_frac - _BAND_EDGE_FRAC <= load <= self.band_high_frac + _BAND_EDGE_FRAC
 
     @property
     def warm_up_h(self) -> float:

@@ -25,8 +25,6 @@ _MILLI: Final = 1000
 _DEAD: Final = (Mode.DEAD_BUS, Mode.BLACK_START)
 # the resilience index is worked out this often: it changes with storage and sets, not within seconds
 _INDEX_EVERY_S: Final = 60.0
-# the meter's error must not push a set at the edge out of its band
-_BAND_EDGE_FRAC: Final = 0.01
 _TURNING: Final = (
     GensetPhase.WARMING_UP,
     GensetPhase.SYNCHRONISING,
@@ -173,8 +171,7 @@ class OperationMeter:
         if not state.carries:
             return
         counts.loaded_s += dt_s
-        load = power_kw / kind.rated_kw
-        if kind.band_low_frac - _BAND_EDGE_FRAC <= load <= kind.band_high_frac + _BAND_EDGE_FRAC:
+        if kind.in_band(power_kw):
             counts.band_s += dt_s
 
     def _add_curtailment(self, record: CycleRecord) -> None:

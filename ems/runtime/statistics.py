@@ -133,10 +133,8 @@ class RunStatistics:
                 genset = states[unit]
                 if not genset.carries or genset.power_kw is None:
                     continue
-                load = genset.power_kw / kind.rated_kw
                 self.genset_loaded_h += duration_h
-                # the meter's error must not push a set at the edge out of its band
-                if kind.band_low_frac - 0.01 <= load <= kind.band_high_frac + 0.01:
+                if kind.in_band(genset.power_kw):
                     self.genset_band_h += duration_h
         for reason in record.decision.reasons:
             self.starts[reason.cause.value] += reason.text.startswith("start ")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ems.accounting.report.emissions import operational_kg
-from ems.accounting.report.figure import Figure, Section, ratio
+from ems.accounting.report.figure import Figure, Section, ratio, share_pct
 from ems.accounting.report.period import CARBON_FREE, LOADS, PeriodTotals
 from ems.model.reporting import Reporting
 from ems.model.units import WH_PER_KWH
@@ -40,7 +40,7 @@ def _iso(found: PeriodTotals, reporting: Reporting) -> Iterator[Figure]:
     yield Figure(
         id="cooling_share_pct",
         title="Cooling's share of the delivered energy",
-        value=_pct(ratio(cooling_kwh, site_kwh)),
+        value=share_pct(cooling_kwh, site_kwh),
         unit="%",
         formula="100 x cooling / energy delivered to the data centre",
         inputs={"cooling_kwh": cooling_kwh, "delivered_kwh": site_kwh},
@@ -87,7 +87,7 @@ def _supply(found: PeriodTotals) -> Iterator[Figure]:
     yield Figure(
         id="cfe_pct",
         title="CFE score: hourly matched carbon-free energy",
-        value=_pct(ratio(free_wh, load_wh)),
+        value=share_pct(free_wh, load_wh),
         unit="%",
         formula="100 x sum over hours of min(load, carbon-free energy delivered in that hour) / sum of load",
         inputs={
@@ -102,7 +102,7 @@ def _supply(found: PeriodTotals) -> Iterator[Figure]:
     yield Figure(
         id="supply_efficiency_pct",
         title="Supply efficiency: from the sources' terminals to the loads",
-        value=_pct(ratio(found.delivered_wh, sources_wh - gained_wh)),
+        value=share_pct(found.delivered_wh, sources_wh - gained_wh),
         unit="%",
         formula="100 x delivered / (sum of sources - export - gain of the store)",
         inputs={
@@ -114,7 +114,7 @@ def _supply(found: PeriodTotals) -> Iterator[Figure]:
     yield Figure(
         id="storage_round_trip_pct",
         title="Storage: measured round-trip efficiency at the AC terminals",
-        value=_pct(ratio(found.discharge_wh, found.charge_wh - gained_wh)),
+        value=share_pct(found.discharge_wh, found.charge_wh - gained_wh),
         unit="%",
         formula="100 x discharged / (charged - gain of the store); good over many cycles, noise over few",
         inputs={
@@ -123,7 +123,3 @@ def _supply(found: PeriodTotals) -> Iterator[Figure]:
             "store_gain_kwh": gained_wh / WH_PER_KWH,
         },
     )
-
-
-def _pct(frac: float | None) -> float | None:
-    return None if frac is None else 100.0 * frac

@@ -32,6 +32,12 @@ class Section:
     figures: tuple[Figure, ...]
 
 
+def share_pct(above: float, below: float) -> float | None:
+    """Return a quotient in per cent, None where it has no meaning."""
+    frac = ratio(above, below)
+    return None if frac is None else 100.0 * frac
+
+
 def ratio(above: float, below: float) -> float | None:
     """Return a quotient, None where it has no meaning."""
     return above / below if below > 0.0 else None

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from ems.accounting.report.figure import Figure, Section, ratio
+from ems.accounting.report.figure import Figure, Section, share_pct
 from ems.accounting.report.period import PeriodTotals
 from ems.model.reporting import FactorUse, Reporting
 from ems.model.units import MG_PER_KG
@@ -28,7 +28,7 @@ def quality(found: PeriodTotals, reporting: Reporting, *, start: datetime, end: 
             Figure(
                 id="residual_pct",
                 title="Residual: energy of unknown source or unknown use",
-                value=_pct(ratio(found.unknown_wh + found.unaccounted_wh, throughput_wh)),
+                value=share_pct(found.unknown_wh + found.unaccounted_wh, throughput_wh),
                 unit="%",
                 formula="100 x (unknown + unaccounted) / (sources + discharge); meters are never rescaled to hide it",
                 inputs={
@@ -40,7 +40,7 @@ def quality(found: PeriodTotals, reporting: Reporting, *, start: datetime, end: 
             Figure(
                 id="flagged_pct",
                 title="Share of intervals with a flag",
-                value=_pct(ratio(found.n_flagged, found.n_intervals)),
+                value=share_pct(found.n_flagged, found.n_intervals),
                 unit="%",
                 formula="100 x intervals with at least one flag / intervals",
                 inputs=dict(sorted(found.flags.items())),
@@ -70,7 +70,3 @@ def factor_differences(found: PeriodTotals, reporting: Reporting) -> tuple[str, 
         for value in sorted(found.factors.get("diesel_mgco2e_per_l", ()))
         if value not in known
     )
-
-
-def _pct(frac: float | None) -> float | None:
-    return None if frac is None else 100.0 * frac

@@ -1,17 +1,12 @@
 """Rows of a ledger for a report, and what a check of the whole ledger says about them."""
 
-import sqlite3
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 from ems.accounting.report.whole_report import LedgerProof
-from ems.app.ledger import found, verified
-from ems.chain.canonical import parsed
-from ems.chain.links import line_hash
-from ems.errors import ChainError, ConfigError, ConfigProblem
-from ems.runtime.evidence_file import reading, rows
+from ems.app.ledger import checked, utc_day
+from ems.errors import ConfigError, ConfigProblem
 
 
 def read_ledger(
@@ -22,19 +17,16 @@ def read_ledger(
     Raises:
         ConfigError: The path is no ledger, or the key file holds no key.
     """
-    verdict = verified(path, pubkey=pubkey, first=None, last=None)
     kept: list[dict[str, Any]] = []
     hashes: list[str] = []
-    for line in _lines(path):
-        try:
-            row = parsed(line)
-        except ChainError:
-            # the check has named it; a report of the rest says that it was not verified
-            continue
+
+    def take(row: dict[str, Any], digest: str) -> None:
         if _belongs(row, first, last):
             kept.append(row)
             if row["kind"] == "interval":
-                hashes.append(line_hash(line))
+                hashes.append(digest)
+
+    verdict = checked(path, pubkey=pubkey, first=None, last=None, take=take, cover=False)
     keys = verdict.document["keys"]
     n_digests = verdict.document["n_digests"]
     proof = LedgerProof(
@@ -55,7 +47,7 @@ def days(first: str, last: str) -> tuple[date, date]:
     Raises:
         ConfigError: One is no date, or the last lies before the first.
     """
-    begin, end = _day("--from", first), _day("--to", last)
+    begin, end = utc_day("--from", first), utc_day("--to", last)
     if end < begin:
         raise ConfigError(ConfigProblem(file="--to", message=f"{last} is before {first}", allowed=f"{first} or later"))
     return begin, end
@@ -72,28 +64,6 @@ def month_days(text: str) -> tuple[date, date]:
     except ValueError as error:
         raise ConfigError(ConfigProblem(file="--month", message=f"'{text}' is no month", allowed="YYYY-MM")) from error
     return begin, (begin + timedelta(days=31)).replace(day=1) - timedelta(days=1)
-
-
-def _day(option: str, text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        problem = ConfigProblem(file=option, message=f"'{text}' is no date", allowed="a UTC day, YYYY-MM-DD")
-        raise ConfigError(problem) from error
-
-
-def _lines(path: Path) -> Iterator[bytes]:
-    source = found(path)
-    if source.form == "files":
-        for file in source.files:
-            yield from (line for line in file.read_bytes().split(b"\n") if line)
-        return
-    try:
-        with reading(source.files[0]) as connection:
-            yield from (row.line for row in rows(connection, "ledger"))
-    except sqlite3.DatabaseError:
-        # as far as it can be read; the check has said where it ends
-        return
 
 
 def _belongs(row: dict[str, Any], first: date, last: date) -> bool:
