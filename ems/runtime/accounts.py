@@ -160,10 +160,13 @@ class Accounts:
         # documents of before this entry had none: counting begins anew
         spent = None if (found := document.get("spent")) is None else _spent(found)
         # documents of before this entry had none: the interval that was open then begins anew
-        if (unfinished := document.get("open")) is not None:
+        unfinished, counted = document.get("open"), document.get("operation")
+        operation = OperationMeter(self._site, self._prices)
+        if unfinished is not None and counted is not None:
+            operation.restore(counted)
+        if unfinished is not None:
             self._meter.restore(unfinished)
-            if (counted := document.get("operation")) is not None:
-                self._operation.restore(counted)
+        self._operation = operation
         self._fuel_l, self._cost, self._scope1_kg, self._scope2_kg = fuel_l, cost, scope1_kg, scope2_kg
         self._ledger = LedgerState(n_intervals=seq, store=store)
         self._since, self._until, self._kwh = since, until, kwh

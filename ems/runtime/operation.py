@@ -127,6 +127,9 @@ class OperationMeter:
         Raises:
             ValueError, TypeError, KeyError: It is not one; nothing is changed.
         """
+        kept, grams = document["units"], document["pollutants_g"]
+        if not isinstance(kept, dict) or not isinstance(grams, dict):
+            raise TypeError("the counts of operation are no objects")
         units = {
             str(unit): _Unit(
                 run_s=float(each["run_s"]),
@@ -134,11 +137,11 @@ class OperationMeter:
                 band_s=float(each["band_s"]),
                 n_starts=int(each["n_starts"]),
             )
-            for unit, each in document["units"].items()
+            for unit, each in kept.items()
         }
         self._counts = _Counts(
             units=units,
-            pollutants_g={str(name): float(grams) for name, grams in document["pollutants_g"].items()},
+            pollutants_g={str(name): float(mass_g) for name, mass_g in grams.items()},
             curtailed_kwh=float(document["curtailed_kwh"]),
             interruption_s=float(document["interruption_s"]),
             n_interruptions=int(document["n_interruptions"]),

@@ -132,3 +132,16 @@ def _it_wh(line: Record) -> int:
     energy = line["energy_wh"]
     assert isinstance(energy, dict)
     return int(energy["sinks"]["it"])
+
+
+def test_a_document_with_spoiled_counts_of_operation_changes_nothing() -> None:
+    first = _Run()
+    first.observe(20)
+    document = {**first.accounts.document(), "operation": {"units": 7, "pollutants_g": {}}}
+    second = Accounts(first.plant_site.site, interval_min=15, carbon=None, sink=lambda _: None)
+    before = second.document()
+
+    with pytest.raises(TypeError, match="operation"):
+        second.restore(document)
+
+    assert second.document() == before
